@@ -1,0 +1,49 @@
+"""Everything that rlprobe raises on purpose, and the exit code that each ends the command with.
+
+    RlprobeError              1   failed: a disk is full, a shard is broken and cannot be made again
+    ├── BadInput              2   an argument, a file or a setting that cannot be used
+    │   └── OtherRun          2   the run directory holds a run of another identity
+    ├── ProblemsLeftOut       3   finished, but more problems were left out or ungraded than --max-failed allows
+    ├── NotAvailable          4   a model, a tokenizer or a data set that cannot be loaded
+    └── IncompatiblePair      5   two models that cannot be compared, or a model that cannot be decoded
+    (Ctrl-C)                130   interrupted: the same command goes on where it stopped
+
+A message is one line: what is wrong, where, and what to do about it.
+"""
+
+
+class RlprobeError(Exception):
+    """The root; `exit_code` is what the command line ends with."""
+
+    exit_code = 1
+
+
+class BadInput(RlprobeError):
+    """An argument, a file or a setting that cannot be used."""
+
+    exit_code = 2
+
+
+class OtherRun(BadInput):
+    """The run directory was made with other settings."""
+
+
+class ProblemsLeftOut(RlprobeError):
+    """The command finished and wrote its results, but too many problems are not in them."""
+
+    exit_code = 3
+
+
+class NotAvailable(RlprobeError):
+    """A model, a tokenizer or a data set that is not there, is damaged, or needs a network that is not."""
+
+    exit_code = 4
+
+
+class IncompatiblePair(RlprobeError):
+    """Two models that cannot be compared token by token, or a model whose state cannot be rewound."""
+
+    exit_code = 5
+
+
+INTERRUPTED = 130

@@ -1,0 +1,148 @@
+"""The nouns that every room shares: a problem, a rollout, a grade, and the columns of each table on disk.
+
+Token ids are the truth and text is derived from them. Knows no models, no text processing and no disk.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import pyarrow as pa
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One question with its gold answer; `problem_id` is unique within a data set."""
+
+    problem_id: str
+    question: str
+    answer: str
+    source: str
+
+
+class Stop(StrEnum):
+    """Why a response ended."""
+
+    EOS = "eos"  # a stop id was emitted; it is the last response id
+    LENGTH = "length"  # the token limit or the model's context was reached: the response is truncated
+    GIVEN = "given"  # the response came from a file and does not end in a stop id
+
+
+class Made(StrEnum):
+    """What produced the ids of a rollout."""
+
+    ENGINE = "engine"  # decoding/engine.py
+    LOCKSTEP = "lockstep"  # decoding/lockstep.py, the plain reference
+    BY_IDENTITY = "by_identity"  # known to equal another rollout, and copied from it
+    GIVEN = "given"  # a file: ids made elsewhere
+    GIVEN_TEXT = "given_text"  # a file: text made elsewhere, whose tokenisation is ours and may not be the writer's
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """One response of one arm to one problem, with where each token came from.
+
+    `host_ids[t]` is what the host would have said at position t, `logprobs[t]` (nats, temperature 1) what the host gave
+    `response_ids[t]` while it was decoding; both are None for responses that were made elsewhere.
+    """
+
+    arm: str
+    problem_id: str
+    draw: int
+    prompt_ids: Sequence[int]
+    response_ids: Sequence[int]
+    host_ids: Sequence[int] | None
+    gated: Sequence[bool]
+    logprobs: Sequence[float] | None
+    stop: Stop
+    made: Made
+
+    @property
+    def edited(self) -> list[bool]:
+        """Per position: the emitted token differs from what the host would have said."""
+        if self.host_ids is None:
+            return [False] * len(self.response_ids)
+        return [mine != host for mine, host in zip(self.response_ids, self.host_ids, strict=True)]
+
+
+class Status(StrEnum):
+    """The verdict on one answer. A gold answer that does not parse gives no status at all (None), not `wrong`."""
+
+    CORRECT = "correct"
+    WRONG = "wrong"
+    NO_ANSWER = "no_answer"  # no balanced \boxed{} in the response, or the one in question is not closed
+    UNPARSED = "unparsed"  # a box whose content is no mathematics that math-verify can read
+    TIMEOUT = "timeout"  # reading or comparing it took longer than the limit
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """The verdict on one box of one response; `answer` is the box's content as written, None without one."""
+
+    status: Status | None
+    answer: str | None
+
+
+MEMBERS = ("base", "rl")  # the two models of a pair, always in this order
+TOP = 5  # how many of each model's best tokens a token table keeps for people to look at
+
+_KEY = [("arm", pa.string()), ("problem_id", pa.string()), ("draw", pa.int32())]
+
+PROBLEM_SCHEMA = pa.schema(
+    [("problem_id", pa.string()), ("question", pa.string()), ("answer", pa.string()), ("source", pa.string())]
+)
+
+ROLLOUT_SCHEMA = pa.schema(
+    [
+        *_KEY,
+        ("prompt_ids", pa.list_(pa.int32())),
+        ("response_ids", pa.list_(pa.int32())),
+        ("host_ids", pa.list_(pa.int32())),
+        ("gated", pa.list_(pa.bool_())),
+        ("logprobs", pa.list_(pa.float32())),
+        ("stop", pa.string()),
+        ("made", pa.string()),
+    ]
+)
+
+GRADE_SCHEMA = pa.schema(
+    [
+        *_KEY,
+        ("status_first", pa.string()),
+        ("answer_first", pa.string()),
+        ("status_last", pa.string()),
+        ("answer_last", pa.string()),
+    ]
+)
+
+TOKEN_SCHEMA = pa.schema(
+    [
+        *_KEY,
+        ("position", pa.int32()),
+        ("token_id", pa.int32()),
+        ("token", pa.string()),
+        # of the token present, of each model's own best token, and of the whole distribution
+        *[(f"logprob_{m}", pa.float32()) for m in MEMBERS],
+        *[(f"rank_{m}", pa.int32()) for m in MEMBERS],
+        *[(f"argmax_{m}", pa.int32()) for m in MEMBERS],
+        *[(f"logprob_argmax_{m}", pa.float32()) for m in MEMBERS],
+        *[(f"margin_{m}", pa.float32()) for m in MEMBERS],
+        *[(f"entropy_{m}", pa.float32()) for m in MEMBERS],
+        # of one model's best token in the other
+        ("rank_base_of_rl", pa.int32()),
+        ("rank_rl_of_base", pa.int32()),
+        ("logprob_base_of_rl", pa.float32()),
+        ("logprob_rl_of_base", pa.float32()),
+        # between the two distributions
+        ("kl_rl_base", pa.float32()),
+        ("kl_base_rl", pa.float32()),
+        ("js", pa.float32()),
+        # where in the response
+        ("after_first_answer", pa.bool_()),
+        ("after_last_answer", pa.bool_()),
+        ("terminator", pa.bool_()),
+        # for people to look at
+        *[(f"top_ids_{m}", pa.list_(pa.int32(), TOP)) for m in MEMBERS],
+        *[(f"top_logprobs_{m}", pa.list_(pa.float32(), TOP)) for m in MEMBERS],
+    ]
+)
