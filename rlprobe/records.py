@@ -89,7 +89,13 @@ TOP = 5  # how many of each model's best tokens a token table keeps for people t
 _KEY = [("arm", pa.string()), ("problem_id", pa.string()), ("draw", pa.int32())]
 
 PROBLEM_SCHEMA = pa.schema(
-    [("problem_id", pa.string()), ("question", pa.string()), ("answer", pa.string()), ("source", pa.string())]
+    [
+        ("problem_id", pa.string()),
+        ("question", pa.string()),
+        ("answer", pa.string()),
+        ("source", pa.string()),
+        ("left_out", pa.string()),  # why the run has no rollouts of it; null for nearly all
+    ]
 )
 
 ROLLOUT_SCHEMA = pa.schema(

@@ -1,0 +1,1 @@
+def prompt_text(q): return f"Question: {q}\nAnswer:"

@@ -1,0 +1,5 @@
+"""`python -m rlprobe` is `rlprobe`."""
+
+from rlprobe.cli import main
+
+main()

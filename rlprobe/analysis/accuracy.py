@@ -1,0 +1,82 @@
+"""How often each arm is right, and whether RL's gain over the base could be chance.
+
+Verdicts come from a grade table, one row a response, with one status for the first and one for the last answer.
+Responses without a verdict (a gold answer that does not parse, a missing grade) are left out and counted.
+Knows nothing of tokens.
+"""
+
+import numpy as np
+import pandas as pd
+
+from rlprobe.analysis.classes import ANSWERS
+from rlprobe.analysis.statistics import (
+    Interval,
+    McNemar,
+    Resampling,
+    mcnemar,
+    mean_difference,
+    missing,
+    proportion,
+    rate,
+)
+from rlprobe.records import MEMBERS, Status
+
+KEY = ["arm", "problem_id", "draw"]
+
+
+def compare(rollouts: pd.DataFrame, grades: pd.DataFrame, resampling: Resampling) -> dict:
+    """For either answer policy: the accuracy of each arm of `rollouts`, and RL against base on the same problems."""
+    graded = rollouts[KEY].merge(grades, on=KEY, how="left")
+    return {answer: _under(graded, f"status_{answer}", resampling) for answer in ANSWERS}
+
+
+def _under(graded: pd.DataFrame, status: str, resampling: Resampling) -> dict:
+    known = graded[graded[status].notna()]
+    verdicts = known[KEY].assign(correct=(known[status] == Status.CORRECT.value).to_numpy(dtype=bool))
+    arms = {arm: _arm(verdicts[verdicts["arm"] == arm], int(n), resampling) for arm, n in _responses(graded).items()}
+    paired = _pairs(verdicts)
+    return {
+        "arms": arms,
+        "gain": _gain(paired, resampling),
+        "mcnemar": _mcnemar(paired),
+        "reason": None if len(paired) else "no problem has a verdict on both the base's and RL's response",
+    }
+
+
+def _responses(graded: pd.DataFrame) -> dict[str, int]:
+    """The number of responses of each arm; base and rl come first."""
+    counts = graded["arm"].value_counts()
+    return {arm: counts[arm] for arm in sorted(counts.index, key=lambda arm: (arm not in MEMBERS, arm))}
+
+
+def _arm(verdicts: pd.DataFrame, responses: int, resampling: Resampling) -> dict:
+    per_problem = verdicts.groupby("problem_id")["correct"].agg(["sum", "count"])
+    counts = {"correct": int(verdicts["correct"].sum()), "graded": len(verdicts), "ungraded": responses - len(verdicts)}
+    return {**counts, "accuracy": _accuracy(per_problem, resampling)}
+
+
+def _accuracy(per_problem: pd.DataFrame, resampling: Resampling) -> Interval:
+    """One response a problem is a binomial, and exact; several are clusters, and are resampled."""
+    correct, graded = per_problem["sum"].to_numpy(), per_problem["count"].to_numpy()
+    if (graded <= 1).all():
+        return proportion(int(correct.sum()), len(graded), resampling)
+    found = rate(correct, graded, resampling)
+    return Interval(found.value, found.low, found.high, found.n_problems, None, found.method, found.reason)
+
+
+def _pairs(verdicts: pd.DataFrame) -> pd.DataFrame:
+    """One row a problem and draw on which both models have a verdict: problem_id, draw, correct_base, correct_rl."""
+    base, rl = (verdicts[verdicts["arm"] == m].drop(columns="arm") for m in MEMBERS)
+    return base.merge(rl, on=["problem_id", "draw"], suffixes=("_base", "_rl"))
+
+
+def _gain(paired: pd.DataFrame, resampling: Resampling) -> Interval:
+    """accuracy_rl - accuracy_base over the problems that both have a verdict on."""
+    if paired.empty:
+        return missing("no problem has a verdict on both the base's and RL's response")
+    difference = paired["correct_rl"].astype(np.float64) - paired["correct_base"]
+    return mean_difference(difference.groupby(paired["problem_id"]).mean().to_numpy(), resampling)
+
+
+def _mcnemar(paired: pd.DataFrame) -> McNemar | None:
+    return mcnemar(paired["correct_base"].to_numpy(), paired["correct_rl"].to_numpy()) if len(paired) else None

@@ -1,0 +1,257 @@
+"""Where a base model and its RL model disagree: one summary of a run's token table.
+
+Tables in, one plain dictionary out, ready for JSON: a missing number is None with a reason beside it. Every rate has an
+interval that resamples problems. Rates on the base's responses and on RL's are different numbers and stay apart.
+Knows no torch, no disk, and nothing of how a number is printed.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool
+
+from rlprobe.analysis import accuracy, noise
+from rlprobe.analysis.classes import CLASSES, Reading, classify
+from rlprobe.analysis.statistics import (
+    Clusters,
+    Interval,
+    Resampling,
+    Sums,
+    auroc,
+    macro_rate,
+    mean,
+    rate,
+    ratio_of_means,
+)
+from rlprobe.records import MEMBERS, Stop
+
+__all__ = ["COLUMNS", "RATES", "Reading", "arms_of", "summarise"]
+
+Mask = Bool[np.ndarray, " rows"]
+
+RATES = (*CLASSES, "disagreements")  # disagreements = reranked + shifted
+SWAPS = 20  # how many of the most frequent swaps are kept
+RANK_BINS = {"2": 2, "3": 3, "4": 4, "5": 5, "6-10": 10, "11-20": 20, "21-100": 100, ">100": np.inf}  # label: last rank
+
+# What `summarise` reads of a token table; a reader of Parquet need not load the rest.
+COLUMNS = (
+    *("arm", "problem_id", "draw", "position", "token_id", "logprob_base", "logprob_rl", "argmax_base", "argmax_rl"),
+    *("margin_base", "margin_rl", "entropy_base", "rank_base_of_rl"),
+    *("after_first_answer", "after_last_answer", "terminator"),
+)
+
+
+def summarise(
+    tokens: pd.DataFrame,
+    rollouts: pd.DataFrame,
+    grades: pd.DataFrame,
+    reading: Reading,
+    token_text: Callable[[int], str] = "#{}".format,
+    left_out: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Everything `rlprobe disagree` says, as a dictionary that JSON can hold.
+
+    `tokens`, `rollouts` and `grades` have the columns of records.TOKEN_SCHEMA, ROLLOUT_SCHEMA and GRADE_SCHEMA, in any
+    order of rows; every arm in them is a trajectory. `token_text` gives the string of a token id; `left_out` the
+    reason for each problem_id that is not in the run. Raises RlprobeError where tokens and rollouts do not match.
+    """
+    floor = noise.measure(tokens, rollouts, reading.resampling)
+    threshold = floor["near_tie"]["threshold"]
+    trajectories = {}
+    for arm in arms_of(tokens, rollouts):
+        responses = rollouts[rollouts["arm"] == arm]
+        rows = mark(tokens[tokens["arm"] == arm], responses, reading, threshold)
+        trajectories[arm] = _trajectory(rows, responses, reading, token_text)
+    summary = {
+        "reading": reading,
+        "noise": floor,
+        "trajectories": trajectories,
+        "accuracy": accuracy.compare(rollouts, grades, reading.resampling),
+        "left_out": _left_out(left_out or {}),
+    }
+    return _plain(summary)
+
+
+def arms_of(*tables: pd.DataFrame) -> list[str]:
+    """The arms of the tables, base and rl first."""
+    return sorted({arm for t in tables for arm in t["arm"].unique()}, key=lambda arm: (arm not in MEMBERS, arm))
+
+
+def mark(tokens: pd.DataFrame, rollouts: pd.DataFrame, reading: Reading, near_tie: float | None) -> "Trajectory":
+    """The rows of one arm with what every statistic below asks of them.
+
+    Adds the columns problem (its number among the problems of the rollouts), class, disagrees (bool), after_answer
+    (bool, by the reading's policy) and, where the threshold (nats) is known, near_tie (bool).
+    """
+    problems = np.unique(np.concatenate([tokens["problem_id"].unique(), rollouts["problem_id"].unique()]))
+    codes = pd.Categorical(tokens["problem_id"], categories=problems).codes.astype(np.int64)
+    kinds = classify(tokens, reading.class_k)
+    margin = np.minimum(tokens["margin_base"].to_numpy(), tokens["margin_rl"].to_numpy())
+    marks: dict[str, Any] = {
+        "class": kinds,
+        "disagrees": (kinds != "unchanged").to_numpy(dtype=bool),
+        "after_answer": tokens[f"after_{reading.answer}_answer"],
+    }
+    if near_tie is not None:
+        marks["near_tie"] = margin < near_tie
+    rows = tokens[["argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base", "terminator"]].assign(**marks)
+    return Trajectory(rows, Clusters(codes, len(problems)), reading.resampling)
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """The marked rows of one arm, and which problem each of them belongs to."""
+
+    rows: pd.DataFrame
+    clusters: Clusters
+    resampling: Resampling
+
+    def mask(self, column: str) -> Mask:
+        """A yes-or-no column, or membership in the class of that name."""
+        if column in CLASSES:
+            return (self.rows["class"] == column).to_numpy(dtype=bool)
+        return self.rows[column].to_numpy(dtype=bool)
+
+    def rate(self, events: Mask, among: Mask, of: Callable = rate) -> Interval:
+        """The share of the rows `among` that are `events`; `of` is rate (per token) or macro_rate (per problem)."""
+        return of(self.clusters.sums(events & among), self.clusters.sums(among), self.resampling)
+
+    def totals(self, column: str, among: Mask) -> tuple[Sums, Sums]:
+        """Per problem the sum of a column over the rows `among`, and the number of those rows."""
+        values = np.where(among, self.rows[column].to_numpy(dtype=np.float64), 0.0)
+        return self.clusters.sums(values), self.clusters.sums(among)
+
+    def mean(self, column: str, among: Mask) -> Interval:
+        """The mean of a column over the rows `among`."""
+        return mean(*self.totals(column, among), self.resampling)
+
+
+def _trajectory(rows: Trajectory, rollouts: pd.DataFrame, reading: Reading, token_text: Callable[[int], str]) -> dict:
+    return {
+        **_responses(rollouts, reading.resampling),
+        "tokens": len(rows.rows),
+        "rates": _rates(rows),
+        "ranks": _ranks(rows),
+        "entropy": _entropy(rows),
+        "detector": _detector(rows, reading.tau),
+        "swaps": _swaps(rows, token_text),
+    }
+
+
+def _responses(rollouts: pd.DataFrame, resampling: Resampling) -> dict:
+    """How many problems and responses, how many of those were cut, and how long they are (tokens)."""
+    codes, problems = pd.factorize(rollouts["problem_id"], sort=True)
+    clusters = Clusters(codes, len(problems))
+    responses = clusters.sums(np.ones(len(rollouts)))
+    cut = clusters.sums((rollouts["stop"] == Stop.LENGTH.value).to_numpy(dtype=bool))
+    lengths = rollouts["response_ids"].map(len).to_numpy(dtype=np.float64)
+    return {
+        "problems": len(problems),
+        "responses": len(rollouts),
+        "empty": int((lengths == 0).sum()),
+        "truncated": replace(rate(cut, responses, resampling), n_tokens=None),
+        "length": replace(mean(clusters.sums(lengths), responses, resampling), n_tokens=None),
+    }
+
+
+def _rates(rows: Trajectory) -> dict:
+    """By subset of the positions, its rates; a subset that this run cannot tell apart is None."""
+    subsets = {
+        "all": np.ones(len(rows.rows), bool),
+        "without_terminator": ~rows.mask("terminator"),
+        "up_to_answer": ~rows.mask("after_answer"),
+        "without_near_ties": ~rows.mask("near_tie") if "near_tie" in rows.rows else None,
+    }
+    return {name: None if kept is None else _rates_among(rows, kept) for name, kept in subsets.items()}
+
+
+def _rates_among(rows: Trajectory, kept: Mask) -> dict:
+    """The size of one subset, and in it the micro and macro rates of each class and of all disagreements."""
+    disagrees = rows.mask("disagrees")
+    return {
+        "tokens": int(kept.sum()),
+        "removed": float(np.mean(~kept)) if len(kept) else None,
+        "removed_of_disagreements": float(np.mean(~kept[disagrees])) if disagrees.any() else None,
+        "micro": {event: rows.rate(_events(rows, event), kept) for event in RATES},
+        "macro": {event: rows.rate(_events(rows, event), kept, macro_rate) for event in RATES},
+    }
+
+
+def _events(rows: Trajectory, event: str) -> Mask:
+    return rows.mask("disagrees" if event == "disagreements" else event)
+
+
+def _ranks(rows: Trajectory) -> dict:
+    """The base's rank of RL's argmax where the two disagree: its mean, and how often each rank occurs."""
+    disagrees = rows.mask("disagrees")
+    ranks = rows.rows["rank_base_of_rl"].to_numpy()[disagrees]
+    counts = np.bincount(np.searchsorted(list(RANK_BINS.values()), ranks), minlength=len(RANK_BINS))
+    histogram = dict(zip(RANK_BINS, counts.tolist(), strict=True))
+    return {"mean": rows.mean("rank_base_of_rl", disagrees), "histogram": histogram}
+
+
+def _entropy(rows: Trajectory) -> dict:
+    """The base's entropy (nats) by class, and the ratio of the means, reranked to unchanged."""
+    entropy = rows.rows["entropy_base"].to_numpy(dtype=np.float64)
+    by_class = {name: rows.mean("entropy_base", rows.mask(name)) for name in CLASSES}
+    medians = {name: float(np.median(entropy[mask])) if (mask := rows.mask(name)).any() else None for name in CLASSES}
+    reranked, unchanged = (rows.totals("entropy_base", rows.mask(name)) for name in ("reranked", "unchanged"))
+    return {"mean": by_class, "median": medians, "ratio": ratio_of_means(reranked, unchanged, rows.resampling)}
+
+
+def _detector(rows: Trajectory, tau: float) -> dict:
+    """The base's entropy as a detector of disagreement: AUROC, and what a gate at `tau` (nats) would do."""
+    entropy, disagrees = rows.rows["entropy_base"].to_numpy(), rows.mask("disagrees")
+    gated, everywhere = entropy > tau, np.ones(len(entropy), bool)
+    area = auroc(entropy[disagrees], entropy[~disagrees])
+    return {
+        "tau": tau,
+        "auroc": area,
+        "reason": None if area is not None else "it takes both agreements and disagreements",
+        "gated": rows.rate(gated, everywhere),
+        "precision": rows.rate(disagrees, gated),
+        "recall": rows.rate(gated, disagrees),
+    }
+
+
+def _swaps(rows: Trajectory, token_text: Callable[[int], str]) -> list[dict]:
+    """The most frequent pairs (base's argmax, RL's argmax) among the disagreements, the commonest first."""
+    disagrees = rows.mask("disagrees")
+    found = rows.rows.loc[disagrees, ["argmax_base", "argmax_rl", "entropy_base"]]
+    found = found.assign(problem=rows.clusters.codes[disagrees], entropy_base=found["entropy_base"].astype(np.float64))
+    swaps = found.groupby(["argmax_base", "argmax_rl"]).agg(
+        count=("problem", "size"), problems=("problem", "nunique"), entropy=("entropy_base", "mean")
+    )
+    swaps = swaps.reset_index().sort_values(["count", "argmax_base", "argmax_rl"], ascending=[False, True, True])
+    return [
+        {
+            "base_id": swap["argmax_base"],
+            "rl_id": swap["argmax_rl"],
+            "base": token_text(swap["argmax_base"]),
+            "rl": token_text(swap["argmax_rl"]),
+            "count": swap["count"],
+            "share": swap["count"] / len(found),
+            "problems": swap["problems"],
+            "mean_entropy": swap["entropy"],
+        }
+        for swap in swaps.head(SWAPS).to_dict("records")  # plain ints and floats
+    ]
+
+
+def _left_out(reasons: Mapping[str, str]) -> dict:
+    """How many problems are not in these numbers, and how many for each reason, the commonest first."""
+    counts = Counter(reasons.values())
+    return {"problems": len(reasons), "reasons": dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))}
+
+
+def _plain(value: Any) -> Any:
+    """The same with dictionaries in place of dataclasses."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    if isinstance(value, dict):
+        return {key: _plain(inner) for key, inner in value.items()}
+    return value

@@ -1,0 +1,78 @@
+"""What reading twice costs: how far the numbers read along a text lie from those it was decoded with.
+
+Each model, teacher-forced on its own greedy text, must choose the token it chose; the share of positions where it does
+not is the noise floor of every disagreement rate (design: float arithmetic depends on shapes). The difference of the
+two logprobs of an emitted token says how close a margin must be to mean nothing: a near tie.
+Knows token and rollout tables; knows nothing of classes.
+"""
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from rlprobe.analysis.statistics import Clusters, Resampling, missing, rate
+from rlprobe.errors import RlprobeError
+from rlprobe.records import MEMBERS
+
+NEAR_TIE_FACTOR = 10
+NEAR_TIE = (
+    f"either model's margin is below {NEAR_TIE_FACTOR} x the larger of the two models' 99th percentiles of "
+    "|logprob while decoding - logprob teacher-forced| over the tokens of its own greedy text"
+)
+
+
+def measure(tokens: pd.DataFrame, rollouts: pd.DataFrame, resampling: Resampling) -> dict:
+    """Per model its noise floor and the difference between decoding and teacher forcing; and the near-tie threshold.
+
+    `tokens` and `rollouts` have the columns of records.TOKEN_SCHEMA and ROLLOUT_SCHEMA. The text of a model is the
+    arm of its name; a model whose arm is not there has None with a reason. Raises RlprobeError where tokens and
+    rollouts of one arm do not hold the same ids.
+    """
+    models = {m: _model(tokens[tokens["arm"] == m], rollouts[rollouts["arm"] == m], m, resampling) for m in MEMBERS}
+    found = [m["difference"]["p99"] for m in models.values() if m["difference"]["p99"] is not None]
+    reason = None if found else "no logprobs were kept while decoding"
+    threshold = NEAR_TIE_FACTOR * max(found) if found else None
+    return {"models": models, "near_tie": {"threshold": threshold, "definition": NEAR_TIE, "reason": reason}}
+
+
+def _model(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str, resampling: Resampling) -> dict:
+    if tokens.empty:
+        reason = f"no greedy text of {model} in this run"
+        return {"positions": 0, "differing": 0, "floor": missing(reason), "difference": _no_difference(reason)}
+    codes, problems = pd.factorize(tokens["problem_id"], sort=True)
+    clusters = Clusters(codes, len(problems))
+    differs = (tokens[f"argmax_{model}"] != tokens["token_id"]).to_numpy()
+    floor = rate(clusters.sums(differs), clusters.sums(np.ones(len(tokens))), resampling)
+    difference = _difference(tokens, rollouts, model)
+    return {"positions": len(tokens), "differing": int(differs.sum()), "floor": floor, "difference": difference}
+
+
+def _difference(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str) -> dict:
+    """Max, mean and 99th percentile in nats over all tokens of the model's own greedy text."""
+    rollouts = rollouts[rollouts["problem_id"].isin(tokens["problem_id"].unique())]
+    if rollouts.empty or rollouts["logprobs"].isna().any():
+        return _no_difference("no logprobs were kept while decoding")
+    found = decoding_differences(tokens, rollouts, model)
+    p99 = float(np.quantile(found, 0.99))
+    return {"max": float(found.max()), "mean": float(found.mean()), "p99": p99, "reason": None}
+
+
+def _no_difference(reason: str) -> dict:
+    return {"max": None, "mean": None, "p99": None, "reason": reason}
+
+
+def decoding_differences(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str) -> Float[np.ndarray, " positions"]:
+    """|logprob while decoding - logprob teacher-forced| in nats of each token that `model` emitted.
+
+    Both tables hold one arm; rows are brought into the order of (problem_id, draw, position), and the ids of the two
+    tables must then be the same (RlprobeError).
+    """
+    read = tokens[["problem_id", "draw", "position", "token_id", f"logprob_{model}"]]
+    read = read.sort_values(["problem_id", "draw", "position"])
+    decoded = rollouts.sort_values(["problem_id", "draw"])
+    if not np.array_equal(np.concatenate(decoded["response_ids"].tolist()), read["token_id"].to_numpy()):
+        raise RlprobeError(
+            f"the token table and the rollouts of arm {model!r} hold different ids: remove tokens/ of the run"
+        )
+    then = np.concatenate(decoded["logprobs"].tolist()).astype(np.float64)
+    return np.abs(then - read[f"logprob_{model}"].to_numpy(dtype=np.float64))

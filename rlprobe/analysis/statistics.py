@@ -1,0 +1,226 @@
+"""Intervals that belong to their clusters, and the few tests that go with them.
+
+Tokens of one problem are not independent, so problems are what is resampled: every function here takes sums that
+were made per problem, one entry a problem. A number that cannot be had is None with a reason, never 0 and never nan.
+Knows nothing of tables, classes or models.
+"""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from jaxtyping import Bool, Float, Int, Num
+from scipy import stats
+
+from rlprobe.errors import BadInput
+
+Sums = Num[np.ndarray, " problems"]  # one entry a problem: a count of its tokens, or a sum over them
+
+SMALLEST_DENOMINATOR = 1e-6  # nats; a mean entropy below it is float noise, and a ratio over it says nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Resampling:
+    """How intervals are made. Every interval starts its own generator, so that none depends on what else is asked."""
+
+    seed: int = 0
+    resamples: int = 2000
+    confidence: float = 0.95
+
+    def __post_init__(self) -> None:
+        if self.resamples < 100:
+            raise BadInput(f"resamples is {self.resamples}: an interval needs at least 100")
+        if not 0 < self.confidence < 1:
+            raise BadInput(f"confidence is {self.confidence}: it lies between 0 and 1")
+        if self.seed < 0:
+            raise BadInput(f"seed is {self.seed}: it is a whole number from 0 up")
+
+    @property
+    def tails(self) -> tuple[float, float]:
+        """The two quantile levels between which the interval lies."""
+        return (1 - self.confidence) / 2, (1 + self.confidence) / 2
+
+    def generator(self) -> np.random.Generator:
+        """A fresh generator, the same one each time."""
+        return np.random.default_rng(self.seed)
+
+
+@dataclass(frozen=True, slots=True)
+class Interval:
+    """A number with its interval and with what it was counted on.
+
+    `value` is None where there is nothing to count, `low` and `high` where no interval can be had; `reason` says why.
+    `n_problems` and `n_tokens` are those of the denominator (n_tokens is None where responses are counted, not tokens).
+    `method` is "bootstrap over problems", "Clopper-Pearson over problems", or None. `dropped` counts the resamples
+    that had no denominator.
+    """
+
+    value: float | None
+    low: float | None
+    high: float | None
+    n_problems: int
+    n_tokens: int | None
+    method: str | None
+    reason: str | None = None
+    dropped: int = 0
+
+
+def missing(reason: str) -> Interval:
+    """The interval of a number that could not be measured at all."""
+    return Interval(None, None, None, 0, None, None, reason)
+
+
+BOOTSTRAP, CLOPPER_PEARSON = "bootstrap over problems", "Clopper-Pearson over problems"
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Which of `n` problems each row of a table belongs to. A problem may have no row."""
+
+    codes: Int[np.ndarray, " rows"]
+    n: int
+
+    def sums(self, values: Num[np.ndarray, " rows"] | Bool[np.ndarray, " rows"]) -> Float[np.ndarray, " problems"]:
+        """The sum of a column over the rows of each problem, in float64."""
+        return np.bincount(self.codes, weights=values, minlength=self.n)
+
+
+def rate(events: Sums, among: Sums, resampling: Resampling) -> Interval:
+    """Events per token (micro), with an interval that resamples problems.
+
+    Where no token, or every token, is an event, resampling has nothing to vary and would claim certainty. Then the
+    interval is Clopper and Pearson's for the share of problems with any event (or with any non-event, seen from 1).
+    It holds the rate: a problem without an event has rate 0 and any other at most 1, so the mean rate of problems
+    is at most that share; the rate per token likewise, as far as long responses are no likelier to hold an event than
+    short ones. The bound is wide because nothing is assumed about the tokens inside a problem.
+    """
+    tried = int(np.count_nonzero(among))
+    if tried > 1 and not events.any():
+        return Interval(0.0, 0.0, _rarest(tried, resampling), tried, int(among.sum()), CLOPPER_PEARSON)
+    if tried > 1 and np.array_equal(events, among):
+        return Interval(1.0, 1.0 - _rarest(tried, resampling), 1.0, tried, int(among.sum()), CLOPPER_PEARSON)
+    return mean(events, among, resampling)
+
+
+def macro_rate(events: Sums, among: Sums, resampling: Resampling) -> Interval:
+    """The mean over problems of each problem's own rate (macro); a problem without tokens has none and is left out."""
+    has_tokens = (among > 0).astype(np.float64)
+    own_rate = events / np.maximum(among, 1)
+    return replace(rate(own_rate, has_tokens, resampling), n_tokens=int(among.sum()))
+
+
+def mean(totals: Sums, counts: Sums, resampling: Resampling) -> Interval:
+    """Σ totals / Σ counts, a ratio of sums, with an interval that resamples problems."""
+    tried, n = int(np.count_nonzero(counts)), int(counts.sum())
+    if tried == 0:
+        return Interval(None, None, None, 0, n, None, "there is nothing to count")
+    value = float(totals.sum() / counts.sum())
+    if tried == 1:
+        return Interval(value, None, None, 1, n, None, "one problem cannot be resampled")
+    return _resampled(_ratio_of_sums, (totals, counts), Interval(value, None, None, tried, n, BOOTSTRAP), resampling)
+
+
+def ratio_of_means(above: tuple[Sums, Sums], below: tuple[Sums, Sums], resampling: Resampling) -> Interval:
+    """mean(above) / mean(below), each given as (totals, counts), with an interval that resamples problems.
+
+    A ratio of means, not a mean of ratios. Where the mean below is less than `SMALLEST_DENOMINATOR` the ratio is None;
+    resamples in which that happens, or in which a count is empty, are dropped and counted.
+    """
+    tried, n = int(np.count_nonzero(above[1])), int(above[1].sum())
+    missing = Interval(None, None, None, tried, n, None)
+    if not above[1].any() or not below[1].any():
+        return replace(missing, reason="one of the two groups is empty")
+    if below[0].sum() / below[1].sum() < SMALLEST_DENOMINATOR:
+        return replace(missing, reason=f"the mean below is less than {SMALLEST_DENOMINATOR:g}")
+    columns = (*above, *below)
+    value = float(_ratio_of_ratios(*columns))
+    if tried == 1:
+        return replace(missing, value=value, reason="one problem cannot be resampled")
+    return _resampled(_ratio_of_ratios, columns, replace(missing, value=value, method=BOOTSTRAP), resampling)
+
+
+def proportion(successes: int, n: int, resampling: Resampling) -> Interval:
+    """The share of n problems, one trial each, with Clopper and Pearson's exact interval."""
+    if n == 0:
+        return missing("there is nothing to count")
+    exact = stats.binomtest(successes, n).proportion_ci(resampling.confidence, method="exact")
+    return Interval(successes / n, float(exact.low), float(exact.high), n, None, CLOPPER_PEARSON)
+
+
+def mean_difference(differences: Float[np.ndarray, " problems"], resampling: Resampling) -> Interval:
+    """The mean of paired differences in [-1, 1], one a problem, with an interval that resamples problems.
+
+    Where all differences are one value v, at most a share u of problems (Clopper and Pearson) has another one, and
+    the mean lies between v - u(1 + v) and v + u(1 - v).
+    """
+    n = len(differences)
+    found = replace(mean(differences, np.ones(n), resampling), n_tokens=None)
+    if n > 1 and np.ptp(differences) == 0:
+        value, share = float(differences[0]), _rarest(n, resampling)
+        low, high = value - share * (1 + value), value + share * (1 - value)
+        return Interval(value, low, high, n, None, CLOPPER_PEARSON)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class McNemar:
+    """The 2 × 2 counts of paired verdicts, and the exact two-sided p-value of the two that differ."""
+
+    both: int
+    only_base: int
+    only_rl: int
+    neither: int
+    p_value: float
+
+
+def mcnemar(base: Bool[np.ndarray, " pairs"], rl: Bool[np.ndarray, " pairs"]) -> McNemar:
+    """McNemar's exact test: were the discordant pairs a fair coin? Without any, every outcome is as likely: p = 1."""
+    only_base, only_rl = int((base & ~rl).sum()), int((rl & ~base).sum())
+    discordant = only_base + only_rl
+    p_value = float(stats.binomtest(only_rl, discordant).pvalue) if discordant else 1.0
+    return McNemar(int((base & rl).sum()), only_base, only_rl, int((~base & ~rl).sum()), p_value)
+
+
+def auroc(positive: Float[np.ndarray, " p"], negative: Float[np.ndarray, " q"]) -> float | None:
+    """P(a positive scores above a negative) + half of P(equal); None where either side is empty."""
+    if len(positive) == 0 or len(negative) == 0:
+        return None
+    found = stats.mannwhitneyu(positive, negative, method="asymptotic")
+    return float(found.statistic) / (len(positive) * len(negative))
+
+
+def _rarest(n: int, resampling: Resampling) -> float:
+    """The upper Clopper-Pearson bound of a share that was 0 in n trials."""
+    return float(stats.binomtest(0, n).proportion_ci(resampling.confidence, method="exact").high)
+
+
+def _ratio_of_sums(totals: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
+    return totals.sum(axis) / counts.sum(axis)
+
+
+def _ratio_of_ratios(a: np.ndarray, n_a: np.ndarray, b: np.ndarray, n_b: np.ndarray, axis: int = -1) -> np.ndarray:
+    below = b.sum(axis) / n_b.sum(axis)
+    return np.where(below < SMALLEST_DENOMINATOR, np.nan, a.sum(axis) / n_a.sum(axis) / below)
+
+
+def _resampled(statistic: Callable, columns: tuple[Sums, ...], found: Interval, resampling: Resampling) -> Interval:
+    """`found` with its percentile interval; columns are resampled together, one problem being one entry of each."""
+    with np.errstate(divide="ignore", invalid="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # a resample without a denominator; see below
+        distribution = stats.bootstrap(
+            columns,
+            statistic,
+            paired=True,
+            vectorized=True,
+            n_resamples=resampling.resamples,
+            batch=max(1, 2**20 // len(columns[0])),  # 8 MiB a column at a time, whatever the number of problems
+            method="percentile",
+            rng=resampling.generator(),
+        ).bootstrap_distribution
+    kept = distribution[np.isfinite(distribution)]
+    dropped = len(distribution) - len(kept)
+    if len(kept) == 0:
+        return replace(found, method=None, reason="no resample had a denominator", dropped=dropped)
+    low, high = np.quantile(kept, resampling.tails)
+    return replace(found, low=float(low), high=float(high), dropped=dropped)

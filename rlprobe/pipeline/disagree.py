@@ -1,0 +1,167 @@
+"""`rlprobe disagree`: both models answer, both read both answers, and every position gets its class."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.disagreement import COLUMNS, summarise
+from rlprobe.errors import BadInput, ProblemsLeftOut
+from rlprobe.pairs.loading import PairChoice, load_tokenizer
+from rlprobe.pipeline import stages
+from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, Prepared, ProblemChoice, prepare
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.problems.grading import GraderSettings
+from rlprobe.problems.prompts import visible
+from rlprobe.problems.responses import load_responses
+from rlprobe.records import MEMBERS
+from rlprobe.reporting.figures import FIGURES, encode, render
+from rlprobe.reporting.formats import FORMATS
+from rlprobe.reporting.tables import TABLES
+from rlprobe.runs import Run
+
+TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
+
+
+@dataclass(frozen=True)
+class DisagreeSettings:
+    """What `rlprobe disagree` is asked for."""
+
+    pair: PairChoice
+    problems: ProblemChoice
+    compute: ComputeChoice
+    output: OutputChoice
+    reading: Reading
+    grader: GraderSettings
+    trajectory: str = "both"
+    responses: Path | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a command made: the run, its summary, and the files to look at."""
+
+    run: Run
+    summary: dict[str, Any]
+    files: list[Path]
+
+    def check(self, max_failed: int) -> None:
+        """Raise ProblemsLeftOut if more than `max_failed` problems are missing from the numbers."""
+        left_out, ungraded = len(self.summary["problems"]["left_out"]), len(self.summary["problems"]["ungraded"])
+        if left_out + ungraded > max_failed:
+            raise ProblemsLeftOut(
+                f"finished, but {left_out} problems were left out and {ungraded} have a gold answer that does not "
+                f"parse (see summary.json); --max-failed {left_out + ungraded} accepts that"
+            )
+
+
+def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
+    """Do what the run still lacks, then summarise it."""
+    prepared = prepare_disagree(settings)
+    for line in notices(prepared):
+        reporter.note(line)
+    run = prepared.open_run(settings.output)
+    with run.locked():
+        _compute(prepared, run, settings, reporter)
+        grades = stages.grade(run, settings.grader, reporter)
+        written = summarise_run(run, grades, settings.reading)
+    for name in run.broken:
+        reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
+    return written
+
+
+def prepare_disagree(settings: DisagreeSettings) -> Prepared:
+    """Everything that is settled before computing."""
+    extra = {"responses": _hash(settings.responses)} if settings.responses else {}
+    return prepare(settings.pair, settings.problems, settings.compute, settings.output, extra)
+
+
+def plan(settings: DisagreeSettings) -> list[str]:
+    """What `--dry-run` prints: one prompt with visible whitespace, its ids, and what would be done."""
+    prepared = prepare_disagree(settings)
+    ids = next(iter(prepared.prompts.values()), [])
+    blocks = -(-len(prepared.problems) // prepared.compute.block)
+    return [
+        *notices(prepared),
+        f"prompt style {prepared.style}, first prompt:",
+        visible(prepared.example),
+        f"ids ({len(ids)}): {' '.join(map(str, ids))}",
+        f"{len(prepared.prompts)} problems in {blocks} shards, {len(prepared.left_out)} left out; "
+        f"at most {prepared.compute.max_new_tokens} new tokens, {prepared.batch_size} rows at a time, "
+        f"{prepared.located.dtype} on {prepared.located.base.device}",
+        f"would write to {prepared.out}",
+    ]
+
+
+def notices(prepared: Prepared) -> list[str]:
+    """What a user should know of the pair before believing a number."""
+    located, vocabulary = prepared.located, prepared.located.vocabulary
+    tokens = [located.tokenizer.convert_ids_to_tokens(i) for i in located.stop_ids]
+    lines = [
+        f"base {prepared.about['base']}, rl {prepared.about['rl']}",
+        f"common vocabulary {len(vocabulary.ids)} ids (base alone {vocabulary.only_base}, rl alone "
+        f"{vocabulary.only_rl}, padded head rows {vocabulary.padded_rows[0]} and {vocabulary.padded_rows[1]}); "
+        f"stop ids {', '.join(f'{i} {t}' for i, t in zip(located.stop_ids, tokens, strict=True)) or 'none'}",
+    ]
+    lines += [f"the configs differ in {name}: {a!r} / {b!r}" for name, (a, b) in located.differences.items()]
+    return lines
+
+
+def summarise_run(run: Run, grades: str, reading: Reading) -> Written:
+    """Read the tables of a run, and write its summary, tables and figures."""
+    tokens = run.table("tokens", columns=list(COLUMNS)).to_pandas()
+    rollouts, verdicts = run.table("rollouts").to_pandas(), run.table(grades).to_pandas()
+    ungraded = sorted(verdicts.loc[verdicts[f"status_{reading.answer}"].isna(), "problem_id"].unique())
+    tokenizer = load_tokenizer(str(run.tokenizer_folder))
+    summary = {
+        "about": run.about,
+        "problems": {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": ungraded},
+        **summarise(tokens, rollouts, verdicts, reading, lambda i: tokenizer.decode([i]), run.left_out()),
+    }
+    files = [run.write_json("summary.json", summary)]
+    for name, table in TABLES.items():
+        frame = table(summary)
+        files += [run.write_text(f"tables/{name}.{suffix}", text(frame)) for suffix, text in FORMATS.items()]
+    for name in FIGURES:
+        files += _draw(run, name, tokens, summary)
+    return Written(run, summary, files)
+
+
+def _compute(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter: Reporter) -> None:
+    if settings.trajectory not in TRAJECTORIES:
+        raise BadInput(f"trajectory {settings.trajectory!r} is none of {', '.join(TRAJECTORIES)}")
+    if settings.responses:
+        _take_responses(prepared, run, settings)
+        stages.score(prepared, run, "responses", reporter)
+        return
+    for member in TRAJECTORIES[settings.trajectory]:
+        stages.decode_greedy_arm(prepared, run, member, settings.output.share, reporter)
+        stages.score(prepared, run, member, reporter)
+
+
+def _take_responses(prepared: Prepared, run: Run, settings: DisagreeSettings) -> None:
+    """File the responses made elsewhere as the arm `responses`."""
+    assert settings.responses is not None
+    located = prepared.located
+    allowed = set(located.vocabulary.ids.tolist())
+    rollouts = load_responses(settings.responses, prepared.prompts, located.tokenizer, set(located.stop_ids), allowed)
+    order = {p.problem_id: i for i, p in enumerate(run.problems())}
+    rollouts = sorted(rollouts, key=lambda r: (order[r.problem_id], r.draw))
+    for shard in run.missing("rollouts", "responses", prepared.compute.block, settings.output.share):
+        here = [r for r in rollouts if shard.start <= order[r.problem_id] < shard.stop]
+        run.write_shard("rollouts", shard, stages.rollouts_table(here))
+
+
+def _draw(run: Run, name: str, tokens: pd.DataFrame, summary: dict[str, Any]) -> list[Path]:
+    figure, data = render(name, tokens, summary)
+    files = [run.write_bytes(f"figures/{name}.{suffix}", encode(figure, suffix)) for suffix in ("png", "pdf")]
+    return [*files, run.write_text(f"figures/{name}.csv", FORMATS["csv"](data))]
+
+
+def _hash(file: Path) -> str:
+    if not file.is_file():
+        raise BadInput(f"{file} is no file; --responses takes a JSONL or Parquet file")
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,0 +1,344 @@
+"""Where problems come from: the bundled set, published benchmarks on the Hub, or a file of the user's.
+
+A name or a path in, a ProblemSet out. Benchmarks are loaded, never copied into this package, and their rows are
+counted; what a benchmark needs to make its gold answers gradable is one small function. Knows no prompts, no grading.
+"""
+
+import csv
+import hashlib
+import json
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rlprobe.errors import BadInput, NotAvailable
+from rlprobe.records import Problem
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ProblemSet:
+    """Problems in a fixed order; `fingerprint` is the sha256 over all their ids, questions and answers."""
+
+    name: str
+    source: str
+    problems: tuple[Problem, ...]
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class BundledSet:
+    """A JSONL file inside this package."""
+
+    file: str
+    rows: tuple[int, ...]
+
+    @property
+    def source(self) -> str:
+        """Where the rows come from, for people."""
+        return f"bundled, {self.rows[0]} problems"
+
+
+@dataclass(frozen=True)
+class HubSet:
+    """A data set on the Hub; `rows` are the row counts it is known to have, `revision` None is whatever is newest."""
+
+    hub_id: str
+    split: str
+    rows: tuple[int, ...]
+    config: str | None = None
+    revision: str | None = None
+    question: Callable[[Row], Any] = lambda row: row["problem"]
+    answer: Callable[[Row], Any] = lambda row: row["answer"]
+    id_field: str | None = None
+
+    @property
+    def source(self) -> str:
+        """Where the rows come from, for people."""
+        part = f"{self.config} {self.split}" if self.config else self.split
+        return f"{self.hub_id} {part} ({self.revision or 'unpinned'})"
+
+
+def load_problems(dataset: str, question_field: str | None = None, answer_field: str | None = None) -> ProblemSet:
+    """The problems of a registered data set or of a JSONL, Parquet or CSV file.
+
+    The two fields are for files only; left out, they are guessed if there is one candidate. Raises BadInput for an
+    unknown name and for a file that cannot be used, NotAvailable for a data set that cannot be loaded.
+    """
+    registered = DATASETS.get(dataset.lower())
+    if registered is None:
+        return _from_file(_existing(dataset), question_field, answer_field)
+    if question_field or answer_field:
+        raise BadInput(f"{dataset} has its own fields: question and answer fields are for files")
+    name = dataset.lower()
+    problems = _from_hub(name, registered) if isinstance(registered, HubSet) else _from_bundle(name, registered)
+    if len(problems) not in registered.rows:
+        known = " or ".join(map(str, registered.rows))
+        raise NotAvailable(f"{name} has {len(problems)} rows, not {known}: {registered.source} is another edition")
+    return _problem_set(name, registered.source, problems)
+
+
+def _existing(dataset: str) -> Path:
+    path = Path(dataset).expanduser()
+    if path.is_file():
+        return path
+    found = "is a folder" if path.is_dir() else "was not found as a file either"
+    raise BadInput(f"no data set {dataset!r}, and it {found}; choose one of {', '.join(DATASETS)}, or name a file")
+
+
+def _problem_set(name: str, source: str, problems: list[Problem]) -> ProblemSet:
+    digest = hashlib.sha256()
+    for problem in problems:
+        digest.update(json.dumps([problem.problem_id, problem.question, problem.answer]).encode() + b"\n")
+    return ProblemSet(name, source, tuple(problems), digest.hexdigest())
+
+
+# ---- registered sets
+
+
+def _from_bundle(name: str, bundled: BundledSet) -> list[Problem]:
+    path = Path(__file__).with_name(bundled.file)
+    if not path.is_file():
+        raise NotAvailable(f"{name} is missing from this installation ({bundled.file}): reinstall rlprobe")
+    rows = list(_jsonl_rows(path))
+    return [Problem(row["problem_id"], row["question"], row["answer"], row["source"]) for _, row in rows]
+
+
+def _from_hub(name: str, hub: HubSet) -> list[Problem]:
+    problems = []
+    for number, row in enumerate(_hub_rows(name, hub)):
+        where = f"{name}, row {number}"
+        problem_id = f"{name}/{row[hub.id_field] if hub.id_field else number}"
+        question, answer = _text(hub.question(row), "question", where), _text(hub.answer(row), "answer", where)
+        problems.append(Problem(problem_id, question, answer, f"{name}, row {number}"))
+    return problems
+
+
+def _hub_rows(name: str, hub: HubSet) -> Iterable[Row]:
+    """The rows as the Hub or its local cache has them; without a network the cache is tried at once, no retries."""
+    import datasets
+
+    try:
+        with _offline_if_unreachable():
+            return datasets.load_dataset(hub.hub_id, hub.config, split=hub.split, revision=hub.revision)
+    except (OSError, ValueError) as error:  # both a missing network and a missing split: datasets raises either
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise NotAvailable(
+            f"{name} ({hub.hub_id}) is neither cached nor reachable: {reason[0]}; "
+            "connect once to fetch it, or pass a local file"
+        ) from error
+
+
+@contextmanager
+def _offline_if_unreachable(seconds: float = 3.0) -> Iterator[None]:
+    """Make the Hub's libraries look at the cache only, if the Hub does not answer: they would retry for 25 seconds."""
+    from datasets import config
+    from huggingface_hub import constants
+
+    before = constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE
+    offline = any(before) or not _answers(constants.ENDPOINT, seconds)
+    constants.HF_HUB_OFFLINE = config.HF_HUB_OFFLINE = offline
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE, config.HF_HUB_OFFLINE = before
+
+
+def _answers(endpoint: str, seconds: float) -> bool:
+    from urllib.error import HTTPError
+    from urllib.request import Request, urlopen
+
+    try:
+        urlopen(Request(endpoint, method="HEAD"), timeout=seconds).close()
+    except HTTPError:  # an answer, if not a friendly one
+        return True
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+# ---- files
+
+_QUESTION_FIELDS = ("question", "problem", "prompt")
+_ANSWER_FIELDS = ("answer", "final_answer")  # a "solution" is not an answer: it has to be asked for
+_FOREIGN_ID_FIELDS = ("unique_id", "id")
+
+
+def _from_file(path: Path, question_field: str | None, answer_field: str | None) -> ProblemSet:
+    rows = list(read_rows(path))
+    if not rows:
+        raise BadInput(f"{path} is empty: it holds no problem")
+    names = list(dict.fromkeys(field for _, row in rows for field in row))
+    question = _field(path, names, "question", question_field, _QUESTION_FIELDS)
+    answer = _field(path, names, "answer", answer_field, _ANSWER_FIELDS)
+    ids = _problem_ids(path, rows)
+    problems = [
+        Problem(problem_id, _cell(path, where, row, question), _cell(path, where, row, answer), f"{path.name}, {where}")
+        for problem_id, (where, row) in zip(ids, rows, strict=True)
+    ]
+    return _problem_set(path.stem, str(path), problems)
+
+
+def _field(path: Path, names: list[str], role: str, asked: str | None, usual: tuple[str, ...]) -> str:
+    available = f"{path} has the fields {', '.join(names)}"
+    if asked is not None:
+        if asked not in names:
+            raise BadInput(f"no field {asked!r} for the {role}: {available}")
+        return asked
+    candidates = [name for name in usual if name in names]
+    if len(candidates) != 1:
+        raise BadInput(f"which field holds the {role}? {available}; say it with --{role}-field")
+    return candidates[0]
+
+
+def _cell(path: Path, where: str, row: Row, field: str) -> str:
+    if field not in row:
+        raise BadInput(f"{path}, {where} has no field {field!r}: it has {', '.join(row) or 'none'}")
+    return _text(row[field], field, f"{path}, {where}")
+
+
+def _text(value: Any, field: str, where: str) -> str:
+    """A cell as text: strings and numbers as they are, a list of answers as `a, b`."""
+    if isinstance(value, list | tuple) and value:
+        value = ", ".join(_text(item, field, where) for item in value)
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:
+        what = "null" if value is None or value != value else f"a {type(value).__name__}"
+        raise BadInput(f"{where}: the field {field!r} is {what}, not text or a number")
+    if not str(value).strip():
+        raise BadInput(f"{where}: the field {field!r} is empty")
+    return str(value)
+
+
+def _problem_ids(path: Path, rows: list[tuple[str, Row]]) -> list[str]:
+    """`problem_id`, which must then be in every row and unique; else `unique_id` or `id` if they are; else numbers."""
+    if any("problem_id" in row for _, row in rows):
+        ids = [_cell(path, where, row, "problem_id") for where, row in rows]
+        if repeated := [problem_id for problem_id, times in Counter(ids).items() if times > 1]:
+            raise BadInput(f"{path}: problem_id {repeated[0]!r} comes more than once; ids must be unique")
+        return ids
+    for field in _FOREIGN_ID_FIELDS:
+        values = [row.get(field) for _, row in rows]
+        names = [str(value) for value in values if isinstance(value, str | int) and str(value).strip()]
+        if len(set(names)) == len(rows):
+            return names
+    return [f"row-{number:05d}" for number in range(len(rows))]
+
+
+def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    """(where, row) of each row of a JSONL, Parquet or CSV file; `where` is "line 3" or "row 2", for messages."""
+    if path.suffix.lower() not in _READERS:
+        raise BadInput(f"{path} is no {', '.join(_READERS)} file: rlprobe knows the format by the ending of the name")
+    try:
+        yield from _READERS[path.suffix.lower()](path)
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def _jsonl_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    with path.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                row = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise BadInput(f"{path}, line {number} is no JSON: {error.msg} at column {error.colno}") from error
+            if not isinstance(row, dict):
+                raise BadInput(f"{path}, line {number} is a JSON {type(row).__name__}, not an object with fields")
+            yield f"line {number}", row
+
+
+def _csv_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    with path.open(encoding="utf-8-sig", newline="") as lines:
+        reader = csv.DictReader(lines, strict=True)
+        try:
+            for row in reader:
+                if None in row or None in row.values():
+                    expected = len(reader.fieldnames or ())
+                    raise BadInput(f"{path}, line {reader.line_num} does not have the header's {expected} fields")
+                yield f"line {reader.line_num}", row
+        except csv.Error as error:
+            raise BadInput(f"{path}, line {reader.line_num} is no CSV: {error}") from error
+
+
+def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(os.fspath(path)) as table:
+            number = 0
+            for batch in table.iter_batches(batch_size=1024):
+                for row in batch.to_pylist():
+                    yield f"row {number}", row
+                    number += 1
+    except pa.ArrowException as error:
+        raise BadInput(f"{path} is no readable Parquet file: {str(error).splitlines()[0]}") from error
+
+
+_READERS: dict[str, Callable[[Path], Iterator[tuple[str, Row]]]] = {
+    ".jsonl": _jsonl_rows,
+    ".parquet": _parquet_rows,
+    ".csv": _csv_rows,
+}
+
+
+# ---- what some benchmarks' gold answers need
+
+
+def _question(row: Row) -> Any:
+    return row["question"]
+
+
+def _gsm8k_answer(row: Row) -> str:
+    """The number after "####", without its thousands commas."""
+    return row["answer"].rsplit("####", 1)[-1].strip().replace(",", "")
+
+
+def _aime_answer(row: Row) -> str:
+    """An integer from 0 to 999, which the source writes with leading zeros: 033."""
+    return str(int(row["answer"]))
+
+
+def _amc_answer(row: Row) -> str:
+    """The source stores integers as floats: 27.0."""
+    value = float(row["answer"])
+    return str(int(value)) if value.is_integer() else str(row["answer"])
+
+
+def _olympiad_question(row: Row) -> str:
+    """The question after the context it refers to, where it has one."""
+    return "\n".join(part for part in (row.get("context"), row["question"]) if part)
+
+
+def _olympiad_answer(row: Row) -> str:
+    """A list, of one answer mostly: 2, or several that are all asked for."""
+    answers = row["final_answer"]
+    return answers if isinstance(answers, str) else ", ".join(answer.strip().strip("$") for answer in answers)
+
+
+DATASETS: dict[str, BundledSet | HubSet] = {
+    "word-problems": BundledSet("word_problems.jsonl", rows=(500,)),
+    "math-500": HubSet("HuggingFaceH4/MATH-500", "test", rows=(500,), id_field="unique_id"),
+    "gsm8k": HubSet("openai/gsm8k", "test", rows=(1319,), config="main", question=_question, answer=_gsm8k_answer),
+    "aime-2024": HubSet("HuggingFaceH4/aime_2024", "train", rows=(30,), answer=_aime_answer, id_field="id"),
+    "aime-2025": HubSet("math-ai/aime25", "test", rows=(30,), answer=_aime_answer, id_field="id"),
+    "amc23": HubSet("math-ai/amc23", "test", rows=(40,), question=_question, answer=_amc_answer, id_field="id"),
+    "minerva": HubSet("math-ai/minervamath", "test", rows=(272,), question=_question),
+    "olympiadbench": HubSet(
+        "Hothan/OlympiadBench",
+        "train",
+        rows=(674, 675),
+        config="OE_TO_maths_en_COMP",
+        question=_olympiad_question,
+        answer=_olympiad_answer,
+        id_field="id",
+    ),
+}

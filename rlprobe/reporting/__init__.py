@@ -1,0 +1,1 @@
+"""Tables, figures and the text at the terminal, drawn from a summary. Knows no models and no disk."""

@@ -1,0 +1,110 @@
+"""How a number is written, and how a table of them is: CSV, Markdown, LaTeX.
+
+A table is a DataFrame whose entries are strings, whole numbers, `Cell`s or None. CSV keeps full precision, with an
+interval in columns of its own; the other two are for reading. Knows nothing of what the numbers mean.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import floor, log10
+from typing import Any
+
+import pandas as pd
+
+MISSING = "–"
+_SUFFIX = {"": "", "%": " %", "×": "×", "nats": " nats"}
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A number with its interval, or (without `value`) a range; in its unit, which is one of "", "%", "×", "nats".
+
+    A percentage is held as a share from 0 to 1.
+    """
+
+    value: float | None
+    low: float | None = None
+    high: float | None = None
+    unit: str = ""
+
+    @classmethod
+    def of(cls, interval: dict[str, Any] | None, unit: str = "") -> "Cell":
+        """From an interval of a summary; None (not measured) gives an empty cell."""
+        return cls(interval["value"], interval["low"], interval["high"], unit) if interval else cls(None, unit=unit)
+
+    def __str__(self) -> str:
+        """2.11 % [1.90, 2.35]; a range as 1.0–4.1 %; an empty cell as a dash."""
+        scale, suffix = (100 if self.unit == "%" else 1), _SUFFIX[self.unit]
+        value, low, high = (None if x is None else scale * x for x in (self.value, self.low, self.high))
+        if value is None:
+            return MISSING if low is None or high is None else _range(low, high) + suffix
+        write = _writer(value or high or 0.0, fewest=1 if self.unit == "%" else 0)
+        return write(value) + suffix + ("" if low is None or high is None else f" [{write(low)}, {write(high)}]")
+
+
+def _range(low: float, high: float) -> str:
+    """Both ends with the decimals that the longer one needs."""
+    decimals = max(len(f"{x:.6g}".partition(".")[2]) for x in (low, high))
+    return f"{low:.{decimals}f}–{high:.{decimals}f}"
+
+
+def _writer(leading: float, fewest: int) -> Callable[[float], str]:
+    """Three significant digits of the leading number (two below 0.1), and the same decimals for its interval."""
+    exponent = floor(log10(abs(leading))) if leading else 0
+    decimals = max(fewest, (2 if exponent >= -1 else 1) - exponent)
+    form = ".1e" if exponent < -4 else f".{decimals}f"
+    return lambda x: "0" if x == 0 else format(x, form)
+
+
+def quoted(token: str) -> str:
+    """A token as people can see it, written as Python would: spaces show, newlines and the unprintable are escaped."""
+    return repr(token)
+
+
+def written(entry: Any) -> str:
+    """One entry of a table as people read it."""
+    if entry is None:
+        return MISSING
+    return f"{entry:,}" if isinstance(entry, int) else str(entry)
+
+
+def csv(table: pd.DataFrame) -> str:
+    """Comma-separated, numbers in full precision, shares from 0 to 1, nothing where a number is missing."""
+    columns: dict[str, list] = {}
+    for name in table.columns:
+        entries, header = list(table[name]), str(name).replace(" ", "_")
+        columns[header] = [e.value if isinstance(e, Cell) else e for e in entries]
+        for end in ("low", "high"):
+            ends = [getattr(e, end, None) for e in entries]
+            if any(e is not None for e in ends):
+                columns[f"{header}_{end}"] = ends
+    return pd.DataFrame(columns, dtype=object).to_csv(index=False, lineterminator="\n")
+
+
+def markdown(table: pd.DataFrame) -> str:
+    """A pipe table; what Markdown would take for markup is escaped."""
+    rules = [("---:" if is_number(table[name]) else "---") for name in table.columns]
+    rows = [list(map(str, table.columns)), *([written(e) for e in row] for row in table.itertuples(index=False))]
+    lines = ["| " + " | ".join(map(_escaped, row)) + " |" for row in rows]
+    return "\n".join([lines[0], "| " + " | ".join(rules) + " |", *lines[1:]]) + "\n"
+
+
+def latex(table: pd.DataFrame) -> str:
+    """A tabular with the rules of booktabs, for a document with UTF-8 input and the T1 font encoding."""
+    alignment = "".join("r" if is_number(table[name]) else "l" for name in table.columns)
+    text = pd.DataFrame({str(name): [written(e) for e in table[name]] for name in table.columns}, dtype=object)
+    return text.to_latex(index=False, escape=True, column_format=alignment)
+
+
+def is_number(column: pd.Series) -> bool:
+    """Whether a column holds numbers, which stand to the right."""
+    return any(isinstance(entry, int | Cell) for entry in column)
+
+
+def _escaped(text: str) -> str:
+    marks = r"\`*_|<>$~"
+    return "".join(f"\\{c}" if c in marks else c for c in text.replace("\n", " "))
+
+
+# suffix of the file: table -> text
+FORMATS: dict[str, Callable[[pd.DataFrame], str]] = {"csv": csv, "md": markdown, "tex": latex}

@@ -1,0 +1,327 @@
+"""The run directory: the one reader and writer of results. Knows identity, shards and resuming; knows no models.
+
+    RUN/
+      run.json              schema version, identity (another identity is refused by name) and what to call things
+      problems.parquet      the problems this run is about, in order
+      tokenizer/            so that a run is read, graded again and shown without its models
+      rollouts/ARM/START-STOP.parquet         one shard: problems START..STOP-1 of one arm
+      tokens/ARM/START-STOP.parquet           the token table of the same rollouts
+      grades/GRADER/ARM/START-STOP.parquet    verdicts; GRADER is the hash of the grader's settings
+      summary.json, tables/, figures/         written anew by each command from the above
+      log.jsonl             what happened (halved batches, broken shards), in order; never read back
+
+A shard is written under a temporary name, synced and renamed, so under its own name it is whole or absent. Its content
+is a function of its key and the identity alone, hence a killed run that is resumed ends in the same bytes.
+"""
+
+import errno
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from rlprobe.errors import BadInput, OtherRun, RlprobeError
+from rlprobe.records import GRADE_SCHEMA, PROBLEM_SCHEMA, ROLLOUT_SCHEMA, TOKEN_SCHEMA, Problem
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Shard:
+    """Problems start..stop-1 of one arm: the unit of work, of resuming and of sharing work between machines."""
+
+    arm: str
+    start: int
+    stop: int
+
+    @property
+    def file_name(self) -> str:
+        """Sorts by position."""
+        return f"{self.start:06d}-{self.stop:06d}.parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Machine `index` of `count`: it computes the blocks of problems whose number is `index` modulo `count`."""
+
+    index: int = 0
+    count: int = 1
+
+    def has(self, block: int) -> bool:
+        """Whether this machine computes a block."""
+        return block % self.count == self.index
+
+
+ALL = Share()
+
+
+@dataclass
+class Run:
+    """An open run directory. Make one with `create_or_resume` or `read`."""
+
+    path: Path
+    identity: dict[str, Any]
+    about: dict[str, Any]
+    broken: list[str] = field(default_factory=list)  # shards moved aside since this run was opened
+
+    # ---- problems ----------------------------------------------------------------------------------------------------
+
+    def extend(self, problems: Sequence[Problem], left_out: Mapping[str, str]) -> None:
+        """Add the problems that the run does not hold yet; `problems` starts with those that it holds.
+
+        `left_out` says why some have no rollouts: problem_id -> reason.
+        """
+        if len(problems) > len(self.problems()):
+            rows = [{**asdict(p), "left_out": left_out.get(p.problem_id)} for p in problems]
+            _write_table(self.path / "problems.parquet", pa.Table.from_pylist(rows, schema=PROBLEM_SCHEMA))
+
+    def problems(self) -> list[Problem]:
+        """The problems of the run, in order."""
+        return [Problem(**{k: v for k, v in row.items() if k != "left_out"}) for row in self._problem_rows()]
+
+    def left_out(self) -> dict[str, str]:
+        """The problems that have no rollouts, and why."""
+        return {row["problem_id"]: row["left_out"] for row in self._problem_rows() if row["left_out"]}
+
+    def _problem_rows(self) -> list[dict[str, Any]]:
+        file = self.path / "problems.parquet"
+        return _read_table(file).to_pylist() if file.exists() else []
+
+    # ---- shards ------------------------------------------------------------------------------------------------------
+
+    def missing(self, layer: str, arm: str, block: int, share: Share = ALL) -> list[Shard]:
+        """The shards of a layer that are still to be made: what no whole shard covers, cut at multiples of `block`.
+
+        A shard that is cut short is named, moved aside and counted as missing.
+        """
+        self._set_broken_aside(layer, arm)
+        total, missing = len(self.problems()), []
+        for number, start in enumerate(range(0, total, block)):
+            if share.has(number):
+                missing += _gaps(arm, start, min(start + block, total), self.shards(layer, arm))
+        return missing
+
+    def lacking(self, layer: str, of: str, arm: str) -> list[Shard]:
+        """The shards of an arm in layer `of` that `layer` has no whole counterpart of."""
+        self._set_broken_aside(layer, arm)
+        return sorted(set(self.shards(of, arm)) - set(self.shards(layer, arm)))
+
+    def shards(self, layer: str, arm: str) -> list[Shard]:
+        """The shards of a layer that exist, in order of their problems."""
+        files = sorted((self.path / layer / _safe(arm)).glob("*-*.parquet"))
+        return [Shard(arm, *map(int, file.stem.split("-"))) for file in files]
+
+    def write_shard(self, layer: str, shard: Shard, table: pa.Table) -> None:
+        """Write one shard, whole or not at all."""
+        _write_table(self._file(layer, shard), table)
+
+    def read_shard(self, layer: str, shard: Shard) -> pa.Table:
+        """One shard. Raises RlprobeError if it is damaged."""
+        return _read_table(self._file(layer, shard))
+
+    def arms(self, layer: str) -> list[str]:
+        """The arms that a layer has shards of."""
+        folder = self.path / layer
+        return sorted(f.name for f in folder.iterdir() if any(f.glob("*-*.parquet"))) if folder.is_dir() else []
+
+    def table(self, layer: str, columns: list[str] | None = None) -> pa.Table:
+        """A whole layer, in order of arm and problem; all its columns or some."""
+        shards = [shard for arm in self.arms(layer) for shard in self.shards(layer, arm)]
+        parts = [_read_table(self._file(layer, shard), columns) for shard in shards]
+        if parts:
+            return pa.concat_tables(parts)
+        return {"rollouts": ROLLOUT_SCHEMA, "tokens": TOKEN_SCHEMA}.get(layer, GRADE_SCHEMA).empty_table()
+
+    def _file(self, layer: str, shard: Shard) -> Path:
+        return self.path / layer / _safe(shard.arm) / shard.file_name
+
+    def _set_broken_aside(self, layer: str, arm: str) -> None:
+        for shard in self.shards(layer, arm):
+            file = self._file(layer, shard)
+            try:
+                pq.read_metadata(file)
+            except (pa.ArrowInvalid, OSError):
+                os.replace(file, file.with_suffix(".broken"))
+                self.broken.append(str(file.relative_to(self.path)))
+                self.log("broken_shard", file=self.broken[-1])
+
+    # ---- everything else ---------------------------------------------------------------------------------------------
+
+    def write_json(self, name: str, content: Any) -> Path:
+        """A JSON file; a missing number is null, and nan is an error."""
+        return self.write_text(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+    def write_text(self, name: str, text: str) -> Path:
+        """A text file, whole or not at all."""
+        return self.write_with(name, lambda file: file.write_text(text, encoding="utf-8"))
+
+    def write_bytes(self, name: str, content: bytes) -> Path:
+        """A binary file, whole or not at all."""
+        return self.write_with(name, lambda file: file.write_bytes(content))
+
+    def write_with(self, name: str, write: Callable[[Path], Any]) -> Path:
+        """A file that somebody else's function writes, whole or not at all."""
+        _write(self.path / name, write)
+        return self.path / name
+
+    def log(self, event: str, **details: Any) -> None:
+        """Append one event to log.jsonl."""
+        with (self.path / "log.jsonl").open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps({"event": event, **details}) + "\n")
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """Where the tokenizer's files lie."""
+        return self.path / "tokenizer"
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for writing. Raises BadInput if another process holds it."""
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.path / ".lock", timeout=0)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise BadInput(
+                f"{self.path} is being written by another process; wait for it or use another --out"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def create_or_resume(path: Path, identity: dict[str, Any], about: dict[str, Any], overwrite: bool = False) -> Run:
+    """Open a run for writing: a new one, or one of the same identity. Raises OtherRun, naming the first difference."""
+    if overwrite and (path / "run.json").exists():
+        shutil.rmtree(path)
+    if (path / "run.json").exists():
+        run = read(path)
+        _refuse_other(path, run.identity, identity)
+        return run
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise BadInput(f"{path} exists and is no run directory; give another --out")
+    run = Run(path, json.loads(json.dumps(identity)), json.loads(json.dumps(about)))
+    run.write_json("run.json", {"schema_version": SCHEMA_VERSION, "identity": identity, "about": about})
+    return run
+
+
+def read(path: Path) -> Run:
+    """Open a run that exists."""
+    try:
+        content = json.loads((path / "run.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise BadInput(f"{path} is no run directory: it has no run.json") from None
+    except json.JSONDecodeError as error:
+        raise BadInput(f"{path / 'run.json'} is damaged ({error}); give another --out") from error
+    if content.get("schema_version") != SCHEMA_VERSION:
+        version = content.get("schema_version")
+        raise OtherRun(f"{path} has schema version {version}, this rlprobe writes {SCHEMA_VERSION}; give another --out")
+    return Run(path, content["identity"], content["about"])
+
+
+def merge(path: Path, parts: Sequence[Run]) -> Run:
+    """Bring the shards of several runs of one identity together in `path`; their shards are copied, byte for byte."""
+    first = parts[0]
+    run = create_or_resume(path, first.identity, first.about)
+    for part in parts:
+        _refuse_other(part.path, part.identity, first.identity)
+        run.extend(part.problems(), part.left_out())
+        for file in sorted([*part.path.glob("*/**/*-*.parquet"), *part.path.glob("tokenizer/*")]):
+            name = str(file.relative_to(part.path))
+            if not (path / name).exists():
+                run.write_with(name, partial(shutil.copyfile, file))
+    for layer, shards in _by_layer_and_arm(path).items():
+        for earlier, later in pairwise(shards):
+            if later.start < earlier.stop:
+                raise BadInput(f"{layer}: {earlier.file_name} and {later.file_name} overlap; merge runs of one --limit")
+    return run
+
+
+def _by_layer_and_arm(path: Path) -> dict[str, list[Shard]]:
+    found: dict[str, list[Shard]] = {}
+    for file in sorted(path.glob("*/**/*-*.parquet")):
+        start, stop = map(int, file.stem.split("-"))
+        found.setdefault(str(file.parent.relative_to(path)), []).append(Shard(file.parent.name, start, stop))
+    return found
+
+
+def _refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+    """Raise OtherRun at the first setting in which two identities differ."""
+    a, b = _flat(there), _flat(json.loads(json.dumps(here)))
+    for name in sorted(a.keys() | b.keys()):
+        if a.get(name) != b.get(name):
+            raise OtherRun(
+                f"{path} holds another run: its {name} is {_short(a.get(name))}, this one's is {_short(b.get(name))}; "
+                "give another --out, or --overwrite to start anew"
+            )
+
+
+def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(tree, dict) or not tree:
+        return {prefix: tree}
+    return {k: v for name, part in tree.items() for k, v in _flat(part, f"{prefix}.{name}" if prefix else name).items()}
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _gaps(arm: str, start: int, stop: int, shards: Sequence[Shard]) -> list[Shard]:
+    """The parts of start..stop-1 that no shard covers."""
+    gaps = []
+    for shard in shards:
+        if start < shard.stop and shard.start < stop:
+            if shard.start > start:
+                gaps.append(Shard(arm, start, shard.start))
+            start = max(start, shard.stop)
+    if start < stop:
+        gaps.append(Shard(arm, start, stop))
+    return gaps
+
+
+def _safe(arm: str) -> str:
+    """An arm's name as a folder name."""
+    return "".join(c if c.isalnum() or c in "-_.=,+()" else "_" for c in arm)
+
+
+def _read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
+    try:
+        return pq.read_table(file, columns=columns, partitioning=None)
+    except (pa.ArrowInvalid, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise RlprobeError(f"{file} is damaged ({reason}); run the command that made it again to replace it") from error
+
+
+def _write_table(file: Path, table: pa.Table) -> None:
+    _write(file, lambda path: pq.write_table(table, path, compression="zstd"))
+
+
+def _write(file: Path, write: Callable[[Path], Any]) -> None:
+    """The one writer: write under a temporary name, sync, rename. A full disk ends the command, not the run."""
+    temporary = file.with_name(f".{file.name}.part{file.suffix}")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        write(temporary)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        os.replace(temporary, file)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        cure = "free some space" if full else "make it writable"
+        raise RlprobeError(
+            f"cannot write {file} ({os.strerror(error.errno or 0)}); {cure} and run the same command again: "
+            "everything finished before is kept"
+        ) from error

@@ -1,0 +1,1 @@
+"""Both models read the same ids: the one place where tensors become a table."""

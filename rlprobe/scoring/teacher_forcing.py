@@ -1,0 +1,158 @@
+"""The dual pass: both models read the same rollouts, and every response position becomes one row of the token table.
+
+The trunks run one after the other, in chunks of at most 1024 positions through the lanes, and leave only their last
+hidden states of the response (width numbers a token); the two heads then meet in slices of positions (measures/), so no
+tensor of tokens x vocabulary ever exists. Which rows share a pass depends on the rollouts given and on nothing else:
+the same shard gives the same bytes. Knows no classes, no grades and no disk.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from rlprobe.decoding.lanes import Lanes
+from rlprobe.errors import RlprobeError
+from rlprobe.measures.head import Head
+from rlprobe.measures.tokens import dual_statistics
+from rlprobe.pairs.model import Model, ModelPair
+from rlprobe.problems.answers import first_and_last_answer_end
+from rlprobe.records import TOKEN_SCHEMA, TOP, Rollout
+
+CHUNK = 1024  # positions of one text in one pass
+PASS = 4096  # positions of all texts in one pass
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A pair ready for dual passes; `path` is how statistics are computed ("auto", "plain" or "compiled")."""
+
+    pair: ModelPair
+    path: str = "auto"
+
+    def table(self, rollouts: Sequence[Rollout]) -> pa.Table:
+        """The token table (records.TOKEN_SCHEMA) of some rollouts, in their order, one row per response position."""
+        by_length = sorted(range(len(rollouts)), key=lambda i: _length(rollouts[i]))  # less padding in a pass
+        statistics = self._statistics([rollouts[i] for i in by_length if rollouts[i].response_ids])
+        parts = dict(zip((i for i in by_length if rollouts[i].response_ids), statistics, strict=True))
+        tables = [self._table(rollouts[i], parts[i]) for i in sorted(parts)]
+        return pa.concat_tables(tables) if tables else TOKEN_SCHEMA.empty_table()
+
+    @torch.no_grad()
+    def _statistics(self, rollouts: Sequence[Rollout]) -> Iterator[dict[str, np.ndarray]]:
+        """The statistics of each rollout's positions, column by column."""
+        base, rl = self.pair.base, self.pair.rl
+        heads = Head(base.head_weight, base.head_bias), Head(rl.head_weight, rl.head_bias)
+        for group in _groups(rollouts):
+            columns = torch.cat([self._columns(rollout) for rollout in group])
+            hidden = [torch.cat(response_hidden_states(member, group)) for member in (base, rl)]
+            statistics = dual_statistics(heads[0], heads[1], hidden[0], hidden[1], columns, self.path)
+            named = {name: _numpy(getattr(statistics, name)) for name in statistics._fields}
+            start = 0
+            for rollout in group:
+                stop = start + len(rollout.response_ids)
+                yield {name: values[start:stop] for name, values in named.items()}
+                start = stop
+
+    def _columns(self, rollout: Rollout) -> Int[Tensor, " n"]:
+        columns = self.pair.vocabulary.columns(torch.tensor(rollout.response_ids, dtype=torch.long))
+        if (columns < 0).any():
+            outside = rollout.response_ids[int((columns < 0).nonzero()[0])]
+            raise RlprobeError(
+                f"{rollout.arm}, {rollout.problem_id}: id {outside} is not in the pair's common vocabulary; "
+                "leave this response out"
+            )
+        return columns
+
+    def _table(self, rollout: Rollout, statistics: dict[str, np.ndarray]) -> pa.Table:
+        n = len(rollout.response_ids)
+        ids = self.pair.vocabulary.ids.numpy()
+        for name in statistics:
+            if name.startswith(("argmax_", "top_ids_")):
+                statistics[name] = ids[statistics[name]]
+        after_first, after_last = after_answer(self.pair.tokenizer, rollout)
+        columns: dict[str, Any] = {
+            "arm": [rollout.arm] * n,
+            "problem_id": [rollout.problem_id] * n,
+            "draw": np.full(n, rollout.draw),
+            "position": np.arange(n),
+            "token_id": np.asarray(rollout.response_ids),
+            "token": [self.pair.tokenizer.decode([i]) for i in rollout.response_ids],
+            "after_first_answer": after_first,
+            "after_last_answer": after_last,
+            "terminator": np.isin(rollout.response_ids, list(self.pair.stop_ids)),
+            **statistics,
+        }
+        return pa.table({f.name: _array(columns[f.name], f.type) for f in TOKEN_SCHEMA}, schema=TOKEN_SCHEMA)
+
+
+def response_hidden_states(model: Model, rollouts: Sequence[Rollout]) -> list[Float[Tensor, "n width"]]:
+    """The hidden states that predict each response token: those at index prompt-1 .. prompt+response-2 of each text."""
+    texts = [
+        [*rollout.prompt_ids, *rollout.response_ids[:-1]] for rollout in rollouts
+    ]  # the last token predicts nothing
+    longest = max(map(len, texts))
+    lanes = Lanes(model, len(texts))
+    kept: list[list[Tensor]] = [[] for _ in texts]
+    for start in range(0, longest, CHUNK):
+        chunks = [text[start : start + CHUNK] for text in texts]
+        counts = torch.tensor([len(chunk) for chunk in chunks])
+        ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(c, dtype=torch.long) for c in chunks], batch_first=True)
+        hidden = lanes.read(ids, counts)
+        for row, (rollout, chunk) in enumerate(zip(rollouts, chunks, strict=True)):
+            first = max(0, len(rollout.prompt_ids) - 1 - start)  # hidden[t] predicts ids[t + 1]
+            kept[row].append(hidden[row, first : len(chunk)].clone())
+    return [torch.cat(parts) for parts in kept]
+
+
+def after_answer(tokenizer: Any, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:
+    """Per position: is it after the token that closes the first, and after the one that closes the last \\boxed{}?
+
+    All False where the response has no closed box.
+    """
+    ids = list(rollout.response_ids)
+    text = tokenizer.decode(ids)
+    return tuple(  # type: ignore[return-value]
+        np.arange(len(ids)) >= (len(ids) if end is None else _tokens_until(tokenizer, ids, end))
+        for end in first_and_last_answer_end(text)
+    )
+
+
+def _tokens_until(tokenizer: Any, ids: list[int], end: int) -> int:
+    """How many tokens it takes until the decoded text has `end` characters (bisection: text grows with tokens)."""
+    low, high = 1, len(ids)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if len(tokenizer.decode(ids[:middle])) >= end else (middle + 1, high)
+    return low
+
+
+def _groups(rollouts: Sequence[Rollout]) -> Iterator[list[Rollout]]:
+    """Consecutive rollouts (ascending in length) that share a pass: as many as fit in PASS positions, at least one."""
+    group: list[Rollout] = []
+    for rollout in rollouts:
+        if group and min(CHUNK, _length(rollout)) * (len(group) + 1) > PASS:
+            yield group
+            group = []
+        group.append(rollout)
+    if group:
+        yield group
+
+
+def _length(rollout: Rollout) -> int:
+    return len(rollout.prompt_ids) + len(rollout.response_ids)
+
+
+def _numpy(values: Tensor) -> np.ndarray:
+    return values.cpu().numpy()
+
+
+def _array(values: Any, type_: pa.DataType) -> pa.Array:
+    if pa.types.is_fixed_size_list(type_):
+        return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1), type_.value_type), TOP)
+    return pa.array(values, type_)

@@ -1,0 +1,52 @@
+"""Accuracy and its comparison on verdicts written by hand."""
+
+import pandas as pd
+import pytest
+
+from rlprobe.analysis.accuracy import compare
+from rlprobe.analysis.statistics import Resampling
+
+
+def tables(base, rl, draws=1):
+    """Rollouts and grades from a letter per response: c(orrect), w(rong), - (no verdict), x (no grade at all)."""
+    status = {"c": "correct", "w": "wrong", "-": None}
+    rows = [
+        {"arm": arm, "problem_id": f"p{i // draws}", "draw": i % draws, "letter": letter}
+        for arm, letters in (("base", base), ("rl", rl))
+        for i, letter in enumerate(letters)
+    ]
+    frame = pd.DataFrame(rows, columns=["arm", "problem_id", "draw", "letter"])
+    graded = frame[frame["letter"] != "x"].assign(status_last=frame["letter"].map(status), status_first="wrong")
+    return frame.drop(columns="letter"), graded.drop(columns="letter")
+
+
+def test_responses_without_a_verdict_are_left_out_and_counted():
+    found = compare(*tables("cwc-x", "ccccw"), Resampling())["last"]
+    base = found["arms"]["base"]
+    assert (base["correct"], base["graded"], base["ungraded"]) == (2, 3, 2)
+    assert base["accuracy"].value == pytest.approx(2 / 3)
+    assert found["mcnemar"].only_rl == 1  # the problems without a verdict on either side are no pair
+    assert found["mcnemar"].both == 2
+    assert found["gain"].value == pytest.approx(1 / 3)
+
+
+def test_each_answer_policy_has_its_own_verdicts():
+    found = compare(*tables("ccw", "ccc"), Resampling())
+    assert found["last"]["arms"]["rl"]["accuracy"].value == 1
+    assert found["first"]["arms"]["rl"]["accuracy"].value == 0
+    assert found["first"]["mcnemar"].p_value == 1
+
+
+def test_several_draws_of_a_problem_are_a_cluster_and_not_independent_trials():
+    found = compare(*tables("cccwww", "cccccw", draws=3), Resampling())["last"]
+    assert found["arms"]["base"]["accuracy"].method == "bootstrap over problems"
+    assert found["arms"]["base"]["accuracy"].value == 0.5
+    assert found["gain"].n_problems == 2
+
+
+def test_one_arm_alone_has_an_accuracy_but_no_test():
+    found = compare(*tables("cw", ""), Resampling())["last"]
+    assert found["arms"]["base"]["accuracy"].value == 0.5
+    assert found["mcnemar"] is None
+    assert found["gain"].value is None
+    assert found["reason"]

@@ -1,0 +1,180 @@
+"""Each statistic against another way to the same number."""
+
+from math import comb
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rlprobe.analysis.statistics import (
+    Clusters,
+    Resampling,
+    auroc,
+    macro_rate,
+    mcnemar,
+    mean,
+    mean_difference,
+    proportion,
+    rate,
+    ratio_of_means,
+)
+
+RESAMPLING = Resampling(seed=0, resamples=2000)
+
+
+@pytest.fixture
+def sums():
+    """Events and tokens of forty problems."""
+    rng = np.random.default_rng(1)
+    tokens = rng.integers(20, 200, 40)
+    return rng.binomial(tokens, rng.beta(1, 20, 40)).astype(float), tokens.astype(float)
+
+
+def by_a_loop(statistic, n, seed=5, resamples=4000):
+    """A percentile interval, one resample at a time."""
+    rng = np.random.default_rng(seed)
+    found = [statistic(rng.integers(0, n, n)) for _ in range(resamples)]
+    return np.quantile(found, [0.025, 0.975])
+
+
+def test_the_rate_per_token_is_bootstrapped_as_a_plain_loop_over_problems_does(sums):
+    events, tokens = sums
+    found = rate(events, tokens, RESAMPLING)
+    low, high = by_a_loop(lambda i: events[i].sum() / tokens[i].sum(), len(tokens))
+    assert found.value == events.sum() / tokens.sum()
+    assert (found.low, found.high) == pytest.approx((low, high), rel=0.04)
+    assert (found.n_problems, found.n_tokens, found.dropped) == (40, tokens.sum(), 0)
+
+
+def test_the_rate_per_problem_is_the_mean_of_the_problems_own_rates(sums):
+    events, tokens = sums
+    own = events / tokens
+    found = macro_rate(events, tokens, RESAMPLING)
+    assert found.value == pytest.approx(own.mean())
+    assert (found.low, found.high) == pytest.approx(by_a_loop(lambda i: own[i].mean(), 40), rel=0.04)
+
+
+def test_problems_without_tokens_have_no_rate_of_their_own_and_are_not_counted():
+    found = macro_rate(np.array([1.0, 3.0, 0.0]), np.array([2.0, 4.0, 0.0]), RESAMPLING)
+    assert found.value == pytest.approx((0.5 + 0.75) / 2)
+    assert (found.n_problems, found.n_tokens) == (2, 6)
+
+
+def test_a_ratio_of_means_is_bootstrapped_with_its_four_sums_together(sums):
+    events, tokens = sums
+    above, below = (events * 3 + 1, events + 1), (tokens * 0.2, tokens)
+    found = ratio_of_means(above, below, RESAMPLING)
+
+    def by_hand(i):
+        return (above[0][i].sum() / above[1][i].sum()) / (below[0][i].sum() / below[1][i].sum())
+
+    assert found.value == pytest.approx(by_hand(np.arange(40)))
+    assert (found.low, found.high) == pytest.approx(by_a_loop(by_hand, 40), rel=0.04)
+
+
+def test_a_ratio_over_almost_nothing_is_missing_with_a_reason():
+    one = np.ones(5)
+    found = ratio_of_means((one, one), (one * 1e-9, one), RESAMPLING)
+    assert found.value is None
+    assert "less than" in found.reason
+    empty = ratio_of_means((one * 0, one * 0), (one, one), RESAMPLING)
+    assert (empty.value, empty.reason) == (None, "one of the two groups is empty")
+
+
+@pytest.mark.parametrize("n", [2, 10, 500])
+def test_no_event_at_all_has_the_closed_form_of_clopper_and_pearson(n):
+    found = rate(np.zeros(n), np.full(n, 100.0), RESAMPLING)
+    assert (found.value, found.low) == (0, 0)
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / n))
+    assert found.method == "Clopper-Pearson over problems"
+
+
+def test_nothing_but_events_is_the_mirror_image_of_none():
+    none, all_ = (rate(np.full(20, k), np.full(20, 7.0), RESAMPLING) for k in (0.0, 7.0))
+    assert (all_.value, all_.high) == (1, 1)
+    assert all_.low == pytest.approx(1 - none.high)
+    assert macro_rate(np.full(20, 7.0), np.full(20, 7.0), RESAMPLING).low == pytest.approx(all_.low)
+
+
+def test_problems_without_tokens_do_not_tighten_the_bound():
+    tokens = np.array([5.0, 5.0, 0.0, 0.0])
+    assert rate(np.zeros(4), tokens, RESAMPLING).high == pytest.approx(1 - 0.025 ** (1 / 2))
+
+
+def test_one_problem_has_a_rate_but_no_interval():
+    for found in (rate(np.array([3.0]), np.array([10.0]), RESAMPLING), rate(np.zeros(1), np.ones(1), RESAMPLING)):
+        assert found.value is not None
+        assert (found.low, found.high, found.method) == (None, None, None)
+        assert "one problem" in found.reason
+
+
+def test_nothing_to_count_is_missing():
+    found = rate(np.zeros(3), np.zeros(3), RESAMPLING)
+    assert (found.value, found.low, found.n_problems) == (None, None, 0)
+
+
+def test_resamples_without_a_denominator_are_dropped_and_counted():
+    totals, counts = np.array([2.0, 6.0, 0, 0]), np.array([1.0, 2.0, 0, 0])
+    found = mean(totals, counts, RESAMPLING)
+    assert found.dropped == pytest.approx(2000 * 0.5**4, rel=0.4)  # all four draws fall on the two empty problems
+    assert 2 <= found.low <= found.high <= 3
+
+
+def test_the_same_seed_gives_the_same_interval_and_another_seed_another(sums):
+    assert rate(*sums, RESAMPLING) == rate(*sums, RESAMPLING)
+    assert rate(*sums, RESAMPLING).low != rate(*sums, Resampling(seed=1)).low
+
+
+def test_more_confidence_is_a_wider_interval(sums):
+    narrow, wide = (rate(*sums, Resampling(confidence=c)) for c in (0.8, 0.99))
+    assert wide.low < narrow.low < narrow.high < wide.high
+
+
+def binomial_tail(k, n):
+    """P(a fair coin shows at most k heads in n throws)."""
+    return sum(comb(n, i) for i in range(k + 1)) / 2**n
+
+
+@pytest.mark.parametrize(("only_base", "only_rl"), [(3, 12), (12, 3), (0, 6), (5, 5), (0, 0)])
+def test_mcnemar_is_the_binomial_of_the_discordant_pairs(only_base, only_rl):
+    base = np.array([True] * only_base + [False] * only_rl + [True] * 4 + [False] * 2)
+    rl = np.array([False] * only_base + [True] * only_rl + [True] * 4 + [False] * 2)
+    found = mcnemar(base, rl)
+    assert (found.both, found.only_base, found.only_rl, found.neither) == (4, only_base, only_rl, 2)
+    assert found.p_value == pytest.approx(min(1, 2 * binomial_tail(min(only_base, only_rl), only_base + only_rl)))
+
+
+def test_a_proportion_has_the_exact_interval():
+    assert proportion(0, 50, RESAMPLING).high == pytest.approx(1 - 0.025 ** (1 / 50))
+    found = proportion(7, 10, RESAMPLING)
+    at_least_7 = sum(comb(10, i) * found.low**i * (1 - found.low) ** (10 - i) for i in range(7, 11))
+    assert at_least_7 == pytest.approx(0.025)  # what the lower end is defined by
+    assert proportion(0, 0, RESAMPLING).value is None
+
+
+def test_a_mean_difference_is_never_certain():
+    same = mean_difference(np.zeros(20), RESAMPLING)
+    bound = 1 - 0.025 ** (1 / 20)
+    assert (same.value, same.low, same.high) == (0, pytest.approx(-bound), pytest.approx(bound))
+    always = mean_difference(np.ones(20), RESAMPLING)
+    assert (always.low, always.high) == (pytest.approx(1 - 2 * bound), 1)
+    mixed = mean_difference(np.array([0.0, 1, 1, -1, 0, 1, 1, 0]), RESAMPLING)
+    assert mixed.value == pytest.approx(3 / 8)
+    assert mixed.low < mixed.value < mixed.high
+
+
+scores = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.3]), max_size=8)
+
+
+@given(scores, scores)
+def test_auroc_counts_pairs(positive, negative):
+    pairs = [(p > n) + (p == n) / 2 for p in positive for n in negative]
+    expected = pytest.approx(np.mean(pairs)) if pairs else None
+    assert auroc(np.array(positive), np.array(negative)) == expected
+
+
+def test_sums_go_to_their_problems():
+    clusters = Clusters(np.array([2, 0, 2, 2]), 4)
+    assert clusters.sums(np.array([1.5, 2, 3, 4])).tolist() == [2, 0, 8.5, 0]
+    assert clusters.sums(np.array([True, False, True, False])).tolist() == [0, 0, 2, 0]

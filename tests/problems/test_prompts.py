@@ -1,0 +1,101 @@
+"""What each prompt style renders, and what it is encoded to."""
+
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import PreTrainedTokenizerFast
+
+from rlprobe.errors import BadInput
+from rlprobe.problems.prompts import PROMPT_STYLES, encode_prompt, visible
+
+CHAT = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"  # noqa: E501
+QUESTION = "Tom has 3 eggs.\tHow many\nare 2 * {3}?"
+
+
+def byte_tokenizer(adds="", chat_template=None):
+    """One token a byte and a BOS and an EOS, which `adds` ("bos", "eos") puts at the ends by default."""
+    letters = {letter: number for number, letter in enumerate(sorted(pre_tokenizers.ByteLevel.alphabet()))}
+    tokenizer = Tokenizer(models.BPE(vocab=letters, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.add_special_tokens(["<s>", "</s>"])
+    template = ("<s> " if "bos" in adds else "") + "$A" + (" </s>" if "eos" in adds else "")
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=template, special_tokens=[("<s>", len(letters)), ("</s>", len(letters) + 1)]
+    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+    fast.chat_template = chat_template
+    return fast
+
+
+PLAIN = byte_tokenizer()
+TALKING = byte_tokenizer(adds="bos", chat_template=CHAT)
+
+
+@pytest.mark.parametrize("style", PROMPT_STYLES)
+def test_every_style_holds_the_question_and_its_ids_decode_to_its_text(style):
+    tokenizer = byte_tokenizer(chat_template=CHAT)
+    text, ids = encode_prompt(style, QUESTION, tokenizer)
+    assert QUESTION in text
+    assert tokenizer.decode(ids) == text
+
+
+@pytest.mark.parametrize("style", PROMPT_STYLES)
+def test_every_style_has_a_line_that_says_what_it_is(style):
+    assert PROMPT_STYLES[style].__doc__.strip()
+
+
+@pytest.mark.parametrize("style", PROMPT_STYLES)
+@pytest.mark.parametrize("adds", ["", "bos", "eos", "bos eos"])
+def test_the_bos_comes_once_if_at_all_and_nothing_is_appended(style, adds):
+    tokenizer = byte_tokenizer(adds, CHAT)
+    _, ids = encode_prompt(style, QUESTION, tokenizer)
+    own_template = style.startswith("chat")
+    assert ids.count(tokenizer.bos_token_id) == int("bos" in adds or own_template)
+    assert tokenizer.eos_token_id not in ids
+
+
+def test_a_rendered_bos_is_not_doubled():
+    _, ids = encode_prompt("raw", "<s>already here", TALKING)
+    assert ids.count(TALKING.bos_token_id) == 1
+
+
+def test_the_bundled_style_is_question_and_answer():
+    assert encode_prompt("question_answer", "1 + 1?", PLAIN)[0] == "Question: 1 + 1?\nAnswer:"
+
+
+def test_chat_uses_the_tokenizers_template():
+    assert encode_prompt("chat", "1 + 1?", TALKING)[0] == "<s>[user]1 + 1?[assistant]"
+
+
+def test_qwens_two_forms_differ_in_where_the_request_stands():
+    boxed, math = (encode_prompt(style, "Q?", PLAIN)[0] for style in ("qwen_boxed", "qwen_math"))
+    request = "Please reason step by step, and put your final answer within \\boxed{}."
+    assert f"user\nQ?\n{request}<|im_end|>" in boxed
+    assert f"system\n{request}<|im_end|>\n<|im_start|>user\nQ?<|im_end|>" in math
+    assert boxed.endswith("<|im_start|>assistant\n")
+    assert math.endswith("<|im_start|>assistant\n")
+
+
+def test_a_tokenizer_without_a_template_is_refused_with_the_styles_that_do_without():
+    with pytest.raises(BadInput, match=r"no chat template: choose another prompt style \(question_answer, .*raw\)"):
+        encode_prompt("chat_boxed", "1 + 1?", PLAIN)
+
+
+def test_a_template_that_fails_is_named():
+    broken = byte_tokenizer(chat_template="{{ raise_exception('system turn missing') }}")
+    with pytest.raises(BadInput, match="system turn missing"):
+        encode_prompt("chat", "1 + 1?", broken)
+
+
+def test_an_unknown_style_lists_the_known_ones():
+    with pytest.raises(BadInput, match="no prompt style 'qwen'; choose one of question_answer, "):
+        encode_prompt("qwen", "1 + 1?", PLAIN)
+
+
+def test_a_prompt_of_no_tokens_is_refused():
+    with pytest.raises(BadInput, match="no token"):
+        encode_prompt("raw", "", PLAIN)
+
+
+def test_white_space_is_made_visible():
+    assert visible("a b\tc\r\nd\u00a0e") == "a·b→c␍⏎\nd⍽e"

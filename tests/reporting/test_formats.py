@@ -1,0 +1,84 @@
+"""Numbers and tables as people and programs read them."""
+
+from io import StringIO
+
+import pandas as pd
+import pytest
+
+from rlprobe.reporting.formats import FORMATS, Cell, csv, latex, markdown, quoted
+
+TABLE = pd.DataFrame(
+    {
+        "token": [quoted(" |"), quoted("\\frac"), quoted("$\n")],
+        "n": [1234, None, 7],
+        "rate": [Cell(0.1 / 3), None, None],
+    },
+    dtype=object,
+)
+
+
+@pytest.mark.parametrize(
+    ("cell", "written"),
+    [
+        (Cell(0.0211, 0.019, 0.0235, "%"), "2.11 % [1.90, 2.35]"),
+        (Cell(0.0, 0.0, 0.00735, "%"), "0 % [0, 0.735]"),
+        (Cell(0.979, 0.9765, 0.981, "%"), "97.9 % [97.7, 98.1]"),
+        (Cell(1.0, 0.99265, 1.0, "%"), "100.0 % [99.3, 100.0]"),
+        (Cell(0.00091, 0.0006, 0.0014, "%"), "0.091 % [0.060, 0.140]"),
+        (Cell(2.314, 2.2, 2.4), "2.31 [2.20, 2.40]"),
+        (Cell(122.4, 119.0, 125.0), "122 [119, 125]"),
+        (Cell(5.31, 4.1, 6.7, "×"), "5.31× [4.10, 6.70]"),
+        (Cell(3.8e-6, unit="nats"), "3.8e-06 nats"),
+        (Cell(-0.25, -0.5, 0.0, "%"), "-25.0 % [-50.0, 0]"),
+        (Cell(None, 0.01, 0.041, "%"), "1.0–4.1 %"),
+        (Cell(None, 5, 12, "×"), "5–12×"),
+        (Cell(None), "–"),
+        (Cell(0.5, unit="%"), "50.0 %"),
+    ],
+)
+def test_a_cell_shows_three_digits_its_interval_and_its_unit(cell, written):
+    assert str(cell) == written
+
+
+def test_csv_keeps_full_precision_and_comes_back_as_numbers():
+    table = pd.DataFrame(
+        {"name": ["a", "b"], "the rate": [Cell(0.1 / 3, 0.01, 0.1), None], "n": [3, None]}, dtype=object
+    )
+    back = pd.read_csv(StringIO(csv(table)))
+    assert list(back.columns) == ["name", "the_rate", "the_rate_low", "the_rate_high", "n"]
+    assert back["the_rate"][0] == 0.1 / 3
+    assert back.iloc[1].isna().tolist() == [False, True, True, True, True]
+    assert "3," not in csv(table).splitlines()[1].replace("0.03333333333333333", "")  # 3 stays 3, not 3.0
+
+
+def test_csv_keeps_tokens_apart_from_the_commas_between_them():
+    back = pd.read_csv(StringIO(csv(pd.DataFrame({"token": [quoted(","), quoted('"'), quoted("\n")]}))))
+    assert back["token"].tolist() == ["','", "'\"'", "'\\n'"]
+
+
+def test_markdown_has_as_many_bars_in_each_line_whatever_the_tokens_hold():
+    lines = markdown(TABLE).splitlines()
+    assert len(lines) == 5
+    assert {line.replace("\\|", "").count("|") for line in lines} == {4}
+    assert lines[1] == "| --- | ---: | ---: |"
+    assert lines[2] == "| ' \\|' | 1,234 | 0.033 |"
+    assert lines[3].endswith("| – | – |")
+    assert "\\$" in lines[4]
+
+
+def test_latex_escapes_what_it_would_run():
+    text = latex(TABLE)
+    body = text.split("\\midrule\n")[1].split("\\bottomrule")[0]
+    assert text.startswith("\\begin{tabular}{lrr}\n\\toprule")
+    assert "\\textbackslash \\textbackslash frac" in body
+    assert "\\$\\textbackslash n" in body  # a newline is two characters, and ends no row
+    assert body.count("\n") == 3
+    hard = latex(pd.DataFrame({"x": ["a&b", "50%", "_^~#{}"]}))
+    assert "a\\&b" in hard
+    assert "50\\%" in hard
+    assert "\\_\\textasciicircum \\textasciitilde \\#\\{\\}" in hard
+
+
+@pytest.mark.parametrize("write", FORMATS.values(), ids=FORMATS)
+def test_a_table_without_rows_is_still_a_table(write):
+    assert "token" in write(TABLE.iloc[:0])
