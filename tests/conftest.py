@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from commands import Commands
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
@@ -108,6 +109,7 @@ def tiny_pair(tiny_folders) -> ModelPair:
     return load(locate(PairChoice(base=base, rl=rl, device="cpu")))
 
 
-@pytest.fixture(scope="session")
-def llama_class():
-    return LlamaForCausalLM
+@pytest.fixture
+def rlprobe(tiny_folders, tmp_path, capsys, monkeypatch) -> Commands:
+    """`rlprobe(...)`, in this process, on the tiny pair."""
+    return Commands(tiny_folders, tmp_path, capsys, monkeypatch)

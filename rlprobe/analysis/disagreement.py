@@ -81,27 +81,6 @@ def arms_of(*tables: pd.DataFrame) -> list[str]:
     return sorted({arm for t in tables for arm in t["arm"].unique()}, key=lambda arm: (arm not in MEMBERS, arm))
 
 
-def mark(tokens: pd.DataFrame, rollouts: pd.DataFrame, reading: Reading, near_tie: float | None) -> "Trajectory":
-    """The rows of one arm with what every statistic below asks of them.
-
-    Adds the columns problem (its number among the problems of the rollouts), class, disagrees (bool), after_answer
-    (bool, by the reading's policy) and, where the threshold (nats) is known, near_tie (bool).
-    """
-    problems = np.unique(np.concatenate([tokens["problem_id"].unique(), rollouts["problem_id"].unique()]))
-    codes = pd.Categorical(tokens["problem_id"], categories=problems).codes.astype(np.int64)
-    kinds = classify(tokens, reading.class_k)
-    margin = np.minimum(tokens["margin_base"].to_numpy(), tokens["margin_rl"].to_numpy())
-    marks: dict[str, Any] = {
-        "class": kinds,
-        "disagrees": (kinds != "unchanged").to_numpy(dtype=bool),
-        "after_answer": tokens[f"after_{reading.answer}_answer"],
-    }
-    if near_tie is not None:
-        marks["near_tie"] = margin < near_tie
-    rows = tokens[["argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base", "terminator"]].assign(**marks)
-    return Trajectory(rows, Clusters(codes, len(problems)), reading.resampling)
-
-
 @dataclass(frozen=True, slots=True)
 class Trajectory:
     """The marked rows of one arm, and which problem each of them belongs to."""
@@ -128,6 +107,27 @@ class Trajectory:
     def mean(self, column: str, among: Mask) -> Interval:
         """The mean of a column over the rows `among`."""
         return mean(*self.totals(column, among), self.resampling)
+
+
+def mark(tokens: pd.DataFrame, rollouts: pd.DataFrame, reading: Reading, near_tie: float | None) -> Trajectory:
+    """The rows of one arm with what every statistic below asks of them.
+
+    Adds the columns class, disagrees (bool), after_answer (bool, by the reading's policy) and, where the threshold
+    (nats) is known, near_tie (bool). The problems are those of the rollouts: one of them may have no row.
+    """
+    problems = np.unique(np.concatenate([tokens["problem_id"].unique(), rollouts["problem_id"].unique()]))
+    codes = pd.Categorical(tokens["problem_id"], categories=problems).codes.astype(np.int64)
+    kinds = classify(tokens, reading.class_k)
+    margin = np.minimum(tokens["margin_base"].to_numpy(), tokens["margin_rl"].to_numpy())
+    marks: dict[str, Any] = {
+        "class": kinds,
+        "disagrees": (kinds != "unchanged").to_numpy(dtype=bool),
+        "after_answer": tokens[f"after_{reading.answer}_answer"],
+    }
+    if near_tie is not None:
+        marks["near_tie"] = margin < near_tie
+    rows = tokens[["argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base", "terminator"]].assign(**marks)
+    return Trajectory(rows, Clusters(codes, len(problems)), reading.resampling)
 
 
 def _trajectory(rows: Trajectory, rollouts: pd.DataFrame, reading: Reading, token_text: Callable[[int], str]) -> dict:

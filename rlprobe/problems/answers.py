@@ -68,10 +68,11 @@ def is_balanced(text: str) -> bool:
 
 _NUMBER = r"[+-]?(?:\d+(?:\.\d*)?|\.\d+)"
 
+_END_OF_SENTENCE = ".,;: \t\n\r"
+
 _RESPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), replacement)
     for pattern, replacement in [
-        (r"^\s+|[\s.,;:]+$", ""),  # "5." is a sentence's end, not a number's
         (r"√\s*\(([^()]*)\)", r"\\sqrt{\1}"),
         (r"√\s*\{", r"\\sqrt{"),
         (r"√\s*(\d+(?:\.\d+)?|[A-Za-zπ])", r"\\sqrt{\1}"),
@@ -90,6 +91,7 @@ _RESPELLINGS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 
 def respell(answer: str) -> str:
     """The same answer in a notation that math-verify reads: roots, degrees, thousands, powers of ten, a final stop."""
+    answer = answer.strip().rstrip(_END_OF_SENTENCE)
     for pattern, replacement in _RESPELLINGS:
         answer = pattern.sub(replacement, answer)
     return answer

@@ -29,6 +29,7 @@ ARM_LINES = {"base": "-", "rl": (0, (3, 1))}
 CLASS_COLOURS = {"unchanged": "#7F7F7F", "reranked": "#009E73", "shifted": "#CC79A7"}
 
 SMALLEST_ENTROPY = 1e-4  # nats; what is below it is drawn at it
+LARGEST_ENTROPY = 12.5  # nats; a vocabulary of 260 000 tokens has no more
 LEVELS = np.linspace(0, 1, 201)  # of the quantiles that a distribution is drawn through
 PARTS = 10  # equal parts of a response
 STYLE = {
@@ -110,13 +111,11 @@ def disagreement_data(tokens: pd.DataFrame, summary: dict[str, Any]) -> pd.DataF
     start, 1 its end), over n positions.
     """
     reading = Reading(**summary["reading"])
-    parts = [
-        part
-        for arm in summary["trajectories"]
-        for rows in [tokens[tokens["arm"] == arm]]
-        for kinds in [classify(rows, reading.class_k)]
-        for part in (_entropy_quantiles(arm, rows, kinds, reading), _rate_by_position(arm, rows, kinds, reading))
-    ]
+    parts = []
+    for arm in summary["trajectories"]:
+        rows = tokens[tokens["arm"] == arm]
+        kinds = classify(rows, reading.class_k)
+        parts += [_entropy_quantiles(arm, rows, kinds, reading), _rate_by_position(arm, rows, kinds, reading)]
     columns = ["panel", "trajectory", "class", "x", "y", "low", "high", "n", "tau"]
     return pd.concat(parts, ignore_index=True).reindex(columns=columns)
 
@@ -170,7 +169,7 @@ def entropy_by_class(data: pd.DataFrame, ax: Axes) -> Axes:
     tau = data["tau"].iloc[0]
     ax.axvline(tau, color="0.2", linewidth=0.7, linestyle=":")
     ax.annotate(f"τ = {tau:g}", (tau, 1), (3, -3), textcoords="offset points", va="top", fontsize="small")
-    ax.set(xscale="log", xlim=(SMALLEST_ENTROPY, None), ylim=(0, 1.02), title="Entropy of the base, by class")
+    ax.set(xscale="log", xlim=(SMALLEST_ENTROPY, LARGEST_ENTROPY), ylim=(0, 1.02), title="Entropy of the base, by class")
     ax.set(xlabel="entropy (nats)", ylabel="share of the class above it")
     return _finished(ax, _class_keys(data))
 

@@ -72,7 +72,9 @@ def test_attention_kinds_of_models_that_can_be_rewound(kind, kinds):
     assert attention_kinds(tiny_config(kind, 300)) == kinds
 
 
-@pytest.mark.parametrize(("config", "kind"), [(Qwen3NextConfig, "linear_attention"), (FalconMambaConfig, "falcon_mamba")])
+@pytest.mark.parametrize(
+    ("config", "kind"), [(Qwen3NextConfig, "linear_attention"), (FalconMambaConfig, "falcon_mamba")]
+)
 def test_a_state_that_cannot_be_rewound_is_refused_by_name(config, kind):
     with pytest.raises(IncompatiblePair, match=f"{kind}.*cannot be rewound"):
         attention_kinds(config())

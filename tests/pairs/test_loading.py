@@ -168,5 +168,8 @@ def test_every_registered_pair_names_a_prompt_style_that_exists():
 
 def test_autotokenizer_of_the_tiny_pair_is_its_tokenizer_json(tiny_folders):
     text = "Ann has 12 eggs."
-    auto, exact = AutoTokenizer.from_pretrained(tiny_folders[0]), PreTrainedTokenizerFast.from_pretrained(tiny_folders[0])
+    auto, exact = (
+        AutoTokenizer.from_pretrained(tiny_folders[0]),
+        PreTrainedTokenizerFast.from_pretrained(tiny_folders[0]),
+    )
     assert auto.encode(text) == exact.encode(text)

@@ -94,10 +94,22 @@ def test_boxes_of(text, contents):
     assert [box.content for box in boxed_spans(text)] == contents
 
 
-@pytest.mark.parametrize("hostile", ["\\boxed{" * 20_000, "{" * 200_000, "\\boxed{" * 20_000 + "}" * 20_000])
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        "√(" * 100_000,
+        "1" * 200_000,
+        "^ " * 100_000,
+        "\\boxed{" * 20_000,
+        "{" * 200_000,
+        "\\boxed{" * 20_000 + "}" * 20_000,
+        "1" + " " * 200_000 + "x",
+    ],
+)
 def test_time_is_linear_in_a_hostile_text(hostile):
     start = time.perf_counter()
     boxed_spans(hostile)
+    respell(hostile)
     assert time.perf_counter() - start < 2
 
 

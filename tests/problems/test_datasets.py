@@ -198,7 +198,7 @@ def hub_rows(monkeypatch, rows):
 
 def test_another_row_count_is_refused_with_both_counts(monkeypatch):
     hub_rows(monkeypatch, [{"question": "1?", "answer": "#### 2"}] * 7)
-    with pytest.raises(NotAvailable, match="gsm8k has 7 rows, not 1319: openai/gsm8k main test .unpinned."):
+    with pytest.raises(NotAvailable, match=r"gsm8k has 7 rows, not 1319: openai/gsm8k main test \(unpinned\)"):
         load_problems("gsm8k")
 
 

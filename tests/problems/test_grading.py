@@ -135,18 +135,18 @@ def test_bombs_end_as_timeout_or_unparsed_and_what_follows_is_graded():
     for bomb in BOMBS:
         pairs += [(box(bomb), "5"), (box("5"), "5"), (box("6"), "5")]
     start = time.monotonic()
-    with Grader(GraderSettings(timeout_s=1)) as grader:
+    with Grader(GraderSettings(timeout_s=2)) as grader:
         statuses = [graded.last.status for graded in grader.grade_many(pairs)]
     assert statuses[0] is Status.CORRECT
     assert set(statuses[1::3]) <= {Status.TIMEOUT, Status.UNPARSED}
     assert statuses[1] is Status.TIMEOUT
     assert statuses[2::3] == [Status.CORRECT] * 3
     assert statuses[3::3] == [Status.WRONG] * 3
-    assert time.monotonic() - start < 60
+    assert time.monotonic() - start < 90
 
 
 def test_a_gold_that_takes_too_long_gives_no_status():
-    with Grader(GraderSettings(timeout_s=1)) as grader:
+    with Grader(GraderSettings(timeout_s=2)) as grader:
         slow, quick = grader.grade_many([(box("5"), BOMBS[0]), (box("5"), "5")])
     assert slow.last == Grade(None, "5")
     assert quick.last.status is Status.CORRECT

@@ -48,9 +48,7 @@ def test_every_column_equals_a_numpy_reference(tiny_pair):
 
 
 def test_a_model_paired_with_itself_has_no_disagreement_at_all(tiny_pair):
-    itself = ModelPair(
-        tiny_pair.base, tiny_pair.base, tiny_pair.vocabulary, tiny_pair.stop_ids, tiny_pair.tokenizer
-    )
+    itself = ModelPair(tiny_pair.base, tiny_pair.base, tiny_pair.vocabulary, tiny_pair.stop_ids, tiny_pair.tokenizer)
     table = Reader(itself).table(decoded_rollouts(tiny_pair, "base", n=5)).to_pandas()
     assert (table.argmax_base == table.argmax_rl).all()
     assert (table.logprob_rl - table.logprob_base == 0).all()
