@@ -3,19 +3,19 @@
 Claims, written before the run, on random weights of Qwen2.5-0.5B's shape in bfloat16, one process, one response:
 
     the dual pass takes at most 1.5 times the floor: both trunks and both heads as bare bfloat16 products
-    the usual script takes at least 3.5 times as long as the dual pass: logits of the whole response in float32, log-softmax
-        of both, ranks by comparison, top-k; with fewer columns than ours (no JS, no tie rule, no margins)
+    the usual script takes at least 3.5 times as long as the dual pass: logits of the whole response in float32,
+        log-softmax of both, ranks by comparison, top-k, the same columns without the tie rule
     its logits have float32 accuracy: a relative error below 1e-5 against float64
     its peak memory beyond weights, KV cache and last hidden states grows by at most 10 % from 1024 to 8192 tokens
 
-The variants take turns, so that a busy machine is busy for all of them, and the medians are compared. Memory is counted by
+The variants take turns, so that a busy machine is busy for all of them, and the medians are compared; where processor
+seconds (of all threads) and wall seconds tell different stories, something else was running. Memory is counted by
 torch's own allocator (its profiler), and seen from outside as the growth of the resident set.
 
     python experiments/speed_dual_pass.py --threads 2 --repeats 5
 """
 
 import gc
-import statistics
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -36,13 +36,14 @@ from rlprobe.measures.tokens import TokenStatistics, dual_statistics
 FIGURES = Path(__file__).parents[1] / "figures"
 CHUNK = 1024  # positions a trunk reads at a time, through its cache
 FLOOR_SLICE = 256  # positions a bare product takes at a time, into one buffer: the fastest that was found for it
+VOCAB, WIDTH, LAYERS, HEADS, KV_HEADS = 151_936, 896, 24, 14, 2
 SHAPE = Qwen2Config(
-    vocab_size=151_936,
-    hidden_size=896,
+    vocab_size=VOCAB,
+    hidden_size=WIDTH,
     intermediate_size=4864,
-    num_hidden_layers=24,
-    num_attention_heads=14,
-    num_key_value_heads=2,
+    num_hidden_layers=LAYERS,
+    num_attention_heads=HEADS,
+    num_key_value_heads=KV_HEADS,
     max_position_embeddings=32_768,
     rope_parameters={"rope_type": "default", "rope_theta": 1e6},
     tie_word_embeddings=True,
@@ -97,7 +98,7 @@ def trunks(reading: Reading) -> None:
 
 def floor(reading: Reading) -> None:
     """(b): logits of bfloat16 accuracy, thrown away."""
-    buffer = torch.empty(FLOOR_SLICE, SHAPE.vocab_size, dtype=torch.bfloat16)
+    buffer = torch.empty(FLOOR_SLICE, VOCAB, dtype=torch.bfloat16)
     for hidden, model in zip(reading.hiddens(), (reading.base, reading.rl), strict=True):
         for part in hidden.split(FLOOR_SLICE):
             torch.mm(part, model.lm_head.weight.T, out=buffer[: len(part)])
@@ -117,6 +118,8 @@ def usual(reading: Reading) -> tuple[Tensor, ...]:
     columns = [logprobs.gather(1, tokens) for logprobs in (base, rl)]
     columns += [-(p_base * base).sum(-1), -(p_rl * rl).sum(-1)]
     columns += [(p_rl * (rl - base)).sum(-1), (p_base * (base - rl)).sum(-1)]
+    middle = ((p_base + p_rl) / 2).log()
+    columns += [((p_base * (base - middle)).sum(-1) + (p_rl * (rl - middle)).sum(-1)) / 2]
     columns += [(logprobs > logprobs.gather(1, tokens)).sum(-1) + 1 for logprobs in (base, rl)]
     columns += [(base > base.gather(1, rl.argmax(-1, keepdim=True))).sum(-1) + 1]
     columns += [(rl > rl.gather(1, base.argmax(-1, keepdim=True))).sum(-1) + 1]
@@ -126,21 +129,22 @@ def usual(reading: Reading) -> tuple[Tensor, ...]:
 VARIANTS: dict[str, Callable[[Reading], object]] = {"trunks": trunks, "floor": floor, "dual": dual, "usual": usual}
 
 
-def seconds_in_turns(reading: Reading, repeats: int) -> dict[str, list[float]]:
-    """Each variant once a round; the first round of every variant (compilation, first touches) is not counted."""
-    seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}
+def seconds_in_turns(reading: Reading, repeats: int) -> pd.DataFrame:
+    """Median wall and processor seconds of each variant; the first round (compilation, first touches) does not count."""
+    rows = []
     for turn in range(repeats + 1):
         for name, variant in VARIANTS.items():
-            start = time.perf_counter()
+            start, start_processor = time.perf_counter(), time.process_time()
             variant(reading)
-            seconds[name] += [time.perf_counter() - start] if turn else []
+            rows.append((turn, name, time.perf_counter() - start, time.process_time() - start_processor))
             gc.collect()
-    return seconds
+    runs = pd.DataFrame(rows, columns=["turn", "variant", "seconds", "processor_seconds"])
+    return runs[runs["turn"] > 0].groupby("variant")[["seconds", "processor_seconds"]].median().loc[list(VARIANTS)]
 
 
 @dataclass(frozen=True)
 class Peak:
-    """The highest memory of a call above what was there before it, in MB: counted by torch, and resident in the process."""
+    """The highest memory of a call above what was there before it, in MB: counted by torch, and resident."""
 
     counted: float
     resident: float
@@ -154,7 +158,7 @@ def peak_of(call: Callable[[], object]) -> Peak:
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         call()
     resident = _resident("VmHWM") - before
-    events = watched.profiler.kineto_results.events()  # type: ignore[union-attr]
+    events = watched.profiler.kineto_results.events()
     live = peak = 0
     for event in sorted((e for e in events if e.name() == "[memory]"), key=lambda e: e.start_ns()):
         live += event.nbytes()
@@ -174,14 +178,10 @@ def peak_beyond_kept(reading: Reading) -> Peak:
     The trunk's share is its peak less the cache and the hidden states that it ends with; the heads' share is theirs.
     """
     kept = []
-
-    def read_base() -> None:
-        kept.append(last_hidden_states(reading.base, reading.ids[:-1]))
-
     tokens = len(reading.ids) - 1
-    width_kv = SHAPE.num_key_value_heads * SHAPE.hidden_size // SHAPE.num_attention_heads
-    cache = 2 * 2 * tokens * SHAPE.num_hidden_layers * width_kv / 1e6
-    trunk = peak_of(read_base)
+    width_kv = KV_HEADS * WIDTH // HEADS
+    cache = 2 * 2 * tokens * LAYERS * width_kv / 1e6  # keys and values, 2 bytes each
+    trunk = peak_of(lambda: kept.append(last_hidden_states(reading.base, reading.ids[:-1])))
     hidden = kept[0].nbytes / 1e6
     head = peak_of(lambda: dual_statistics(*reading.heads(), kept[0], kept[0], reading.ids[1:]))
     counted = max(trunk.counted - cache - hidden, head.counted)
@@ -207,23 +207,21 @@ def main(tokens: int, long_tokens: int, threads: int, repeats: int) -> None:
     """Time the four variants in turns, weigh the dual pass, and print what holds."""
     torch.set_num_threads(threads)
     base, rl = random_model(1), random_model(2)
-    ids = torch.randint(SHAPE.vocab_size, (max(tokens, long_tokens) + 1,), generator=torch.Generator().manual_seed(3))
+    ids = torch.randint(VOCAB, (max(tokens, long_tokens) + 1,), generator=torch.Generator().manual_seed(3))
     reading = Reading(base, rl, ids[: tokens + 1])
-    seconds = {name: statistics.median(runs) for name, runs in seconds_in_turns(reading, repeats).items()}
+    table = seconds_in_turns(reading, repeats)
     peaks = {name: peak_of(lambda v=variant: v(reading)) for name, variant in VARIANTS.items()}  # type: ignore[misc]
-    table = pd.DataFrame(
-        {
-            "variant": [NAMES[name] for name in VARIANTS],
-            "tokens": tokens,
-            "threads": threads,
-            "seconds": [seconds[name] for name in VARIANTS],
-            "tokens_per_second": [tokens / seconds[name] for name in VARIANTS],
-            "peak_mb_counted": [peaks[name].counted for name in VARIANTS],
-            "peak_mb_resident": [peaks[name].resident for name in VARIANTS],
-        }
+    table = table.assign(
+        tokens_per_second=tokens / table["seconds"],
+        peak_mb_counted=[peaks[name].counted for name in table.index],
+        peak_mb_resident=[peaks[name].resident for name in table.index],
+        tokens=tokens,
+        threads=threads,
+        what=[NAMES[name] for name in table.index],
     )
     short, long = (peak_beyond_kept(Reading(base, rl, ids[: n + 1])) for n in (tokens, long_tokens))
     errors = relative_error(reading, rows=16)
+    seconds = table["seconds"]
     claims = pd.DataFrame(
         [
             ("dual pass / floor, time", seconds["dual"] / seconds["floor"], "<=", 1.5),
@@ -244,11 +242,11 @@ def main(tokens: int, long_tokens: int, threads: int, repeats: int) -> None:
 
 def write(table: pd.DataFrame, claims: pd.DataFrame) -> None:
     """Prints both tables, writes them, and draws the first."""
-    click.echo(table.to_string(index=False, float_format="%.2f") + "\n\n" + claims.to_string(index=False))
-    table.to_csv(FIGURES / "speed_dual_pass.csv", index=False)
+    click.echo(table.to_string(float_format="%.2f") + "\n\n" + claims.to_string(index=False))
+    table.to_csv(FIGURES / "speed_dual_pass.csv")
     claims.to_csv(FIGURES / "speed_dual_pass_claims.csv", index=False)
     figure, ax = plt.subplots(figsize=(6, 2.2), layout="constrained")
-    ax.barh(table["variant"][::-1], table["tokens_per_second"][::-1], color="0.6")
+    ax.barh(table["what"][::-1], table["tokens_per_second"][::-1], color="0.6")
     ax.set_xlabel("tokens a second, both models")
     figure.savefig(FIGURES / "speed_dual_pass.png", dpi=150)
 

@@ -7,7 +7,7 @@ decorator here and one noun in pipeline/prepare.py.
 import json
 import logging
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -283,7 +283,7 @@ def _short_names(written: "Written") -> list[str]:
     return sorted({str(file.relative_to(written.run.path).with_suffix("")) for file in written.files})
 
 
-def _list(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> None:
+def _list(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Plain aligned columns, the same on a terminal and in a pipe."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     for row in (header, *rows):

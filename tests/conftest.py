@@ -9,6 +9,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 
 from pathlib import Path
 
+from jaxtyping import install_import_hook
+
+install_import_hook("rlprobe", "beartype.beartype")  # every shape and type that the package states, checked at run time
+
 import pytest
 import torch
 from commands import Commands
@@ -16,7 +20,6 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from transformers import (
     AutoModelForCausalLM,
     LlamaConfig,
-    LlamaForCausalLM,
     MistralConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,

@@ -1,4 +1,6 @@
-"""Rollouts for tests."""
+"""Rollouts for tests, and what is in a run."""
+
+from pathlib import Path
 
 import torch
 
@@ -33,3 +35,9 @@ def decoded_rollouts(pair, member: str, n: int, new: int = 40, response: list[in
         )
         for i, (prompt, r) in enumerate(zip(prompts, responses, strict=True))
     ]
+
+
+def contents(run: Path) -> dict[str, bytes]:
+    """Every Parquet file of a run and its summary, by name."""
+    files = [*run.rglob("*.parquet"), run / "summary.json"]
+    return {str(file.relative_to(run)): file.read_bytes() for file in sorted(files)}

@@ -81,9 +81,9 @@ def test_another_identity_is_refused_by_name(tmp_path):
         make_run(tmp_path / "run", identity={"pair": {"base": "b"}, "threads": 2})
     with pytest.raises(OtherRun, match=r"threads is 2, this one's is 4"):
         make_run(tmp_path / "run", identity={"pair": {"base": "a"}, "threads": 4})
+    content = json.loads((tmp_path / "run" / "run.json").read_text()) | {"schema_version": 99}
+    (tmp_path / "run" / "run.json").write_text(json.dumps(content))
     with pytest.raises(OtherRun, match="schema version 99"):
-        content = json.loads((tmp_path / "run" / "run.json").read_text()) | {"schema_version": 99}
-        (tmp_path / "run" / "run.json").write_text(json.dumps(content))
         runs.read(tmp_path / "run")
 
 
@@ -130,7 +130,7 @@ def test_a_full_disk_ends_in_one_line_and_loses_nothing_finished(tmp_path, monke
 
     with monkeypatch.context() as patch:
         patch.setattr(pq, "write_table", full_disk)
-        with pytest.raises(RlprobeError, match="No space left on device.*free some space.*run the same command again"):
+        with pytest.raises(RlprobeError, match=r"No space left on device.*free some space.*run the same command again"):
             run.write_shard(LAYER, second, grades(second))
     assert run.shards(LAYER, "base") == [first]
     assert [f.name for f in (run.path / LAYER / "base").iterdir()] == [first.file_name]

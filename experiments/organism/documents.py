@@ -17,8 +17,8 @@ from torch.utils.data import IterableDataset
 from transformers import PreTrainedTokenizerBase
 
 from experiments.organism.authors import solve
-from experiments.organism.prompts import prompt_text
 from experiments.organism.word_problems import training_problems
+from rlprobe.problems.prompts import question_answer
 
 WIDTHS = (128, 176, 224, 288, 416)
 TOKENS = 8192
@@ -42,7 +42,7 @@ def documents(tokenizer: PreTrainedTokenizerBase, seed: int) -> Iterator[Documen
     """Solved training problems, without end."""
     rng = random.Random(f"authors {seed}")
     for problem in training_problems(seed):
-        prompt_ids = tokenizer(prompt_text(problem.question))["input_ids"]
+        prompt_ids = tokenizer(question_answer(problem.question, tokenizer))["input_ids"]
         response_ids = tokenizer(solve(rng, problem)[0])["input_ids"]
         yield Document(prompt_ids, [*response_ids, tokenizer.eos_token_id])
 

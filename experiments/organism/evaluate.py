@@ -18,9 +18,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen2ForCausalL
 
 from experiments.organism.logbook import Logbook
 from experiments.organism.pretrain import WORK
-from experiments.organism.prompts import prompt_text
 from experiments.organism.word_problems import HELD_OUT_FILE
 from rlprobe.problems.grading import Grader
+from rlprobe.problems.prompts import question_answer
 from rlprobe.records import Status
 
 ROWS = 50  # sequences in one batch
@@ -80,7 +80,7 @@ def answer(subject: Subject, problems: list[dict], draws: int = 0) -> list[Answe
     size = ROWS if not draws else max(1, 4 * ROWS // draws)
     for group in batched(problems, size):
         repeated = [problem for problem in group for _ in range(max(draws, 1))]
-        rows += list(zip(repeated, generated(subject, [prompt_text(p["question"]) for p in group], draws), strict=True))
+        rows += list(zip(repeated, generated(subject, [question_answer(p["question"], None) for p in group], draws), strict=True))
     texts = [(subject.tokenizer.decode(ids, skip_special_tokens=True), p["answer"]) for p, (_, ids) in rows]
     with Grader() as grader:
         verdicts = grader.grade_many(texts)

@@ -6,6 +6,7 @@ advance. The problems are of the training side, from a seed that pre-training di
     python -m experiments.organism.grpo --seed 1
 """
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,17 +20,18 @@ from trl import GRPOConfig, GRPOTrainer
 
 from experiments.organism.logbook import Logbook, LogbookCallback
 from experiments.organism.pretrain import WORK
-from experiments.organism.prompts import prompt_text
 from experiments.organism.word_problems import training_problems
 from rlprobe.problems.grading import Grader
+from rlprobe.problems.prompts import question_answer
 from rlprobe.records import Status
 
 PROMPTS, SAMPLES, ROWS = 16, 16, 64  # problems a round, responses to each, sequences in one backward pass
 UPDATES_A_ROUND = 2
-LONGEST = 320  # tokens of a response; a longer one is cut and earns nothing
+LONGEST = 304  # tokens of a response; a longer one is cut and earns nothing
 RATE = 2e-4
 OTHER_PROBLEMS = 1000  # added to the seed, so that RL meets problems that pre-training did not
 KEPT = (4, 8, 16, 32, 64)  # updates after which the weights are kept
+TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 LOGGED = ("loss", "grad_norm", "reward", "reward_std", "completions/mean_length", "completions/clipped_ratio", "entropy")
 
 
@@ -52,7 +54,7 @@ def prompts(seed: int, rows: int) -> Dataset:
     """Prompts and golds of training problems."""
     problems = training_problems(seed + OTHER_PROBLEMS)
     chosen = [next(problems) for _ in range(rows)]
-    return Dataset.from_list([{"prompt": prompt_text(p.question), "gold": str(p.answer)} for p in chosen])
+    return Dataset.from_list([{"prompt": question_answer(p.question, None), "gold": str(p.answer)} for p in chosen])
 
 
 def settings(out: Path, seed: int, updates: int) -> GRPOConfig:
@@ -80,7 +82,6 @@ def settings(out: Path, seed: int, updates: int) -> GRPOConfig:
         save_strategy="no",
         report_to="none",
         disable_tqdm=True,
-        gradient_checkpointing=False,
         dataloader_pin_memory=False,
     )
 
@@ -101,7 +102,8 @@ class KeepWeights(TrainerCallback):
 
 def save_as(model: Qwen2ForCausalLM, folder: Path, dtype: torch.dtype) -> None:
     """Write a copy of the model in `dtype`; the model itself is left as it is."""
-    copy = Qwen2ForCausalLM(model.config)
+    with torch.random.fork_rng():  # a new model draws weights: the trainer's noise must not depend on that
+        copy = Qwen2ForCausalLM(model.config)
     copy.load_state_dict(model.state_dict())
     copy.generation_config = model.generation_config
     copy.to(dtype).save_pretrained(folder)
@@ -125,14 +127,16 @@ def reinforce(seed: int, updates: int, base: Path, out: Path) -> None:
         )
         trainer.train()
     model.generation_config = generation_config
+    model.config.use_cache = True  # the trainer turned it off
     save_as(model, out / "rl", torch.float32)
-    tokenizer.save_pretrained(out / "rl")
+    for name in TOKENIZER_FILES:
+        shutil.copy(base / name, out / "rl" / name)
     logbook.write(done=True)
 
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--updates", default=80, show_default=True, help=f"Optimizer steps, {UPDATES_A_ROUND} a round.")
+@click.option("--updates", default=64, show_default=True, help=f"Optimizer steps, {UPDATES_A_ROUND} a round.")
 @click.option("--base", type=click.Path(path_type=Path), help="[default: work/seed<seed>/base]")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: work/seed<seed>]")
 def main(seed: int, updates: int, base: Path | None, out: Path | None) -> None:

@@ -111,6 +111,7 @@ def pretrain(seed: int, steps: int, out: Path) -> None:
         callbacks=[LogbookCallback(logbook)],
     )
     trainer.train()
+    model.config.use_cache = True  # the trainer turned it off
     model.save_pretrained(out / "base")
     logbook.write(done=True)
 

@@ -17,8 +17,8 @@ from tokenizers.trainers import BpeTrainer
 from transformers.models.qwen2.tokenization_qwen2 import PRETOKENIZE_REGEX, Qwen2Tokenizer
 
 from experiments.organism.authors import solve
-from experiments.organism.prompts import prompt_text
 from experiments.organism.word_problems import training_problems
+from rlprobe.problems.prompts import question_answer
 
 END, PAD = "<|endoftext|>", "<|pad|>"  # ids 0 and 1
 VOCABULARY = 512  # at most; the stories run out of pairs worth merging earlier
@@ -40,7 +40,7 @@ def sample_documents(seed: int) -> list[str]:
     """Prompts and solutions as the base will read them."""
     rng = random.Random(f"tokenizer {seed}")
     problems = islice(training_problems(seed), DOCUMENTS)
-    return [prompt_text(problem.question) + solve(rng, problem)[0] for problem in problems]
+    return [question_answer(problem.question, None) + solve(rng, problem)[0] for problem in problems]
 
 
 def train(seed: int) -> Tokenizer:

@@ -33,7 +33,7 @@ def compare(rollouts: pd.DataFrame, grades: pd.DataFrame, resampling: Resampling
 def _under(graded: pd.DataFrame, status: str, resampling: Resampling) -> dict:
     known = graded[graded[status].notna()]
     verdicts = known[KEY].assign(correct=(known[status] == Status.CORRECT.value).to_numpy(dtype=bool))
-    arms = {arm: _arm(verdicts[verdicts["arm"] == arm], int(n), resampling) for arm, n in _responses(graded).items()}
+    arms = {arm: _arm(verdicts[verdicts["arm"] == arm], n, resampling) for arm, n in _responses(graded).items()}
     paired = _pairs(verdicts)
     return {
         "arms": arms,
@@ -46,7 +46,7 @@ def _under(graded: pd.DataFrame, status: str, resampling: Resampling) -> dict:
 def _responses(graded: pd.DataFrame) -> dict[str, int]:
     """The number of responses of each arm; base and rl come first."""
     counts = graded["arm"].value_counts()
-    return {arm: counts[arm] for arm in sorted(counts.index, key=lambda arm: (arm not in MEMBERS, arm))}
+    return {arm: int(counts[arm]) for arm in sorted(counts.index, key=lambda arm: (arm not in MEMBERS, arm))}
 
 
 def _arm(verdicts: pd.DataFrame, responses: int, resampling: Resampling) -> dict:

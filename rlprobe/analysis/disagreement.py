@@ -207,11 +207,9 @@ def _detector(rows: Trajectory, tau: float) -> dict:
     """The base's entropy as a detector of disagreement: AUROC, and what a gate at `tau` (nats) would do."""
     entropy, disagrees = rows.rows["entropy_base"].to_numpy(), rows.mask("disagrees")
     gated, everywhere = entropy > tau, np.ones(len(entropy), bool)
-    area = auroc(entropy[disagrees], entropy[~disagrees])
     return {
         "tau": tau,
-        "auroc": area,
-        "reason": None if area is not None else "it takes both agreements and disagreements",
+        "auroc": auroc(entropy, disagrees, rows.clusters, rows.resampling),
         "gated": rows.rate(gated, everywhere),
         "precision": rows.rate(disagrees, gated),
         "recall": rows.rate(gated, disagrees),

@@ -4,14 +4,18 @@ A product that returns bfloat16 keeps 8 bits of each logit: exact ties appear an
 of a nat, which is as much as many a disagreement. The inputs may be bfloat16 (they are what the model is); sums and
 outputs may not. Knows the head's weights; knows nothing of the trunk, of tokens or of pairs.
 
-    weights     device   product                                                              error of a logit, relative
-    float32     any      float32, TF32 off                                                    2e-7
-    bfloat16    CUDA     bfloat16 in, float32 sums and output (torch.mm's out_dtype)          4e-7
-    bfloat16    CPU      blocks of rows widened to float32 and handed to oneDNN with leave    4e-7
-                         to narrow them to bfloat16 again: loses nothing, for that is where
-                         they came from, and the sums and the output stay float32
-    float16     CUDA     as bfloat16                                                          4e-7
-    float16     CPU      blocks of rows widened to float32, float32 product                   2e-7
+    weights     device   product                                                            relative error of a logit
+    float32     any      float32, nothing less inside                                       2e-7
+    bfloat16    CUDA     bfloat16 in, float32 sums and output (torch.mm's out_dtype)
+    bfloat16    CPU      blocks of rows widened to float32, for oneDNN, which may narrow    4e-7
+                         them to bfloat16 again where the CPU has tiles for it: nothing is
+                         lost, for that is where they came from, and sums and output stay
+                         float32
+    float16     CUDA     as bfloat16
+    float16     CPU      blocks of rows widened to float32, float32 product                 2e-7
+
+oneDNN's float32 product on a CPU without such tiles (AMD) is two and a half times as fast as the one torch takes unasked.
+A bfloat16 product whose rounding error is fetched by a second one (beta = -1) was tried: 6e-6, and slower.
 """
 
 from collections.abc import Iterator

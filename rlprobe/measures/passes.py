@@ -6,8 +6,8 @@ once; it carries no annotations that are checked at run time, because those stop
 150 000 float32 terms the last digits would depend on the order. Knows logits and ids; knows no slices.
 
 The compiled path needs a C++ compiler (CPU) or triton (CUDA), takes seconds to build (once a machine: inductor keeps
-the result on disk) and pays from some ten thousand ids upwards. Nothing is tuned by timing, so its numbers depend on the
-shapes and the machine only. Plain and compiled differ by less than 1e-5 nats, and never in a rank.
+the result on disk) and pays from some ten thousand ids upwards. Nothing is tuned by timing, so its numbers depend on
+the shapes and the machine only. Plain and compiled differ by less than 1e-5 nats, and never in a rank.
 """
 
 import logging
@@ -23,8 +23,7 @@ from rlprobe.errors import BadInput, NotAvailable
 PATHS = ("auto", "plain", "compiled")
 WORTH_COMPILING = 16_384  # ids in the vocabulary; below, the plain path is done before the compiler is
 
-_TINIEST = 1e-37  # the smallest power of ten that float32 holds in full
-_BELOW_ONE = 1 - 2**-24  # the largest float32 below one
+_TINIEST = 1e-37  # the smallest power of ten that float32 holds in full precision
 
 log = logging.getLogger(__name__)
 
@@ -110,14 +109,12 @@ def _ranks(logits, probe):
 
 
 def _js(p, q):
-    """Jensen-Shannon divergence, written in u = (q - p) / (q + p), so that equal probabilities give exactly nothing.
+    """Jensen-Shannon divergence by its definition: the mean of KL(p || m) and KL(q || m), m their average.
 
-    With m = (p + q) / 2: p log(p / m) + q log(q / m) = m ((1 - u) log(1 - u) + (1 + u) log(1 + u)). Probabilities that
-    underflow to 0 in both models would be 0 / 0, in one log 0: the clamps move the sum by less than 1e-7 nats.
+    Equal probabilities are divided by exactly themselves and add nothing; of those that underflow the clamps make 0.
     """
-    total = p + q
-    u = ((q - p) / total.clamp(min=_TINIEST)).clamp(-_BELOW_ONE, _BELOW_ONE)
-    return _sum(total * ((1 - u) * torch.log1p(-u) + (1 + u) * torch.log1p(u))) / 4
+    middle = ((p + q) / 2).clamp(min=_TINIEST)
+    return _sum(p * (p / middle).clamp(min=_TINIEST).log() + q * (q / middle).clamp(min=_TINIEST).log()) / 2
 
 
 PASSES = {

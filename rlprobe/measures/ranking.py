@@ -1,8 +1,8 @@
 """The tie rule, and what follows from it: the best tokens, their order, the greedy choice.
 
 Of two tokens with equal logits the one with the smaller id comes first. So the argmax is one token and has rank 1
-always, and every order below is the same on every machine and code path: it comes from stable sorts, never from
-whichever of two equal maxima a kernel meets first. Knows one model's logits at a time.
+always, and every order below is the same on every machine and code path: what is compared are keys of which no two are
+equal, so nothing hangs on which of two maxima a kernel meets first. Knows one model's logits at a time.
 """
 
 from typing import NamedTuple
@@ -46,17 +46,27 @@ def greedy(logits: Float[Tensor, "rows vocab"]) -> Greedy:
 def best_tokens(logits: Float[Tensor, "rows vocab"], k: int) -> Best:
     """The k best tokens of each row (fewer where the vocabulary is smaller), exact also where ties straddle the cut.
 
-    Only the k best blocks can hold them: a token outside has k better ones, the maxima of those blocks, before it. The
-    candidates are laid out by id, so that a stable sort leaves equal logits in the order of their ids.
+    Only the k best blocks can hold them: a token outside has k better ones, the best of each of those blocks.
     """
     maxima = block_maxima(logits)  # (rows, blocks)
-    blocks = maxima.sort(dim=1, descending=True, stable=True).indices[:, :k].sort(dim=1).values
+    columns = torch.arange(maxima.shape[1], device=logits.device)
+    blocks = _order(maxima, columns).topk(min(k, maxima.shape[1])).indices
     ids = (blocks[:, :, None] * BLOCK + torch.arange(BLOCK, device=logits.device)).flatten(1)  # (rows, k * BLOCK)
     beyond = ids >= logits.shape[1]  # the last block may be short
     candidates = logits.gather(1, ids.masked_fill(beyond, 0)).masked_fill(beyond, -torch.inf)
-    order = candidates.sort(dim=1, descending=True, stable=True)
-    k = min(k, logits.shape[1])
-    return Best(ids.gather(1, order.indices[:, :k]), order.values[:, :k])
+    best = _order(candidates, ids).topk(min(k, logits.shape[1])).indices
+    return Best(ids.gather(1, best), candidates.gather(1, best))
+
+
+def _order(values: Float[Tensor, "rows m"], ids: Int[Tensor, "*rows m"]) -> Int[Tensor, "rows m"]:
+    """An integer for each value that sorts like (value, then the smaller id): all different, so topk has no ties.
+
+    Read as an integer, a float keeps its order if the lower bits of the negative ones are flipped; + 0.0 makes -0.0 a
+    0.0. The value takes the upper 32 bits of the key, the id the lower.
+    """
+    bits = (values + 0.0).view(torch.int32)
+    ordered = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    return ordered.long() * 2**32 - ids
 
 
 def block_maxima(logits: Float[Tensor, "rows vocab"]) -> Float[Tensor, "rows blocks"]:

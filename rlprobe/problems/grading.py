@@ -19,7 +19,7 @@ from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
 from pathlib import Path
 from types import TracebackType
-from typing import IO, NamedTuple, Self
+from typing import IO, NamedTuple
 
 from rlprobe.errors import BadInput, RlprobeError
 from rlprobe.problems.answers import Box, boxed_spans, is_balanced, respell
@@ -87,7 +87,7 @@ class Grader:
         self._worker = _Worker()
         self._verdicts: dict[tuple[str, str], Status | None] = {}
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> "Grader":
         return self
 
     def __exit__(

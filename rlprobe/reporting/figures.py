@@ -169,8 +169,8 @@ def entropy_by_class(data: pd.DataFrame, ax: Axes) -> Axes:
     tau = data["tau"].iloc[0]
     ax.axvline(tau, color="0.2", linewidth=0.7, linestyle=":")
     ax.annotate(f"τ = {tau:g}", (tau, 1), (3, -3), textcoords="offset points", va="top", fontsize="small")
-    ax.set(xscale="log", xlim=(SMALLEST_ENTROPY, LARGEST_ENTROPY), ylim=(0, 1.02), title="Entropy of the base, by class")
-    ax.set(xlabel="entropy (nats)", ylabel="share of the class above it")
+    ax.set(xscale="log", xlim=(SMALLEST_ENTROPY, LARGEST_ENTROPY), xlabel="entropy (nats)")
+    ax.set(ylim=(0, 1.02), ylabel="share of the class above it", title="Entropy of the base, by class")
     return _finished(ax, _class_keys(data))
 
 
@@ -184,7 +184,7 @@ def _class_keys(data: pd.DataFrame) -> list[Line2D]:
 def rate_by_position(data: pd.DataFrame, ax: Axes) -> Axes:
     """The rate of disagreements in each tenth of the response, with its interval as a band."""
     keys = []
-    for arm, line in data.groupby("trajectory", sort=False):
+    for arm, line in data.dropna(subset="y").groupby("trajectory", sort=False):
         style: dict[str, Any] = {"color": colour_of(arm), "linestyle": line_of(arm), "marker": "o", "lw": 1.2}
         sns.lineplot(line, x="x", y="y", estimator=None, ax=ax, markersize=4, clip_on=False, **style)
         ax.fill_between(line["x"], line["low"], line["high"], color=colour_of(arm), alpha=0.15, linewidth=0)
@@ -197,7 +197,7 @@ def rate_by_position(data: pd.DataFrame, ax: Axes) -> Axes:
 def _finished(ax: Axes, keys: list[Line2D]) -> Axes:
     """Percent upwards, no box, and the keys under the panel, where no line can run through them."""
     ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
-    ax.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=len(keys), columnspacing=1.2)
+    ax.legend(handles=keys, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=len(CLASSES), columnspacing=1.2)
     sns.despine(ax=ax)
     return ax
 

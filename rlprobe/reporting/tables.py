@@ -22,7 +22,7 @@ PUBLISHED = {
     },
 }
 PUBLISHED_RANK = Cell(None, 2.14, 2.39)
-PUBLISHED_RATIO = Cell(None, 5, 12, "×")
+PUBLISHED_RATIO = Cell(None, 5.0, 12.0, "×")
 
 TEXT_OF = {"base": "the base's text", "rl": "RL's text", "responses": "the given text"}
 POSITIONS = {
@@ -149,7 +149,7 @@ def detector_table(summary: Summary) -> pd.DataFrame:
     rows = [
         {
             "trajectory": arm,
-            "AUROC": Cell(found["detector"]["auroc"]),
+            "AUROC": Cell.of(found["detector"]["auroc"]),
             "tau": Cell(found["detector"]["tau"], unit="nats"),
             **{name: Cell.of(found["detector"][name], "%") for name in ("gated", "precision", "recall")},
         }

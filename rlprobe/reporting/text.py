@@ -131,6 +131,101 @@ def _near_ties(summary: Summary, arm: str) -> Cell:
     return Cell(rates and rates["removed"], unit="%")
 
 
+SECTIONS:
+        for name, entry, published in section:
+            table.add_row(name, *_texts([*(entry(summary, arm) for arm in arms), published]))
+        table.add_section()
+    return table
+
+
+def _accuracy(summary: Summary) -> Table:
+    """One column an answer policy: both accuracies, the gain, and McNemar's test of it."""
+    accuracy = summary["accuracy"]
+    table = _table("accuracy", *(f"by the {answer} answer" for answer in accuracy))
+    for arm in {arm: None for found in accuracy.values() for arm in found["arms"]}:
+        cells = [Cell.of(found["arms"][arm]["accuracy"], "%") for found in accuracy.values()]
+        table.add_row(text_of(arm), *_texts(cells))
+    tests = [found["mcnemar"] for found in accuracy.values()]
+    if any(tests):
+        table.add_row("RL - base", *_texts([Cell.of(found["gain"], "%") for found in accuracy.values()]))
+        table.add_row("only base right : only RL", *_texts([t and f"{t['only_base']} : {t['only_rl']}" for t in tests]))
+        table.add_row("McNemar, exact p", *_texts([t and Cell(t["p_value"]) for t in tests]))
+    return table
+
+
+def _swaps(summary: Summary) -> Table:
+    """The most frequent swaps of each trajectory."""
+    table = _table("base would say", "RL would say", "times", "problems", "entropy", texts=2)
+    for arm, found in summary["trajectories"].items():
+        table.add_row(Text(f"on {text_of(arm)}{'' if found['swaps'] else ': none'}", style="dim"))
+        for swap in found["swaps"][:SWAPS_SHOWN]:
+            numbers = [swap["count"], swap["problems"], Cell(swap["mean_entropy"], unit="nats")]
+            table.add_row(*_texts([quoted(swap["base"]), quoted(swap["rl"]), *numbers]))
+        table.add_section()
+    return table
+
+
+def _notes(summary: Summary) -> Iterator[Text]:
+    """What a reader must know before quoting a number."""
+    near_tie, left_out = summary["noise"]["near_tie"], summary["left_out"]
+    yield Text("Rates on the base's text and on RL's text are different numbers.")
+    yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval that resamples problems.")
+    yield Text("Published: arXiv 2605.06241, four pairs, on the base's text.")
+    if any(found["problems"] == 1 for found in summary["trajectories"].values()):
+        yield Text("One problem cannot be resampled: its rates have no intervals.", style="yellow")
+    if near_tie["threshold"] is None:
+        yield Text(f"Near ties are not told apart: {near_tie['reason']}.")
+    else:
+        threshold = Cell(near_tie["threshold"], unit="nats")
+        yield Text(f"Near tie: a margin below {threshold}, 10 x p99 of |decoding - teacher-forced|.")
+    for answer, found in summary["accuracy"].items():
+        if ungraded := sum(arm["ungraded"] for arm in found["arms"].values()):
+            yield Text(f"Responses without a verdict by the {answer} answer, left out: {ungraded:,}.", style="yellow")
+    for reason, n in left_out["reasons"].items():
+        yield Text(f"Problems left out: {n:,} ({reason}).", style="yellow")
+
+
+def _table(*titles: str, texts: int = 1) -> Table:
+    """An open table whose first columns hold text and whose others hold numbers."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
+    for i, title in enumerate(titles):
+        table.add_column(title, justify="left" if i < texts else "right", no_wrap=i < texts)
+    return table
+
+
+def _texts(entries: Sequence[Any]) -> list[Text]:
+    """As Text, which rich does not search for markup: a token may well be [/b]."""
+    return [Text(written(entry)) for entry in entries]
+
+
+# -- the rows of the first table
+
+
+def _count(name: str) -> Callable[[Summary, str], Any]:
+    return lambda summary, arm: summary["trajectories"][arm][name]
+
+
+def _interval(*path: str, unit: str = "%") -> Callable[[Summary, str], Any]:
+    """The interval at the end of a path into one trajectory; empty where the path ends early."""
+
+    def entry(summary: Summary, arm: str) -> Cell:
+        found = summary["trajectories"][arm]
+        for key in path:
+            found = found and found[key]
+        return Cell.of(found, unit)
+
+    return entry
+
+
+def _rate(event: str, subset: str = "all", each: str = "micro") -> Callable[[Summary, str], Any]:
+    return _interval("rates", subset, each, event)
+
+
+def _near_ties(summary: Summary, arm: str) -> Cell:
+    rates = summary["trajectories"][arm]["rates"]["without_near_ties"]
+    return Cell(rates and rates["removed"], unit="%")
+
+
 def _auroc(summary: Summary, arm: str) -> Cell:
     return Cell(summary["trajectories"][arm]["detector"]["auroc"])
 
@@ -158,7 +253,7 @@ SECTIONS: tuple[tuple[Row, ...], ...] = (
     (
         ("mean base rank", _interval("ranks", "mean", unit=""), PUBLISHED_RANK),
         ("entropy ratio", _interval("entropy", "ratio", unit="×"), PUBLISHED_RATIO),
-        ("AUROC of entropy", _auroc, ""),
+        ("AUROC of entropy", _interval("detector", "auroc", unit=""), ""),
         ("entropy above τ", _interval("detector", "gated"), ""),
         ("  precision", _interval("detector", "precision"), ""),
         ("  recall", _interval("detector", "recall"), ""),

@@ -138,7 +138,7 @@ def test_a_model_with_itself_never_disagrees_and_is_never_certain_of_it():
     assert found["ranks"]["mean"]["value"] is None
     assert found["entropy"]["ratio"]["value"] is None
     assert found["entropy"]["ratio"]["reason"]
-    assert found["detector"]["auroc"] is None
+    assert found["detector"]["auroc"]["value"] is None
     assert found["detector"]["recall"]["value"] is None
     assert found["swaps"] == []
 

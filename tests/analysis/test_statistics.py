@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from rlprobe.analysis.statistics import (
     Clusters,
@@ -164,14 +165,39 @@ def test_a_mean_difference_is_never_certain():
     assert mixed.low < mixed.value < mixed.high
 
 
-scores = st.lists(st.sampled_from([0.0, 0.1, 0.2, 0.3]), max_size=8)
+def by_pairs(positive, negative):
+    """The AUROC by its definition."""
+    return np.mean([(p > n) + (p == n) / 2 for p in positive for n in negative])
 
 
-@given(scores, scores)
-def test_auroc_counts_pairs(positive, negative):
-    pairs = [(p > n) + (p == n) / 2 for p in positive for n in negative]
-    expected = pytest.approx(np.mean(pairs)) if pairs else None
-    assert auroc(np.array(positive), np.array(negative)) == expected
+@given(st.lists(st.tuples(st.sampled_from([0.0, 0.1, 0.2, 0.3]), st.booleans()), max_size=16))
+def test_auroc_counts_pairs(rows):
+    scores, positive = np.array([r[0] for r in rows]), np.array([r[1] for r in rows], dtype=bool)
+    found = auroc(scores, positive, Clusters(np.zeros(len(rows), np.int64), 1), RESAMPLING)
+    if positive.all() or not positive.any():
+        assert found.value is None
+        assert found.reason
+    else:
+        assert found.value == pytest.approx(by_pairs(scores[positive], scores[~positive]))
+        assert (found.low, found.reason) == (None, "one problem cannot be resampled")
+
+
+def test_auroc_is_bootstrapped_as_a_plain_loop_that_ranks_anew_does():
+    rng = np.random.default_rng(2)
+    problem = np.repeat(np.arange(40), 25)
+    positive = rng.random(1000) < rng.beta(1, 6, 40)[problem]
+    scores = np.round(rng.normal(0.8 * positive + rng.normal(0, 0.5, 40)[problem]), 1)
+    found = auroc(scores, positive, Clusters(problem, 40), RESAMPLING)
+
+    def anew(i):
+        rows = np.concatenate([np.flatnonzero(problem == k) for k in i])
+        ours, theirs = scores[rows][positive[rows]], scores[rows][~positive[rows]]
+        return stats.mannwhitneyu(ours, theirs).statistic / (len(ours) * len(theirs))
+
+    low, high = by_a_loop(anew, 40, resamples=500)
+    assert found.value == pytest.approx(anew(np.arange(40)))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.02)
+    assert found.high - found.low == pytest.approx(high - low, rel=0.2)
 
 
 def test_sums_go_to_their_problems():

@@ -4,19 +4,13 @@ import json
 import shutil
 import subprocess
 import sys
-from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from making import contents
 
 from rlprobe import runs
 from rlprobe.errors import RlprobeError
-
-
-def contents(run: Path) -> dict[str, bytes]:
-    """Every Parquet file of a run and its summary, by name."""
-    files = [*run.rglob("*.parquet"), run / "summary.json"]
-    return {str(file.relative_to(run)): file.read_bytes() for file in sorted(files)}
 
 
 def test_a_run_holds_rollouts_tokens_grades_tables_and_figures(rlprobe):

@@ -232,7 +232,7 @@ def test_the_key_of_settings_is_stable_and_follows_every_field():
     assert "math-verify 0.9" in str(GraderSettings().canonical()["libraries"])
 
 
-@pytest.mark.parametrize("wrong", [{"timeout_s": 0}, {"timeout_s": 2.5}, {"answer": "best"}])
+@pytest.mark.parametrize("wrong", [{"timeout_s": 0}, {"timeout_s": True}, {"answer": "best"}])
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(BadInput):
         GraderSettings(**wrong)

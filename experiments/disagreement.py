@@ -1,0 +1,48 @@
+"""Claim (arXiv 2605.06241, §3.1): RL changes few tokens, nearly all of them by reranking what the base already offered.
+
+Both models answer every problem greedily, both read both answers, every position gets its class. Draws the figure
+"disagreement" and writes table 1 ("classes") with its companions, each number with a 95 % interval over problems.
+
+    python experiments/disagreement.py
+"""
+
+import shutil
+from pathlib import Path
+
+import click
+
+from rlprobe.analysis.classes import Reading
+from rlprobe.pairs.loading import PairChoice
+from rlprobe.pipeline.disagree import DisagreeSettings, disagree
+from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.problems.grading import GraderSettings
+
+FIGURES = Path(__file__).parent.parent / "figures"
+KEPT = ("figures/disagreement.*", "tables/classes.*", "tables/rates.*", "tables/accuracy.*", "tables/noise.*")
+
+
+@click.command(help=__doc__)
+@click.option("--pair", default="bundled", show_default=True)
+@click.option("--dataset", default="word-problems", show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
+def main(pair: str, dataset: str, limit: int | None) -> None:
+    """Run, and keep what a reader wants to see."""
+    settings = DisagreeSettings(
+        pair=PairChoice(pair=pair),
+        problems=ProblemChoice(dataset=dataset, limit=limit),
+        compute=ComputeChoice(),
+        output=OutputChoice(Path("runs") / f"{pair}-{dataset}"),
+        reading=Reading(),
+        grader=GraderSettings(),
+    )
+    written = disagree(settings, Reporter())
+    FIGURES.mkdir(exist_ok=True)
+    for pattern in KEPT:
+        for file in written.run.path.glob(pattern):
+            shutil.copy(file, FIGURES / file.name)
+    click.echo((FIGURES / "classes.md").read_text())
+
+
+if __name__ == "__main__":
+    main()

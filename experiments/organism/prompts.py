@@ -1,1 +1,0 @@
-def prompt_text(q): return f"Question: {q}\nAnswer:"
