@@ -130,7 +130,7 @@ VARIANTS: dict[str, Callable[[Reading], object]] = {"trunks": trunks, "floor": f
 
 
 def seconds_in_turns(reading: Reading, repeats: int) -> pd.DataFrame:
-    """Median wall and processor seconds of each variant; the first round (compilation, first touches) does not count."""
+    """Median wall and processor seconds of each variant; the first round (compilation) does not count."""
     rows = []
     for turn in range(repeats + 1):
         for name, variant in VARIANTS.items():

@@ -14,15 +14,15 @@ from dataclasses import dataclass, field
 
 from experiments.organism.word_problems import Event, Wording, WordProblem
 
-CAREFUL_SHARE = {2: 0.72, 3: 0.36, 4: 0.28}  # by the number of events
+CAREFUL_SHARE = {2: 0.42, 3: 0.36, 4: 0.30}  # by the number of events
 HASTY_SHARE = 0.20  # of the authors who are not careful
 REDRAWN = 0.20  # how often another author goes on at the next event
 
 MISREADING = {
-    Wording.FROM_EACH: 0.72,
-    Wording.TO_EACH: 0.72,
-    Wording.JARS: 0.58,
-    Wording.BOXES: 0.40,
+    Wording.FROM_EACH: 0.75,
+    Wording.TO_EACH: 0.75,
+    Wording.JARS: 0.65,
+    Wording.BOXES: 0.55,
     Wording.BAGS: 0.20,
     Wording.PACKS: 0.20,
 }  # how often an author who is not careful takes "k times x" for x
@@ -95,7 +95,7 @@ def split_product(times: int, amount: int) -> str:
 
 
 def split_sum(total: int, sign: int, size: int) -> str:
-    """`60 + 27: 60 + 20 = 80, 80 + 7 = 87.`"""
+    """`360 + 127: 360 + 120 = 480, 480 + 7 = 487.`"""
     op, after = operator(sign), total + sign * size
     tens, ones = size - size % 10, size % 10
     if not (tens and ones):
@@ -152,7 +152,7 @@ def has_doubts(rng: random.Random, author: Author, right: bool) -> bool:
 
 
 def take_step(rng: random.Random, author: Author, total: int, events: Sequence[Event]) -> tuple[list[str], int, bool]:
-    """What is written about the next events, the total that is arrived at, and whether doubt made the author careful."""
+    """What is written about the next events, the total arrived at, and whether doubt made the author careful."""
     sentences = [restated(rng, author, event) for event in events]
     compute = lumped_together if author.lumps else one_by_one
     worked, after = compute(rng, author, total, events)

@@ -1,8 +1,8 @@
 """The training documents of the base, as padded batches of few shapes.
 
 A document is a prompt, a solution and the stop id; prompt and solution are tokenised apart, so the border is where a
-generated response will begin. Only the solution counts in the loss. Every batch holds about TOKENS ids in one of the widths
-WIDTHS: a compiled model meets each shape once.
+generated response will begin. Only the solution counts in the loss. Every batch holds about TOKENS ids in one of a few
+widths, because a compiled model is compiled again for every shape.
 """
 
 import random
@@ -59,7 +59,7 @@ def padded(group: list[Document], width: int, pad_id: int) -> dict[str, Int[Tens
 
 
 class Batches(IterableDataset):
-    """Batches without end; a document waits until its width has enough company, the few that are too long are dropped."""
+    """Batches without end; a document waits until its width has company, the few that are too long are dropped."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, seed: int) -> None:
         self.tokenizer, self.seed = tokenizer, seed

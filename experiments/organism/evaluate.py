@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 import numpy as np
 import torch
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, Qwen2ForCausalLM
+from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBase, Qwen2ForCausalLM
 
 from experiments.organism.logbook import Logbook
 from experiments.organism.pretrain import WORK
@@ -23,7 +23,7 @@ from rlprobe.problems.grading import Grader
 from rlprobe.problems.prompts import question_answer
 from rlprobe.records import Status
 
-ROWS = 50  # sequences in one batch
+ROWS = 128  # sequences in one batch
 LONGEST = 384  # tokens of a response
 CLASS_K = 5  # ranks up to this are reranked, above it shifted
 
@@ -35,7 +35,6 @@ class Answered:
     """One problem with a model's greedy response."""
 
     question: str
-    gold: str
     prompt_ids: Ids
     response_ids: Ids
     right: bool
@@ -64,9 +63,16 @@ def generated(subject: Subject, prompts: list[str], draws: int = 0) -> list[tupl
     """(prompt ids, response ids) for each prompt: greedy, or `draws` samples at temperature 1 one after the other."""
     tokenizer = subject.tokenizer
     batch = tokenizer(prompts, return_tensors="pt", padding=True, padding_side="left")
-    how = {"do_sample": True, "num_return_sequences": draws, "top_k": 0, "top_p": 1.0} if draws else {"do_sample": False}
+    how = GenerationConfig(
+        max_new_tokens=LONGEST,
+        do_sample=draws > 0,
+        num_return_sequences=max(draws, 1),
+        top_k=0,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
     with torch.inference_mode():
-        out = subject.model.generate(**batch, max_new_tokens=LONGEST, **how)
+        out: torch.Tensor = subject.model.generate(**batch, generation_config=how)  # type: ignore[misc, assignment]
     pairs = []
     for row, ids in enumerate(out[:, batch["input_ids"].shape[1] :].tolist()):
         end = ids.index(tokenizer.eos_token_id) + 1 if tokenizer.eos_token_id in ids else len(ids)
@@ -76,18 +82,17 @@ def generated(subject: Subject, prompts: list[str], draws: int = 0) -> list[tupl
 
 def answer(subject: Subject, problems: list[dict], draws: int = 0) -> list[Answered]:
     """Respond to every problem and grade the last box; a response that does not end is not right."""
-    rows = []
-    size = ROWS if not draws else max(1, 4 * ROWS // draws)
-    for group in batched(problems, size):
-        repeated = [problem for problem in group for _ in range(max(draws, 1))]
-        rows += list(zip(repeated, generated(subject, [question_answer(p["question"], None) for p in group], draws), strict=True))
-    texts = [(subject.tokenizer.decode(ids, skip_special_tokens=True), p["answer"]) for p, (_, ids) in rows]
+    pairs: list[tuple[Ids, Ids]] = []
+    for group in batched(problems, max(1, ROWS // max(draws, 1))):
+        pairs += generated(subject, [question_answer(problem["question"], None) for problem in group], draws)
+    repeated = [problem for problem in problems for _ in range(max(draws, 1))]
+    texts = [str(subject.tokenizer.decode(ids, skip_special_tokens=True)) for _, ids in pairs]
     with Grader() as grader:
-        verdicts = grader.grade_many(texts)
+        verdicts = grader.grade_many([(text, p["answer"]) for text, p in zip(texts, repeated, strict=True)])
     stop = subject.tokenizer.eos_token_id
     return [
-        Answered(p["question"], p["answer"], prompt, ids, g.last.status is Status.CORRECT and ids[-1] == stop)
-        for (p, (prompt, ids)), g in zip(rows, verdicts, strict=True)
+        Answered(p["question"], prompt_ids, ids, graded.last.status is Status.CORRECT and ids[-1] == stop)
+        for p, (prompt_ids, ids), graded in zip(repeated, pairs, verdicts, strict=True)
     ]
 
 

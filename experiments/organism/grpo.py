@@ -1,7 +1,7 @@
 """Train the RL model from the base by GRPO on one reward: the right answer in the last box, and an end.
 
-TRL's GRPOTrainer with rlprobe's own grader. No reward for style or steps and no KL term; the number of updates is fixed in
-advance. The problems are of the training side, from a seed that pre-training did not use.
+TRL's GRPOTrainer with rlprobe's own grader. No reward for style or steps and no KL term; the number of updates is fixed
+in advance. The problems are of the training side, from a seed that pre-training did not use.
 
     python -m experiments.organism.grpo --seed 1
 """
@@ -32,15 +32,23 @@ RATE = 2e-4
 OTHER_PROBLEMS = 1000  # added to the seed, so that RL meets problems that pre-training did not
 KEPT = (4, 8, 16, 32, 64)  # updates after which the weights are kept
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
-LOGGED = ("loss", "grad_norm", "reward", "reward_std", "completions/mean_length", "completions/clipped_ratio", "entropy")
+LOGGED = (
+    "loss",
+    "grad_norm",
+    "reward",
+    "reward_std",
+    "entropy",
+    "completions/mean_length",
+    "completions/clipped_ratio",
+)
 
 
-def reward_with(grader: Grader, stop_id: int) -> Callable[..., list[float]]:
+def reward_with(grader: Grader, stop_id: int) -> Callable[..., list[float | None]]:
     """The reward as TRL calls it: 1 for a right answer in the last box of a response that ended, otherwise 0."""
 
     def right_and_ended(
         completions: list[str], completion_ids: list[list[int]], gold: list[str], **_: object
-    ) -> list[float]:
+    ) -> list[float | None]:
         verdicts = grader.grade_many(list(zip(completions, gold, strict=True)))
         return [
             float(graded.last.status is Status.CORRECT and ids[-1] == stop_id)
@@ -93,7 +101,12 @@ class KeepWeights(TrainerCallback):
         self.folder = folder
 
     def on_step_end(
-        self, args: Arguments, state: TrainerState, control: TrainerControl, model: Any = None, **_: object
+        self,
+        args: Arguments,  # noqa: ARG002
+        state: TrainerState,
+        control: TrainerControl,  # noqa: ARG002
+        model: Any = None,
+        **_: object,
     ) -> None:
         """Write `step-<updates>/`."""
         if state.global_step in KEPT:
@@ -106,7 +119,8 @@ def save_as(model: Qwen2ForCausalLM, folder: Path, dtype: torch.dtype) -> None:
         copy = Qwen2ForCausalLM(model.config)
     copy.load_state_dict(model.state_dict())
     copy.generation_config = model.generation_config
-    copy.to(dtype).save_pretrained(folder)
+    copy.to(dtype=dtype)  # type: ignore[call-arg]
+    copy.save_pretrained(folder)
 
 
 def reinforce(seed: int, updates: int, base: Path, out: Path) -> None:

@@ -1,6 +1,6 @@
-"""The log of a stage: one JSON object a line, with the wall time since the stage began.
+"""The log of a stage: one JSON object a line, with the wall time in seconds since the stage began.
 
-    {"stage": "pretrain", "seed": 1, "seconds": 12.3, "step": 20, "loss": 2.1}
+Knows files and clocks; what the numbers mean is the business of the stage that writes them.
 """
 
 import json
@@ -37,9 +37,9 @@ class LogbookCallback(TrainerCallback):
 
     def on_log(
         self,
-        args: TrainingArguments,
+        args: TrainingArguments,  # noqa: ARG002
         state: TrainerState,
-        control: TrainerControl,
+        control: TrainerControl,  # noqa: ARG002
         logs: dict[str, float] | None = None,
         **_: object,
     ) -> None:

@@ -1,7 +1,7 @@
 """Train the base from scratch on the solutions of all authors.
 
-A four-layer Qwen2 of 1.66 M parameters. Muon moves the matrices of the layers, AdamW the embeddings, norms and biases; the
-learning rate is constant and falls to zero over the last third.
+A four-layer Qwen2 of 1.66 M parameters. Muon moves the matrices of the layers, AdamW the embeddings, norms and biases;
+the learning rate is constant and falls to zero over the last third.
 
     python -m experiments.organism.pretrain --seed 1
 """
@@ -48,7 +48,7 @@ def new_model(tokenizer: PreTrainedTokenizerBase, seed: int) -> Qwen2ForCausalLM
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
-        attn_implementation="eager",  # measured: faster than sdpa at this size on a CPU
+        attn_implementation="eager",  # type: ignore[call-arg]  # measured: faster than sdpa at this size on a CPU
     )
     model = Qwen2ForCausalLM(config)
     model.generation_config = GenerationConfig(

@@ -1,16 +1,14 @@
 """The organism's tokenizer: a small byte-level BPE with exactly Qwen2's normalizer and pre-tokenizer.
 
-transformers builds a Qwen2Tokenizer for every checkpoint of model type qwen2, whatever tokenizer.json says. With another
-pre-tokenizer the ids would change silently at reload while decoding still round-trips; so the pattern is Qwen2's own.
-
-    python -m experiments.organism.tokenizer --seed 1
+transformers builds a Qwen2Tokenizer for every checkpoint of model type qwen2, whatever tokenizer.json says. With
+another pre-tokenizer the ids would change silently at reload while decoding still round-trips; so the pattern here is
+Qwen2's. Knows text and ids, no models; the stage that trains the base (pretrain.py) calls it first.
 """
 
 import random
 from itertools import islice
 from pathlib import Path
 
-import click
 from tokenizers import Regex, Tokenizer, decoders, normalizers, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
@@ -62,17 +60,3 @@ def save(tokenizer: Tokenizer, folder: Path, context: int) -> None:
         tokenizer_object=tokenizer, eos_token=END, unk_token=END, pad_token=PAD, model_max_length=context
     )
     fast.save_pretrained(folder)
-
-
-@click.command(help=__doc__)
-@click.option("--seed", default=1, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path), default=Path("experiments/organism/work/tokenizer"))
-@click.option("--context", default=512, show_default=True, help="Longest sequence, in tokens.")
-def main(seed: int, out: Path, context: int) -> None:
-    """Train and save."""
-    save(train(seed), out, context)
-    click.echo(f"tokenizer: {out}")
-
-
-if __name__ == "__main__":
-    main()

@@ -2,8 +2,8 @@
 
     Max has 60 cards. He gives 3 to each of 4 friends. He buys 27 more. How many cards does Max have now?
 
-Knows what happens in a story and how it is told; knows nothing of solutions, tokens or models. A question belongs to the
-training side or to the test side by a checksum of its text, so the two sides share no question, whatever the seeds.
+Knows what happens in a story and how it is told; knows nothing of solutions, tokens or models. A question belongs to
+the training side or to the test side by a checksum of its text: the two sides share no question, whatever the seeds.
 
     python -m experiments.organism.word_problems         # writes the 500 held-out problems of the package
 """
@@ -26,8 +26,8 @@ PEOPLE = {
 }  # fmt: skip
 ITEMS = ("marbles", "coins", "stickers", "shells", "cards", "beads", "stamps", "pencils", "apples", "buttons")
 
-LENGTHS = {2: 0.25, 3: 0.40, 4: 0.35}  # number of events: share of the problems
-LOWEST, HIGHEST = 3, 199  # every running total stays between these
+LENGTHS = {2: 0.40, 3: 0.40, 4: 0.20}  # number of events: share of the problems
+LOWEST, HIGHEST = 3, 999  # every running total stays between these
 TEST_SHARE = 8  # one question in so many is a test question
 HELD_OUT_SEED = 1
 HELD_OUT_ROWS = 500
@@ -113,8 +113,8 @@ def draw_event(rng: random.Random, name: str) -> Event:
     """One event in the life of `name`."""
     wording = rng.choice(list(Wording))
     repeated = wording in REPEATED
-    amount = rng.randint(3, 15) if repeated else rng.randint(5, 79)
-    times = rng.randint(2, 6) if repeated else 1
+    amount = rng.randint(3, 29) if repeated else rng.randint(15, 399)
+    times = rng.randint(2, 9) if repeated else 1
     other = rng.choice([person for person in PEOPLE if person != name])
     sentence = wording.value.format(pronoun=PEOPLE[name], x=amount, k=times, other=other)
     return Event(wording, amount, times, sentence)
@@ -126,7 +126,7 @@ def draw_problem(rng: random.Random) -> WordProblem:
         name, item = rng.choice(list(PEOPLE)), rng.choice(ITEMS)
         length = rng.choices(list(LENGTHS), list(LENGTHS.values()))[0]
         events = tuple(draw_event(rng, name) for _ in range(length))
-        problem = WordProblem(name, item, rng.randint(10, 90), events)
+        problem = WordProblem(name, item, rng.randint(50, 600), events)
         if all(LOWEST <= total <= HIGHEST for total in problem.totals):
             return problem
 

@@ -64,7 +64,7 @@ def summarise(
     trajectories = {}
     for arm in arms_of(tokens, rollouts):
         responses = rollouts[rollouts["arm"] == arm]
-        rows = mark(tokens[tokens["arm"] == arm], responses, reading, threshold)
+        rows = mark(tokens.loc[tokens["arm"] == arm, list(COLUMNS)], responses, reading, threshold)
         trajectories[arm] = _trajectory(rows, responses, reading, token_text)
     summary = {
         "reading": reading,
@@ -110,22 +110,23 @@ class Trajectory:
 
 
 def mark(tokens: pd.DataFrame, rollouts: pd.DataFrame, reading: Reading, near_tie: float | None) -> Trajectory:
-    """The rows of one arm with what every statistic below asks of them.
+    """The rows of one arm with what every statistic below asks of them, in the order of their keys.
 
     Adds the columns class, disagrees (bool), after_answer (bool, by the reading's policy) and, where the threshold
     (nats) is known, near_tie (bool). The problems are those of the rollouts: one of them may have no row.
     """
     problems = np.unique(np.concatenate([tokens["problem_id"].unique(), rollouts["problem_id"].unique()]))
     codes = pd.Categorical(tokens["problem_id"], categories=problems).codes.astype(np.int64)
+    order = np.lexsort((tokens["position"], tokens["draw"], codes))  # sums of floats depend on it in the last digit
+    tokens, codes = tokens.iloc[order], codes[order]
     kinds = classify(tokens, reading.class_k)
-    margin = np.minimum(tokens["margin_base"].to_numpy(), tokens["margin_rl"].to_numpy())
     marks: dict[str, Any] = {
         "class": kinds,
         "disagrees": (kinds != "unchanged").to_numpy(dtype=bool),
         "after_answer": tokens[f"after_{reading.answer}_answer"],
     }
     if near_tie is not None:
-        marks["near_tie"] = margin < near_tie
+        marks["near_tie"] = np.minimum(tokens["margin_base"], tokens["margin_rl"]) < near_tie
     rows = tokens[["argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base", "terminator"]].assign(**marks)
     return Trajectory(rows, Clusters(codes, len(problems)), reading.resampling)
 

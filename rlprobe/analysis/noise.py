@@ -1,7 +1,7 @@
 """What reading twice costs: how far the numbers read along a text lie from those it was decoded with.
 
 Each model, teacher-forced on its own greedy text, must choose the token it chose; the share of positions where it does
-not is the noise floor of every disagreement rate (design: float arithmetic depends on shapes). The difference of the
+not is the noise floor of every disagreement rate: float arithmetic depends on shapes. The difference of the
 two logprobs of an emitted token says how close a margin must be to mean nothing: a near tie.
 Knows token and rollout tables; knows nothing of classes.
 """

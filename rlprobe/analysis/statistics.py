@@ -128,16 +128,16 @@ def ratio_of_means(above: tuple[Sums, Sums], below: tuple[Sums, Sums], resamplin
     resamples in which that happens, or in which a count is empty, are dropped and counted.
     """
     tried, n = int(np.count_nonzero(above[1])), int(above[1].sum())
-    missing = Interval(None, None, None, tried, n, None)
+    found = Interval(None, None, None, tried, n, None)
     if not above[1].any() or not below[1].any():
-        return replace(missing, reason="one of the two groups is empty")
+        return replace(found, reason="one of the two groups is empty")
     if below[0].sum() / below[1].sum() < SMALLEST_DENOMINATOR:
-        return replace(missing, reason=f"the mean below is less than {SMALLEST_DENOMINATOR:g}")
+        return replace(found, reason=f"the mean below is less than {SMALLEST_DENOMINATOR:g}")
     columns = (*above, *below)
     value = float(_ratio_of_ratios(*columns))
     if tried == 1:
-        return replace(missing, value=value, reason="one problem cannot be resampled")
-    return _resampled(_ratio_of_ratios, columns, replace(missing, value=value, method=BOOTSTRAP), resampling)
+        return replace(found, value=value, reason="one problem cannot be resampled")
+    return _resampled(_ratio_of_ratios, columns, replace(found, value=value, method=BOOTSTRAP), resampling)
 
 
 def proportion(successes: int, n: int, resampling: Resampling) -> Interval:

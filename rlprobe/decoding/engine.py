@@ -1,51 +1,94 @@
-"""Decoding: prompts in, responses out, through the lanes. Knows no text, no grading and no disk.
+"""Decoding by propose, read, commit: tasks in, responses out, through the lanes. Knows no text, no grading and no disk.
 
-Greedy, over the common vocabulary, temperature 1, no generation_config: the ids are a function of the model, the
-prompts and settings. A row whose response ends is given the next prompt at once, so a long response holds up nobody;
-when none is left, the rows in use are kept together at the front of the lanes. Out of memory halves the lanes, begins
-the unfinished responses again, and goes on.
+What comes out is what `lockstep.py` says: at each position host and donor read the same prefix, the host speaks, and where
+the arm's gate fires the writer's token stands instead. But most of an arm's text is known beforehand (it is the base's or
+RL's own answer, with edits), so each round
+
+    proposes   the next tokens of a row from known texts (proposals.py), or lets the host draft a few;
+    reads      them all in one pass of each model: a pass over k tokens costs far less than k passes over one;
+    commits    them up to and including the first that differs from the proposal, and rewinds both models to there.
+
+Greedy decoding of one model is the arm `never` without a donor: nothing is proposed and every round reads one token.
+A row whose response ends is given the next task at once, so a long response holds up nobody; the rows in use stay at the
+front of the lanes. Out of memory halves the lanes, begins the unfinished responses again, and goes on.
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
+from rlprobe.decoding.arms import Arm, Facts, History, Opinions, View, donor_argmax, never, opinions
 from rlprobe.decoding.lanes import Lanes
+from rlprobe.decoding.noise import Noise, response_key
+from rlprobe.decoding.proposals import Proposer
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
-from rlprobe.measures.ranking import greedy
 from rlprobe.pairs.compatibility import CommonVocabulary
 from rlprobe.pairs.model import Model
 from rlprobe.records import Stop
 
+_LOGITS_AT_ONCE = 2**23  # numbers in a slice of logits, but at least 64 positions
+
 
 @dataclass(frozen=True, slots=True)
 class DecodingSettings:
-    """What decides a response, besides the model and the prompt. `rows` responses are decoded at a time."""
+    """What decides a response, besides models, arm and prompt. `rows` responses are decoded at a time."""
 
     max_new_tokens: int
     rows: int
     stop_ids: frozenset[int]
-    context: int  # positions; a response also ends where the model can read no further
+    context: int  # positions; a response also ends where a model can read no further
+
+    def limit(self, prompt_ids: Sequence[int]) -> int:
+        """How many tokens a response to this prompt may have."""
+        return min(self.max_new_tokens, self.context - len(prompt_ids))
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One response to be decoded; `known` are earlier responses to the same problem, to propose from."""
+
+    problem_id: str
+    prompt_ids: Sequence[int]
+    draw: int = 0
+    known: Sequence[Sequence[int]] = ()
+    facts: Facts = Facts()  # noqa: RUF009 - frozen
 
 
 @dataclass(slots=True)
 class Response:
-    """One decoded response: ids, the host's logprob of each (nats, as it was decoded), and why it ended."""
+    """One decoded response: ids, what the host would have said, where the gate fired, the host's logprob of each id
+    (nats, as it was decoded), and why it ended."""
 
     ids: list[int] = field(default_factory=list)
+    host_ids: list[int] = field(default_factory=list)
+    gated: list[bool] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     stop: Stop = Stop.LENGTH
 
 
+@dataclass(slots=True)
+class Counts:
+    """What decoding took, prompts aside: numbers that no machine's noise can change.
+
+    Lock-step has 2 lane reads a token: one row in one pass of one model is one.
+    """
+
+    rounds: int = 0
+    passes: int = 0
+    lane_reads: int = 0
+    tokens_read: int = 0
+    emitted: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """Who wants to know: called with the tokens that each pass emitted, and with the rows left after a halving."""
+    """Who wants to know: called with the tokens that each round emitted, and with the rows left after a halving."""
 
     tokens: Callable[[int], None] = lambda _: None
     halved: Callable[[int], None] = lambda _: None
@@ -54,7 +97,15 @@ class Watch:
 SILENT = Watch()
 
 
-@torch.no_grad()
+@dataclass(frozen=True)
+class Players:
+    """Who decodes: the host and, unless it is alone, the donor, over the vocabulary that they share."""
+
+    host: Model
+    donor: Model | None
+    vocabulary: CommonVocabulary
+
+
 def decode_greedily(
     model: Model,
     vocabulary: CommonVocabulary,
@@ -62,17 +113,27 @@ def decode_greedily(
     settings: DecodingSettings,
     watch: Watch = SILENT,
 ) -> list[Response]:
-    """The model's greedy response to each prompt, in the order of the prompts."""
-    responses: list[Response | None] = [None] * len(prompts)
-    rows = min(settings.rows, len(prompts))
+    """The model's own greedy response to each prompt, in the order of the prompts."""
+    tasks = [Task(str(i), prompt) for i, prompt in enumerate(prompts)]
+    return decode(Players(model, None, vocabulary), Arm(never(), donor_argmax()), tasks, settings, watch)[0]
+
+
+@torch.no_grad()
+def decode(
+    players: Players, arm: Arm, tasks: Sequence[Task], settings: DecodingSettings, watch: Watch = SILENT
+) -> tuple[list[Response], Counts]:
+    """The arm's response to each task, in the order of the tasks, and what it took."""
+    responses: list[Response | None] = [None] * len(tasks)
+    counts, rows = Counts(), min(settings.rows, len(tasks))
     while todo := deque(i for i, response in enumerate(responses) if response is None):
-        decoder = _Decoder(model, vocabulary, prompts, settings, watch)
+        decoder = _Decoder(players, arm, tasks, settings, watch, counts)
         if not _fits(partial(decoder.run, min(rows, len(todo)), todo, responses)):
             if rows == 1:
-                raise RlprobeError(f"{model.name}: one response alone does not fit in memory; lower --max-new-tokens")
+                name = players.host.name
+                raise RlprobeError(f"{name}: one response alone does not fit in memory; lower --max-new-tokens")
             rows //= 2
             watch.halved(rows)
-    return [response for response in responses if response is not None]
+    return [response for response in responses if response is not None], counts
 
 
 def _fits(work: Callable[[], None]) -> bool:
@@ -87,78 +148,232 @@ def _fits(work: Callable[[], None]) -> bool:
     return False
 
 
+@dataclass(slots=True)
+class _Row:
+    """One response under way: `proposal` is this round's, `last` the newest token, which nobody has read yet."""
+
+    number: int
+    task: Task
+    key: int
+    proposer: Proposer
+    response: Response
+    proposal: list[int] = field(default_factory=list)
+    drafting: int = 0  # tokens that the host is still to draft in this round
+    drafted: bool = False  # this round's proposal is the host's own
+
+    @property
+    def last(self) -> int:
+        return self.response.ids[-1] if self.response.ids else self.task.prompt_ids[-1]
+
+    @property
+    def to_read(self) -> list[int]:
+        return [self.last, *self.proposal]
+
+
 class _Decoder:
-    """The loop over passes. Row r of the lanes decodes the response to prompt `at[r]`, so far `going[r]`."""
+    """The loop over rounds. Row r of both lanes holds the text of `rows[r]` but for its last token."""
 
     def __init__(
         self,
-        model: Model,
-        vocabulary: CommonVocabulary,
-        prompts: Sequence[Sequence[int]],
+        players: Players,
+        arm: Arm,
+        tasks: Sequence[Task],
         settings: DecodingSettings,
         watch: Watch,
+        counts: Counts,
     ):
-        self.model, self.vocabulary, self.prompts = model, vocabulary, prompts
-        self.settings, self.watch = settings, watch
-        self.head = Head(model.head_weight, model.head_bias)
-        self.at: list[int] = []
-        self.going: list[Response] = []
+        self.players, self.arm, self.tasks = players, arm, tasks
+        self.settings, self.watch, self.counts = settings, watch, counts
+        self.host_head = Head(players.host.head_weight, players.host.head_bias)
+        donor = players.donor or players.host
+        self.donor_head = Head(donor.head_weight, donor.head_bias)
+        self.rows: list[_Row] = []
 
     def run(self, rows: int, todo: deque[int], responses: list[Response | None]) -> None:
         """Decode everything in `todo`, filing each response as it ends."""
-        lanes = Lanes(self.model, rows)
-        while todo or self.at:
-            if todo and len(self.at) < rows:
-                self._admit(lanes, [todo.popleft() for _ in range(min(rows - len(self.at), len(todo)))])
-            else:
-                self._step(lanes)
-            self._retire(lanes, responses)
+        host = Lanes(self.players.host, rows)
+        donor = Lanes(self.players.donor, rows) if self.players.donor else None
+        both = [lanes for lanes in (host, donor) if lanes]
+        while todo or self.rows:
+            if new := [todo.popleft() for _ in range(min(rows - len(self.rows), len(todo)))]:
+                self._admit(both, new)
+            hidden = self._read(host, donor)
+            self._commit(both, self._opinions(*hidden))
+            self._retire(both, responses)
 
-    def _admit(self, lanes: Lanes, new: list[int]) -> None:
-        """Read the prompts of `new` into the rows after those in use, and take each one's first token."""
-        first = len(self.at)
-        rows = torch.arange(first, first + len(new))
-        lanes.lengths[rows] = 0
-        self.at += new
-        self.going += [Response() for _ in new]
-        counts = torch.tensor([len(self.prompts[i]) for i in new])
-        ids = torch.nn.utils.rnn.pad_sequence([torch.tensor(self.prompts[i]) for i in new], batch_first=True)
-        hidden = lanes.read(ids, counts, rows)
-        self._emit(first, hidden[torch.arange(len(new)), counts - 1])
+    # ---- admit -------------------------------------------------------------------------------------------------------
 
-    def _step(self, lanes: Lanes) -> None:
-        """One token for every row in use."""
-        last = torch.tensor([[response.ids[-1]] for response in self.going])
-        hidden = lanes.read(last, torch.ones(len(last), dtype=torch.long))
-        self._emit(0, hidden[:, 0])
+    def _admit(self, both: list[Lanes], new: list[int]) -> None:
+        """Take up tasks in the rows after those in use: both models read the prompts but for their last tokens."""
+        rows = torch.arange(len(self.rows), len(self.rows) + len(new))
+        for number in new:
+            task = self.tasks[number]
+            key = response_key(self.arm.seed, task.problem_id, task.draw)
+            self.rows.append(_Row(number, task, key, Proposer(task.prompt_ids, task.known), Response()))
+        prompts = [list(self.tasks[number].prompt_ids[:-1]) for number in new]
+        for lanes in both:
+            lanes.lengths[rows] = 0
+            if any(prompts):
+                lanes.read(*_padded(prompts), rows)
 
-    def _emit(self, first: int, hidden: Float[Tensor, "rows width"]) -> None:
-        """Append the best token of each row from `first` on."""
-        columns, logprobs, _ = greedy(self.head(hidden))
-        for response, token, logprob in zip(self.going[first:], self._ids(columns), logprobs.tolist(), strict=True):
-            response.ids.append(token)
-            response.logprobs.append(logprob)
-        self.watch.tokens(len(columns))
+    # ---- propose and read --------------------------------------------------------------------------------------------
 
-    def _ids(self, columns: Int[Tensor, " rows"]) -> list[int]:
-        return self.vocabulary.ids[columns.cpu()].tolist()
+    def _read(self, host: Lanes, donor: Lanes | None) -> tuple[Tensor, Tensor]:
+        """One round's reads: the hidden states of host and donor at every position in question, row after row."""
+        self.counts.rounds += 1
+        for row in self.rows:
+            self._propose(row, alone=donor is None)
+        everyone = list(range(len(self.rows)))
+        states = [[state] for state in self._pass(host, everyone, [row.to_read for row in self.rows])]
+        self._draft(host, states)
+        of_host = torch.cat([state for parts in states for state in parts])
+        if donor is None:
+            return of_host, of_host
+        return of_host, torch.cat(self._pass(donor, everyone, [row.to_read for row in self.rows]))
 
-    def _retire(self, lanes: Lanes, responses: list[Response | None]) -> None:
+    def _propose(self, row: _Row, alone: bool) -> None:
+        """Look for the next tokens in known texts; failing that, leave it to the host to draft some."""
+        said = len(row.response.ids)
+        most = self.settings.limit(row.task.prompt_ids) - said - 1  # the token after the proposal comes for nothing
+        row.proposal = [] if alone else row.proposer.propose([*row.task.prompt_ids, *row.response.ids], said, most)
+        row.drafting = 0 if alone or row.proposal else min(row.proposer.draft_reach, most)
+        row.drafted = row.drafting > 0
+
+    def _draft(self, host: Lanes, states: list[list[Tensor]]) -> None:
+        """Let the host go on alone, a token a pass, in the rows that are to draft; a stop id ends a draft."""
+        while drafting := [r for r, row in enumerate(self.rows) if row.drafting]:
+            newest = torch.stack([states[r][-1][-1] for r in drafting])
+            for r, token in zip(drafting, self._host_ids(newest, drafting), strict=True):
+                row = self.rows[r]
+                row.drafting = 0 if token in self.settings.stop_ids else row.drafting - 1
+                if token not in self.settings.stop_ids:
+                    row.proposal.append(token)
+                    states[r].append(newest[:0])  # filled below
+            going = [r for r in drafting if len(states[r][-1]) == 0]
+            for r, state in zip(
+                going, self._pass(host, going, [self.rows[r].proposal[-1:] for r in going]), strict=True
+            ):
+                states[r][-1] = state
+
+    def _pass(self, lanes: Lanes, rows: list[int], texts: list[list[int]]) -> list[Tensor]:
+        """One pass over `texts` in some rows: the hidden states (tokens, width) of each."""
+        if not rows:
+            return []
+        ids, counts = _padded(texts)
+        hidden = lanes.read(ids, counts, None if len(rows) == len(self.rows) else torch.tensor(rows))
+        self.counts.passes += 1
+        self.counts.lane_reads += len(rows)
+        self.counts.tokens_read += int(counts.sum())
+        return [hidden[i, :n] for i, n in enumerate(counts.tolist())]
+
+    # ---- decide ------------------------------------------------------------------------------------------------------
+
+    def _host_ids(self, hidden: Float[Tensor, "n width"], rows: list[int]) -> list[int]:
+        """What the host would say after the proposals of some rows."""
+        places = [(self.rows[r], len(self.rows[r].response.ids) + len(self.rows[r].proposal)) for r in rows]
+        return self._to_ids(self._view(hidden, hidden, places, alone=True).host_ids)
+
+    def _opinions(self, of_host: Tensor, of_donor: Tensor) -> Opinions:
+        """What the arm makes of every position in question, (positions, ...), a slice of positions at a time."""
+        places = [(row, len(row.response.ids) + j) for row in self.rows for j in range(len(row.to_read))]
+        at_once = max(64, _LOGITS_AT_ONCE // len(self.players.vocabulary.ids))
+        parts = [
+            opinions(self.arm, self._view(of_host[s:e], of_donor[s:e], places[s:e], self.players.donor is None))
+            for s, e in _slices(len(places), at_once)
+        ]
+        return Opinions(*(torch.cat([getattr(part, name) for part in parts]).cpu() for name in Opinions.__slots__))
+
+    def _view(self, of_host: Tensor, of_donor: Tensor, places: list[tuple[_Row, int]], alone: bool) -> View:
+        logits = self.host_head(of_host)
+        return View(
+            host_logits=logits,
+            donor_logits=logits if alone else self.donor_head(of_donor).to(logits.device),
+            noise=Noise(
+                torch.tensor([row.key for row, _ in places], device=logits.device),
+                torch.tensor([position for _, position in places], device=logits.device),
+            ),
+            facts=[row.task.facts for row, _ in places],
+            sampling=self.arm.sampling,
+            donor_stream=self.arm.donor_stream,
+        )
+
+    # ---- commit ------------------------------------------------------------------------------------------------------
+
+    def _commit(self, both: list[Lanes], of_all: Opinions) -> None:
+        """Append what each row emits up to the first token that was not proposed, and rewind the lanes to there."""
+        start, rewind = 0, []
+        for row in self.rows:
+            asked = len(row.to_read)
+            gated, emitted = self._settled(row, of_all.at(slice(start, start + asked)))
+            taken = self._taken(row, emitted)
+            self._append(row, of_all.at(slice(start, start + taken)), gated[:taken], emitted[:taken])
+            learn = row.proposer.learn_draft if row.drafted else row.proposer.learn
+            learn(asked - 1, min(taken, asked - 1) if taken == asked else taken - 1)
+            rewind.append(asked - taken)
+            start += asked
+        for lanes in both:
+            lanes.lengths[: len(rewind)] -= torch.tensor(rewind)
+
+    def _settled(self, row: _Row, asked: Opinions) -> tuple[list[bool], list[int]]:
+        """(gated, emitted ids) of a row's positions, each given what the row did before it.
+
+        What is done at a position depends on earlier ones alone, so repeating settles one more position each time.
+        """
+        edited_before = sum(a != b for a, b in zip(row.response.ids, row.response.host_ids, strict=True))
+        gated = torch.zeros_like(asked.host_ids, dtype=torch.bool)
+        emitted = asked.host_ids
+        for _ in range(len(gated) + 1 if any(leaf.asks_history for leaf in self.arm.gate.leaves) else 1):
+            edited = emitted != asked.host_ids
+            history = History(
+                edited_before + edited.cumsum(0) - edited.long(),
+                sum(row.response.gated) + gated.cumsum(0) - gated.long(),
+            )
+            gated, emitted = asked.settle(self.arm.gate, history)
+        return gated.tolist(), self._to_ids(emitted)
+
+    def _taken(self, row: _Row, emitted: list[int]) -> int:
+        """How many of the emitted tokens follow what was really said: to the first surprise or stop id, inclusive."""
+        for n, token in enumerate(emitted):
+            if token in self.settings.stop_ids or n == len(row.proposal) or token != row.proposal[n]:
+                return n + 1
+        raise AssertionError("the last position has no proposal to agree with")
+
+    def _append(self, row: _Row, taken: Opinions, gated: list[bool], emitted: list[int]) -> None:
+        response = row.response
+        response.ids += emitted
+        response.host_ids += self._to_ids(taken.host_ids)
+        response.gated += gated
+        response.logprobs += torch.where(torch.tensor(gated), taken.logprobs[:, 1], taken.logprobs[:, 0]).tolist()
+        self.counts.emitted += len(emitted)
+        self.watch.tokens(len(emitted))
+
+    def _to_ids(self, columns: Tensor) -> list[int]:
+        return self.players.vocabulary.ids[columns.cpu()].tolist()
+
+    # ---- retire ------------------------------------------------------------------------------------------------------
+
+    def _retire(self, both: list[Lanes], responses: list[Response | None]) -> None:
         """File the responses that have ended, and close the gaps they leave."""
-        for row in reversed(range(len(self.at))):
-            response = self.going[row]
-            if not self._ended(self.at[row], response):
+        for r in reversed(range(len(self.rows))):
+            row = self.rows[r]
+            if row.response.ids[-1] in self.settings.stop_ids:
+                row.response.stop = Stop.EOS
+            elif len(row.response.ids) < self.settings.limit(row.task.prompt_ids):
                 continue
-            responses[self.at[row]] = response
-            if row != len(self.at) - 1:
-                lanes.move(len(self.at) - 1, row)
-                self.at[row], self.going[row] = self.at[-1], self.going[-1]
-            self.at.pop()
-            self.going.pop()
+            responses[row.number] = row.response
+            last = self.rows.pop()
+            if r < len(self.rows):
+                self.rows[r] = last
+                for lanes in both:
+                    lanes.move(len(self.rows), r)
 
-    def _ended(self, prompt: int, response: Response) -> bool:
-        if response.ids[-1] in self.settings.stop_ids:
-            response.stop = Stop.EOS
-            return True
-        limit = min(self.settings.max_new_tokens, self.settings.context - len(self.prompts[prompt]))
-        return len(response.ids) >= limit
+
+def _padded(texts: list[list[int]]) -> tuple[Tensor, Tensor]:
+    """(ids right-padded with 0, how many are real)."""
+    rows = [torch.tensor(text, dtype=torch.long) for text in texts]
+    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor([len(text) for text in texts])
+
+
+def _slices(n: int, size: int) -> Iterator[tuple[int, int]]:
+    for start in range(0, n, size):
+        yield start, min(start + size, n)

@@ -4,7 +4,7 @@ A product that returns bfloat16 keeps 8 bits of each logit: exact ties appear an
 of a nat, which is as much as many a disagreement. The inputs may be bfloat16 (they are what the model is); sums and
 outputs may not. Knows the head's weights; knows nothing of the trunk, of tokens or of pairs.
 
-    weights     device   product                                                            relative error of a logit
+    weights     device   product                                                          error of a logit, relative
     float32     any      float32, nothing less inside                                       2e-7
     bfloat16    CUDA     bfloat16 in, float32 sums and output (torch.mm's out_dtype)
     bfloat16    CPU      blocks of rows widened to float32, for oneDNN, which may narrow    4e-7
@@ -14,7 +14,7 @@ outputs may not. Knows the head's weights; knows nothing of the trunk, of tokens
     float16     CUDA     as bfloat16
     float16     CPU      blocks of rows widened to float32, float32 product                 2e-7
 
-oneDNN's float32 product on a CPU without such tiles (AMD) is two and a half times as fast as the one torch takes unasked.
+oneDNN's float32 product on a CPU without such tiles (AMD) is 2.5 times as fast as the one torch takes unasked.
 A bfloat16 product whose rounding error is fetched by a second one (beta = -1) was tried: 6e-6, and slower.
 """
 

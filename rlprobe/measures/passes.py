@@ -73,6 +73,11 @@ def _compiler_failure(device_type: str) -> str:
     return ""
 
 
+@cache
+def _warn_once(failure: str) -> None:
+    log.warning("torch.compile does not work on this machine (%s): the plain path is taken, which is slower", failure)
+
+
 def _probe(values):
     return (values * 2 + 1).sum()
 

@@ -58,7 +58,7 @@ def best_tokens(logits: Float[Tensor, "rows vocab"], k: int) -> Best:
     return Best(ids.gather(1, best), candidates.gather(1, best))
 
 
-def _order(values: Float[Tensor, "rows m"], ids: Int[Tensor, "*rows m"]) -> Int[Tensor, "rows m"]:
+def _order(values: Float[Tensor, "rows m"], ids: Int[Tensor, "*batch m"]) -> Int[Tensor, "rows m"]:
     """An integer for each value that sorts like (value, then the smaller id): all different, so topk has no ties.
 
     Read as an integer, a float keeps its order if the lower bits of the negative ones are flipped; + 0.0 makes -0.0 a

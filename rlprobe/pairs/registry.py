@@ -53,7 +53,7 @@ PAIRS: dict[str, PairEntry] = {
         "Qwen/Qwen2.5-Math-7B", "sail/Qwen2.5-Math-7B-Oat-Zero", "Dr. GRPO", "qwen_math", "arXiv 2503.20783"
     ),
     "eurus-prime-math-7b": PairEntry(
-        "Qwen/Qwen2.5-Math-7B", "PRIME-RL/Eurus-2-7B-PRIME-Zero", "RLOO (PRIME)", "chat", "arXiv 2502.01456"
+        "Qwen/Qwen2.5-Math-7B", "PRIME-RL/Eurus-2-7B-PRIME-Zero", "RLOO (PRIME)", "prime_zero", "arXiv 2502.01456"
     ),
     "dapo-32b": PairEntry("Qwen/Qwen2.5-32B", "BytedTsinghua-SIA/DAPO-Qwen-32B", "DAPO", "dapo", "arXiv 2503.14476"),
     "unireason-14b": PairEntry(

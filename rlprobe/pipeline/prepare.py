@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from rlprobe import runs
+from rlprobe.measures.passes import choose_path
 from rlprobe.pairs import loading
 from rlprobe.pairs.loading import LocatedPair, PairChoice
 from rlprobe.pairs.model import ModelPair
@@ -119,7 +120,9 @@ def prepare(
                 "batch_size": batch_size,
                 "context": located.context,
                 "shard": compute.block,
-                "statistics": compute.path,
+                "statistics": choose_path(
+                    compute.path, len(located.vocabulary.ids), torch.device(located.base.device)
+                ),
             },
             "threads": torch.get_num_threads(),
             "packages": {name: importlib.metadata.version(name) for name in _IN_IDENTITY},

@@ -33,7 +33,7 @@ def score(prepared: Prepared, run: Run, arm: str, reporter: Reporter) -> None:
     shards = run.lacking("tokens", "rollouts", arm)
     with reporter.task(f"both read {arm}'s answers", sum(s.stop - s.start for s in shards), "problems") as meter:
         for shard in shards:
-            reader = Reader(prepared.pair, prepared.compute.path)
+            reader = Reader(prepared.pair, prepared.identity["decoding"]["statistics"])
             table = reader.table(rollouts_of(run.read_shard("rollouts", shard)))
             run.write_shard("tokens", shard, table)
             meter.emitted(len(table))

@@ -1,0 +1,504 @@
+"""Arms: where to edit (a gate) and what to write there (a writer), while one model, the host, decodes.
+
+A gate looks at the two models' distributions after the arm's own prefix and says where it fires; a writer says which token
+then stands there. Both are plain functions of a `View`; a new one is one function and one line in the dictionary at the
+foot of this file. Divergences and differences speak of donor against host, so that they mean the same forward (host =
+base) and backward (host = rl). Ids are columns of the common vocabulary. Knows no text, no models and no passes.
+
+    Sparse Policy Selection   arXiv 2605.06241, §3.2-3.3: oracle, random, entropy
+    Direction of RLVR         arXiv 2603.22117: delta, KL, entropy, random, mix (extrapolation)
+    Sparse but Critical       arXiv 2603.22446: JS, forward and backward
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+from rlprobe.decoding.noise import Noise
+from rlprobe.errors import BadInput
+from rlprobe.measures.ranking import best_tokens
+from rlprobe.records import MEMBERS
+
+# ---- what an arm sees ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How both models are drawn from: softmax(logits / temperature), cut to the smallest set of probability top_p."""
+
+    temperature: float = 1.0
+    top_p: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise BadInput(f"temperature {self.temperature} is not above 0; leave --sample out for greedy decoding")
+        if not 0 < self.top_p <= 1:
+            raise BadInput(f"top-p {self.top_p} is not in (0, 1]")
+
+    def draw(self, logits: Float[Tensor, "n vocab"], noise: Noise, stream: str) -> Int[Tensor, " n"]:
+        """One token a row, by the Gumbel-max rule."""
+        scores = torch.log_softmax(logits.float() / self.temperature, -1)
+        if self.top_p < 1:
+            order = scores.sort(dim=-1, descending=True, stable=True)
+            before = order.values.exp().cumsum(-1) - order.values.exp()  # probability of what comes first
+            out = torch.zeros_like(scores, dtype=torch.bool).scatter(1, order.indices, before >= self.top_p)
+            scores = scores.masked_fill(out, -math.inf)
+        return (scores + noise.gumbel(stream, scores.shape[1])).argmax(-1)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a response from an earlier arm on the same problem: where the oracle edited, and how often."""
+
+    edited_positions: frozenset[int] = frozenset()
+    edited_rate: float = 0.0
+
+
+@dataclass(frozen=True)
+class View:
+    """n positions as an arm sees them. Everything is computed when it is first asked for, over the whole vocabulary."""
+
+    host_logits: Float[Tensor, "n vocab"]
+    donor_logits: Float[Tensor, "n vocab"]
+    noise: Noise
+    facts: Sequence[Facts]  # one a position
+    sampling: Sampling | None = None
+    donor_stream: str = "draw"
+
+    @cached_property
+    def host_ids(self) -> Int[Tensor, " n"]:
+        """What the host would say: its argmax or, sampled, its draw."""
+        return self.host_argmax if self.sampling is None else self.sampling.draw(self.host_logits, self.noise, "draw")
+
+    @cached_property
+    def donor_ids(self) -> Int[Tensor, " n"]:
+        """What the donor would say: its argmax or, sampled, its draw."""
+        if self.sampling is None:
+            return self.donor_argmax
+        return self.sampling.draw(self.donor_logits, self.noise, self.donor_stream)
+
+    @cached_property
+    def host_argmax(self) -> Int[Tensor, " n"]:
+        """The host's best token; of equal ones the smallest id."""
+        return best_tokens(self.host_logits, 1).ids[:, 0]
+
+    @cached_property
+    def donor_argmax(self) -> Int[Tensor, " n"]:
+        """The donor's best token."""
+        return best_tokens(self.donor_logits, 1).ids[:, 0]
+
+    @cached_property
+    def host(self) -> Float[Tensor, "n vocab"]:
+        """The host's log-probabilities, nats, temperature 1."""
+        return torch.log_softmax(self.host_logits, -1)
+
+    @cached_property
+    def donor(self) -> Float[Tensor, "n vocab"]:
+        """The donor's log-probabilities, nats, temperature 1."""
+        return torch.log_softmax(self.donor_logits, -1)
+
+    @cached_property
+    def host_rank_of_donor(self) -> Int[Tensor, " n"]:
+        """The host's rank of the donor's best token: 1 + larger ones + equal ones with a smaller id."""
+        own = self.host_logits.gather(1, self.donor_argmax[:, None])
+        smaller_id = torch.arange(self.vocab, device=own.device) < self.donor_argmax[:, None]
+        return 1 + ((self.host_logits > own) | ((self.host_logits == own) & smaller_id)).sum(-1)
+
+    @property
+    def vocab(self) -> int:
+        """Tokens in the common vocabulary."""
+        return self.host_logits.shape[1]
+
+
+@dataclass(frozen=True)
+class History:
+    """What an arm has done before each position of its response."""
+
+    edited: Int[Tensor, "..."]
+    gated: Int[Tensor, "..."]
+
+
+# ---- gates -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Leaf:
+    """One question to a view, or (with `asks_history`) to a history. `sees_draw`: it looks at the token drawn."""
+
+    test: Callable[..., Tensor]
+    sees_draw: bool = False
+    asks_history: bool = False
+
+
+@dataclass(frozen=True)
+class Gate:
+    """Where an arm edits: leaves, and how their answers are combined. `spec` is its canonical name."""
+
+    spec: str
+    leaves: tuple[Leaf, ...]
+    combine: Callable[[Sequence[Tensor]], Tensor]
+    random: bool = False
+
+    def __and__(self, other: "Gate") -> "Gate":
+        return self._with(other, "&", torch.logical_and)
+
+    def __or__(self, other: "Gate") -> "Gate":
+        return self._with(other, "|", torch.logical_or)
+
+    def __invert__(self) -> "Gate":
+        return Gate(f"not-{self.spec}", self.leaves, lambda answers: ~self.combine(answers), self.random)
+
+    def _with(self, other: "Gate", sign: str, operation: Callable[[Tensor, Tensor], Tensor]) -> "Gate":
+        n = len(self.leaves)
+        return Gate(
+            f"({self.spec} {sign} {other.spec})",
+            self.leaves + other.leaves,
+            lambda answers: operation(self.combine(answers[:n]), other.combine(answers[n:])),
+            self.random or other.random,
+        )
+
+
+def _gate(spec: str, test: Callable[..., Tensor], random: bool = False, **sees: bool) -> Gate:
+    return Gate(spec, (Leaf(test, **sees),), lambda answers: answers[0], random)
+
+
+def never() -> Gate:
+    """Nowhere: the host alone."""
+    return _gate("never", lambda view: torch.zeros_like(view.host_argmax, dtype=torch.bool))
+
+
+def always() -> Gate:
+    """Everywhere."""
+    return _gate("always", lambda view: torch.ones_like(view.host_argmax, dtype=torch.bool))
+
+
+def disagree() -> Gate:
+    """The two argmaxes differ (reranked or shifted)."""
+    return _gate("disagree", lambda view: view.host_argmax != view.donor_argmax)
+
+
+def reranked(k: int = 5) -> Gate:
+    """They differ and the donor's is among the host's k best."""
+    _at_least("k", k, 1)
+    return _gate(f"reranked({k})", lambda v: (v.host_argmax != v.donor_argmax) & (v.host_rank_of_donor <= k))
+
+
+def shifted(k: int = 5) -> Gate:
+    """They differ and the donor's is not among the host's k best."""
+    _at_least("k", k, 1)
+    return _gate(f"shifted({k})", lambda view: view.host_rank_of_donor > k)
+
+
+def entropy_above(tau: float = 1.2) -> Gate:
+    """The host's entropy is above τ nats."""
+    _at_least("τ", tau, 0)
+    return _gate(f"entropy_above({tau:g})", lambda view: _entropy(view) > tau)
+
+
+def entropy_below(tau: float = 1.2) -> Gate:
+    """The host's entropy is at most τ nats: the inverse of `entropy_above`, a control."""
+    _at_least("τ", tau, 0)
+    return _gate(f"entropy_below({tau:g})", lambda view: _entropy(view) <= tau)
+
+
+def margin_below(tau: float) -> Gate:
+    """The host's best token leads its second best by less than τ nats."""
+    _at_least("τ", tau, 0)
+
+    def test(view: View) -> Tensor:
+        best = best_tokens(view.host_logits, 2).logits
+        return best[:, 0] - best[:, 1] < tau
+
+    return _gate(f"margin_below({tau:g})", test)
+
+
+def kl_above(tau: float) -> Gate:
+    """KL(donor ‖ host) is at least τ nats."""
+    _at_least("τ", tau, 0)
+    return _gate(f"kl_above({tau:g})", lambda v: (v.donor.exp() * (v.donor - v.host)).sum(-1) >= tau)
+
+
+def js_above(tau: float) -> Gate:
+    """The Jensen-Shannon divergence is at least τ nats (at most ln 2)."""
+    _at_least("τ", tau, 0)
+
+    def test(view: View) -> Tensor:
+        host, donor = view.host.exp(), view.donor.exp()
+        middle = ((host + donor) / 2).clamp(min=1e-37)
+        return (host * (view.host - middle.log()) + donor * (view.donor - middle.log())).sum(-1) / 2 >= tau
+
+    return _gate(f"js_above({tau:g})", test)
+
+
+def delta_below(tau: float) -> Gate:
+    """Δ log p, donor − host, of the host's own token is below τ nats (DIR's criterion; τ is negative there)."""
+
+    def test(view: View) -> Tensor:
+        own = view.host_ids[:, None]
+        return (view.donor.gather(1, own) - view.host.gather(1, own))[:, 0] < tau
+
+    return _gate(f"delta_below({tau:g})", test, sees_draw=True)
+
+
+def bernoulli(p: float) -> Gate:
+    """With probability p, whatever the models say. Nested: where it fires at p it fires at every larger p."""
+    _probability("p", p)
+    return _gate(f"bernoulli({p:g})", lambda view: view.noise.uniform("gate") < p, random=True)
+
+
+def replayed() -> Gate:
+    """At the positions where the oracle edited its own response to this problem."""
+    return _gate("replayed", lambda v: _of_facts(v, lambda f, t: t in f.edited_positions).bool())
+
+
+def oracle_rate() -> Gate:
+    """At random positions, as often as the oracle edited its own response to this problem."""
+    return _gate(
+        "oracle_rate",
+        lambda v: v.noise.uniform("gate") < _of_facts(v, lambda f, _: f.edited_rate),
+        random=True,
+    )
+
+
+def first(edits: int) -> Gate:
+    """While fewer than so many tokens of the response have been edited."""
+    _at_least("edits", edits, 0)
+    return _gate(f"first({edits})", lambda history: history.edited < edits, asks_history=True)
+
+
+def budget(gated: int) -> Gate:
+    """While the gate has fired fewer than so many times in the response, edits or not."""
+    _at_least("budget", gated, 0)
+    return _gate(f"budget({gated})", lambda history: history.gated < gated, asks_history=True)
+
+
+def _entropy(view: View) -> Tensor:
+    return -(view.host.exp() * view.host).sum(-1)
+
+
+def _of_facts(view: View, of: Callable[[Facts, int], float]) -> Tensor:
+    positions = view.noise.positions.tolist()
+    values = [of(facts, t) for facts, t in zip(view.facts, positions, strict=True)]
+    return torch.tensor(values, dtype=torch.float64, device=view.host_logits.device)
+
+
+# ---- writers ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Writer:
+    """What an arm writes where its gate fires."""
+
+    spec: str
+    write: Callable[[View], Tensor]
+    random: bool = False
+
+
+def donor_argmax() -> Writer:
+    """The donor's best token."""
+    return Writer("donor_argmax", lambda view: view.donor_argmax)
+
+
+def donor_draw() -> Writer:
+    """What the donor says: its draw where both are sampled, its best token where both are greedy."""
+    return Writer("donor_draw", lambda view: view.donor_ids)
+
+
+def host_second() -> Writer:
+    """The host's best token other than its own choice."""
+
+    def write(view: View) -> Tensor:
+        best = best_tokens(view.host_logits, 2).ids
+        return torch.where(best[:, 0] == view.host_ids, best[:, 1], best[:, 0])
+
+    return Writer("host_second", write)
+
+
+def host_random(k: int = 20, without_donor: bool = False) -> Writer:
+    """Uniform from the host's k best, never its own choice; with or without the donor's best token."""
+    _at_least("k", k, 2 + without_donor)
+
+    def write(view: View) -> Tensor:
+        _at_most_vocab(k, view)
+        candidates = best_tokens(view.host_logits, k).ids  # (n, k)
+        allowed = candidates != view.host_ids[:, None]
+        if without_donor:
+            allowed &= candidates != view.donor_argmax[:, None]
+        chosen = (view.noise.uniform("writer") * allowed.sum(-1)).long()  # the chosen-th allowed one
+        at = (allowed.cumsum(-1) == chosen[:, None] + 1).int().argmax(-1)
+        return candidates.gather(1, at[:, None])[:, 0]
+
+    return Writer(f"host_random({k}{', without_donor' if without_donor else ''})", write, random=True)
+
+
+def host_sample() -> Writer:
+    """Drawn from the host's own probabilities without its own choice."""
+
+    def write(view: View) -> Tensor:
+        scores = view.host + view.noise.gumbel("writer", view.vocab)
+        return scores.scatter(1, view.host_ids[:, None], -math.inf).argmax(-1)
+
+    return Writer("host_sample", write, random=True)
+
+
+def rank_matched(*counts: int) -> Writer:
+    """The host's token of a rank drawn from counts: counts[0] is how often rank 2 was seen, counts[1] rank 3, ..."""
+    if not counts or min(counts) < 0 or not sum(counts):
+        raise BadInput("rank_matched needs counts of the ranks 2, 3, ... with at least one above 0")
+    ladder = torch.tensor(counts, dtype=torch.float64).cumsum(0) / sum(counts)
+
+    def write(view: View) -> Tensor:
+        _at_most_vocab(len(counts) + 1, view)
+        uniform = view.noise.uniform("writer")
+        rank = torch.searchsorted(ladder.to(uniform.device), uniform, right=True) + 1  # 0-based: rank 2 is index 1
+        return best_tokens(view.host_logits, len(counts) + 1).ids.gather(1, rank[:, None])[:, 0]
+
+    return Writer(f"rank_matched({', '.join(map(str, counts))})", write, random=True)
+
+
+def donor_in_host_top(k: int) -> Writer:
+    """The donor's best token among the host's k best."""
+    _at_least("k", k, 1)
+
+    def write(view: View) -> Tensor:
+        _at_most_vocab(k, view)
+        ids = best_tokens(view.host_logits, k).ids.sort(-1).values  # by id, so that equal ones go to the smaller id
+        return ids.gather(1, best_tokens(view.donor_logits.gather(1, ids), 1).ids)[:, 0]
+
+    return Writer(f"donor_in_host_top({k})", write)
+
+
+def mix(weight: float) -> Writer:
+    """The best token (or a draw) of (1 − λ) log π_host + λ log π_donor; λ above 1 extrapolates (DIR, γ = λ − 1)."""
+    if not math.isfinite(weight):
+        raise BadInput(f"λ = {weight} is no number to mix with")
+
+    def write(view: View) -> Tensor:
+        mixed = (1 - weight) * view.host_logits + weight * view.donor_logits  # constants do not matter
+        if view.sampling is None:
+            return best_tokens(mixed, 1).ids[:, 0]
+        return view.sampling.draw(mixed, view.noise, view.donor_stream)
+
+    return Writer(f"mix({weight:g})", write)
+
+
+# ---- arms ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A gate, a writer and a host, with the seed of its noise and how both models are sampled (None: greedy)."""
+
+    gate: Gate
+    writer: Writer
+    host: str = "base"
+    seed: int = 0
+    sampling: Sampling | None = None
+
+    @property
+    def spec(self) -> str:
+        """The canonical name, which is the arm's key."""
+        parts = [self.gate.spec, self.writer.spec, self.host]
+        if self.sampling:
+            parts.append(f"T={self.sampling.temperature:g},top_p={self.sampling.top_p:g}")
+        if self.random:
+            parts.append(f"seed={self.seed}")
+        return " x ".join(parts)
+
+    @property
+    def random(self) -> bool:
+        """Whether another seed could give another response."""
+        return self.gate.random or self.writer.random or self.sampling is not None
+
+    @property
+    def donor(self) -> str:
+        """The other model."""
+        return MEMBERS[1 - MEMBERS.index(self.host)]
+
+    @property
+    def donor_stream(self) -> str:
+        """The noise of the donor's draws: fresh where the gate has seen the host's."""
+        return "redraw" if any(leaf.sees_draw for leaf in self.gate.leaves) else "draw"
+
+
+@dataclass(frozen=True, slots=True)
+class Opinions:
+    """What an arm makes of some positions before its history counts: a column each of `answers` is a leaf's."""
+
+    host_ids: Int[Tensor, "..."]
+    written: Int[Tensor, "..."]
+    logprobs: Float[Tensor, "... 2"]  # the host's, of host_ids and of written
+    answers: Bool[Tensor, "... leaves"]
+
+    def at(self, positions: slice) -> "Opinions":
+        """Those of some positions."""
+        return Opinions(*(getattr(self, name)[positions] for name in self.__slots__))
+
+    def settle(self, gate: Gate, history: History) -> tuple[Tensor, Tensor]:
+        """(gated, emitted), given what was done before each position."""
+        answers = [
+            leaf.test(history) if leaf.asks_history else self.answers[..., i] for i, leaf in enumerate(gate.leaves)
+        ]
+        gated = gate.combine(answers)
+        return gated, torch.where(gated, self.written, self.host_ids)
+
+
+def opinions(arm: Arm, view: View) -> Opinions:
+    """Ask every leaf of the gate, and the writer, about the positions of a view."""
+    written, own = arm.writer.write(view), view.host_ids
+    nothing = torch.zeros_like(own, dtype=torch.bool)
+    answers = [nothing if leaf.asks_history else leaf.test(view) for leaf in arm.gate.leaves]
+    logprobs = view.host.gather(1, torch.stack([own, written], -1))
+    return Opinions(own, written, logprobs, torch.stack(answers, -1))
+
+
+def _at_least(name: str, value: float, least: float) -> None:
+    if not value >= least:
+        raise BadInput(f"{name} is {value:g}, and must be at least {least:g}")
+
+
+def _probability(name: str, value: float) -> None:
+    if not 0 <= value <= 1:
+        raise BadInput(f"{name} is {value:g}, and must be a probability from 0 to 1")
+
+
+def _at_most_vocab(k: int, view: View) -> None:
+    if k > view.vocab:
+        raise BadInput(f"k is {k}, but the common vocabulary has {view.vocab} tokens")
+
+
+# name: function that makes one; its parameters are what stands after the colon of --gate NAME:ARG,ARG
+GATES: dict[str, Callable[..., Gate]] = {
+    "never": never,
+    "always": always,
+    "disagree": disagree,
+    "reranked": reranked,
+    "shifted": shifted,
+    "entropy_above": entropy_above,
+    "entropy_below": entropy_below,
+    "margin_below": margin_below,
+    "kl_above": kl_above,
+    "js_above": js_above,
+    "delta_below": delta_below,
+    "bernoulli": bernoulli,
+    "replayed": replayed,
+    "oracle_rate": oracle_rate,
+    "first": first,
+    "budget": budget,
+}
+
+WRITERS: dict[str, Callable[..., Writer]] = {
+    "donor_argmax": donor_argmax,
+    "donor_draw": donor_draw,
+    "host_second": host_second,
+    "host_random": host_random,
+    "host_sample": host_sample,
+    "rank_matched": rank_matched,
+    "donor_in_host_top": donor_in_host_top,
+    "mix": mix,
+}
