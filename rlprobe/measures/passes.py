@@ -53,12 +53,8 @@ def choose_path(requested: str, vocab: int, device: torch.device) -> str:
         return "plain"
     if failure := _compiler_failure(device.type):
         if requested == "compiled":
-            raise NotAvailable(
-                f"torch.compile does not work on this machine ({failure}): ask for the path auto or plain"
-            )
-        log.warning(
-            "torch.compile does not work on this machine (%s): the plain path is taken, which is slower", failure
-        )
+            raise NotAvailable(f"torch.compile does not work here ({failure}): ask for the path auto or plain")
+        _warn_once(failure)
         return "plain"
     return "compiled"
 
@@ -75,7 +71,7 @@ def _compiler_failure(device_type: str) -> str:
 
 @cache
 def _warn_once(failure: str) -> None:
-    log.warning("torch.compile does not work on this machine (%s): the plain path is taken, which is slower", failure)
+    log.warning("torch.compile does not work here (%s): the plain path is taken, which is slower", failure)
 
 
 def _probe(values):

@@ -1,0 +1,207 @@
+"""The engine against lock-step, and the identities of arms, with nothing known to copy from."""
+
+from functools import cache
+from itertools import pairwise
+
+import pytest
+import torch
+from conftest import save_pair
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from making import random_prompts
+
+from rlprobe.decoding import arms, proposals
+from rlprobe.decoding.arms import Arm, Facts, Sampling
+from rlprobe.decoding.engine import DecodingSettings, Players, Task, decode, decode_greedily
+from rlprobe.decoding.lockstep import decode_in_lockstep
+from rlprobe.pairs.loading import PairChoice, load, locate
+
+NEAR_TIE = 1e-3
+NEW = 24
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Tiny pairs by (kind, noise), made when first asked for."""
+
+    @cache
+    def make(kind: str, noise: float):
+        base, rl = map(str, save_pair(tmp_path_factory.mktemp("pair"), kind, noise))
+        return load(locate(PairChoice(base=base, rl=rl, device="cpu")))
+
+    return make
+
+
+def players(pair, host: str) -> Players:
+    return Players(pair.member(host), pair.member("rl" if host == "base" else "base"), pair.vocabulary)
+
+
+def tasks_for(pair, n: int, seed: int, known: bool) -> list[Task]:
+    prompts = random_prompts(n, len(pair.vocabulary.ids), seed)
+    texts = [[] for _ in prompts]
+    if known:
+        of = DecodingSettings(NEW, 4, frozenset({0, 9}), 256)
+        ends = [decode_greedily(pair.member(m), pair.vocabulary, prompts, of) for m in ("base", "rl")]
+        texts = [[base.ids, rl.ids] for base, rl in zip(*ends, strict=True)]
+    facts = Facts(frozenset({0, 3, 4, 11}), 0.3)
+    return [Task(f"p{i}", p, i % 2, known, facts) for i, (p, known) in enumerate(zip(prompts, texts, strict=True))]
+
+
+def equal_by_the_rule(pair, arm: Arm, task: Task, ours, theirs) -> bool:
+    """Equal in ids, gated and host_ids; or first different where a margin of either model or a gate is within 1e-3."""
+    columns = list(zip(ours.ids, ours.gated, ours.host_ids, strict=True))
+    reference = list(zip(theirs.ids, theirs.gated, theirs.host_ids, strict=True))
+    if columns == reference:
+        return ours.stop == theirs.stop
+    at = next(i for i, (a, b) in enumerate(zip(columns, reference, strict=False)) if a != b)
+    ids = torch.tensor([[*task.prompt_ids, *ours.ids[:at]]])
+    best = [
+        m.network(ids).logits[0, -1].double().log_softmax(-1).sort(descending=True).values for m in (pair.base, pair.rl)
+    ]
+    return any(float((b[:25] - b[1:26]).min()) < NEAR_TIE for b in best)
+
+
+ARMS = {
+    "never": lambda: (arms.never(), arms.donor_argmax()),
+    "always": lambda: (arms.always(), arms.donor_argmax()),
+    "oracle": lambda: (arms.disagree(), arms.donor_argmax()),
+    "reranked": lambda: (arms.reranked(3), arms.donor_argmax()),
+    "shifted": lambda: (arms.shifted(3), arms.host_second()),
+    "entropy": lambda: (arms.entropy_above(4.3), arms.donor_argmax()),
+    "low entropy": lambda: (arms.entropy_below(4.3), arms.donor_argmax()),
+    "margin": lambda: (arms.margin_below(0.4), arms.donor_argmax()),
+    "kl": lambda: (arms.kl_above(0.05), arms.donor_argmax()),
+    "js": lambda: (arms.js_above(0.01), arms.donor_argmax()),
+    "delta": lambda: (arms.delta_below(-0.1), arms.donor_draw()),
+    "bernoulli": lambda: (arms.bernoulli(0.3), arms.host_random(20)),
+    "random": lambda: (arms.disagree(), arms.host_random(5, True)),
+    "resample": lambda: (arms.disagree(), arms.host_sample()),
+    "matched": lambda: (arms.disagree(), arms.rank_matched(5, 0, 2, 1)),
+    "support": lambda: (arms.disagree(), arms.donor_in_host_top(3)),
+    "mix": lambda: (arms.always(), arms.mix(0.5)),
+    "extrapolated": lambda: (arms.always(), arms.mix(1.5)),
+    "first": lambda: (arms.disagree() & arms.first(3), arms.donor_argmax()),
+    "budget": lambda: (arms.entropy_above(4.2) & arms.budget(4), arms.donor_argmax()),
+    "or, not": lambda: (~arms.disagree() | arms.bernoulli(0.2), arms.host_second()),
+    "replayed": lambda: (arms.replayed(), arms.host_second()),
+    "oracle rate": lambda: (arms.oracle_rate(), arms.donor_argmax()),
+}
+
+
+@pytest.mark.parametrize("name", ARMS)
+def test_every_arm_equals_lockstep(pairs, name):
+    check_against_lockstep(pairs("llama", 0.05), name, host="base", sampling=None, n=5, seed=1, known=True, rows=3)
+
+
+def test_every_gate_and_writer_stands_in_an_arm_above():
+    used = " ".join(part.spec for make in ARMS.values() for part in make())
+    assert [name for name in (*arms.GATES, *arms.WRITERS) if name not in used] == []
+
+
+def check_against_lockstep(pair, name, host, sampling, n, seed, known, rows):
+    arm = Arm(*ARMS[name](), host=host, seed=seed, sampling=sampling)
+    tasks = tasks_for(pair, n, seed, known)
+    of = DecodingSettings(NEW, rows, frozenset({0, 9}), 256)
+    ours, counts = decode(players(pair, host), arm, tasks, of)
+    theirs = decode_in_lockstep(players(pair, host), arm, tasks, of)
+    for task, mine, reference in zip(tasks, ours, theirs, strict=True):
+        assert equal_by_the_rule(pair, arm, task, mine, reference), (arm.spec, task.problem_id)
+    assert counts.emitted == sum(len(r.ids) for r in ours)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    kind=st.sampled_from(["llama", "mixed"]),
+    noise=st.sampled_from([0.0, 0.02, 0.2]),
+    name=st.sampled_from(sorted(ARMS)),
+    host=st.sampled_from(["base", "rl"]),
+    sampling=st.sampled_from([None, Sampling(1.0, 1.0), Sampling(0.7, 0.8)]),
+    seed=st.integers(0, 5),
+    known=st.booleans(),
+    rows=st.integers(1, 5),
+    longest=st.integers(1, 12),
+    draft=st.integers(1, 6),
+)
+def test_the_engine_equals_lockstep_whatever_is_drawn(
+    pairs, kind, noise, name, host, sampling, seed, known, rows, longest, draft
+):
+    before = proposals.LONGEST, proposals.LONGEST_DRAFT
+    proposals.LONGEST, proposals.LONGEST_DRAFT = longest, draft
+    try:
+        check_against_lockstep(pairs(kind, noise), name, host, sampling, n=4, seed=seed, known=known, rows=rows)
+    finally:
+        proposals.LONGEST, proposals.LONGEST_DRAFT = before
+
+
+@pytest.mark.parametrize("host", ["base", "rl"])
+def test_identities_of_arms_with_nothing_known(pairs, host):
+    pair = pairs("llama", 0.05)
+    vocab = len(pair.vocabulary.ids)
+    of = DecodingSettings(NEW, 4, frozenset({0, 9}), 256)
+    tasks = tasks_for(pair, 6, 2, known=False)
+    prompts = [task.prompt_ids for task in tasks]
+    own, others = (
+        decode_greedily(pair.member(m), pair.vocabulary, prompts, of)
+        for m in (host, "rl" if host == "base" else "base")
+    )
+
+    def emitted(gate, writer):
+        return decode(players(pair, host), Arm(gate, writer, host), tasks, of)[0]
+
+    oracle = emitted(arms.disagree(), arms.donor_argmax())
+    like_host = {
+        "never": emitted(arms.never(), arms.donor_argmax()),
+        "support(1)": emitted(arms.disagree(), arms.donor_in_host_top(1)),
+        "mix(0)": emitted(arms.always(), arms.mix(0)),
+        "dose(0)": emitted(arms.disagree() & arms.bernoulli(0), arms.donor_argmax()),
+        "first(0)": emitted(arms.disagree() & arms.first(0), arms.donor_argmax()),
+    }
+    like_donor = {
+        "always": emitted(arms.always(), arms.donor_argmax()),
+        "oracle": oracle,
+        "reranked(V)": emitted(arms.reranked(vocab), arms.donor_argmax()),
+        "support(V)": emitted(arms.disagree(), arms.donor_in_host_top(vocab)),
+        "mix(1)": emitted(arms.always(), arms.mix(1)),
+        "dose(1)": emitted(arms.disagree() & arms.bernoulli(1), arms.donor_argmax()),
+    }
+    for expected, group in ((own, like_host), (others, like_donor)):
+        for name, responses in group.items():
+            assert [(r.ids, r.stop) for r in responses] == [(r.ids, r.stop) for r in expected], name
+    assert [r.gated for r in like_donor["reranked(V)"]] == [r.gated for r in oracle]
+    edits = sum(a != b for r in oracle for a, b in zip(r.ids, r.host_ids, strict=True))
+    assert 0 < edits == sum(sum(r.gated) for r in oracle)
+
+
+def test_batch_size_order_and_refilling_change_nothing(pairs):
+    pair = pairs("qwen2", 0.1)
+    arm = Arm(arms.disagree(), arms.host_random(20), seed=3)
+    tasks = tasks_for(pair, 9, 4, known=True)
+    responses = {}
+    for rows in (1, 4, 9):
+        for order in (tasks, tasks[::-1]):
+            done, _ = decode(players(pair, "base"), arm, order, DecodingSettings(NEW, rows, frozenset({0, 9}), 256))
+            for task, response in zip(order, done, strict=True):
+                assert responses.setdefault(task.problem_id, response.ids) == response.ids
+
+
+def test_known_text_saves_reads_and_lockstep_has_two_a_token(pairs):
+    pair = pairs("llama", 0.0)
+    of = DecodingSettings(NEW, 4, frozenset(), 256)
+    arm = Arm(arms.disagree(), arms.donor_argmax())
+    _, known = decode(players(pair, "base"), arm, tasks_for(pair, 6, 1, known=True), of)
+    _, drafted = decode(players(pair, "base"), arm, tasks_for(pair, 6, 1, known=False), of)
+    assert known.lane_reads / known.emitted < 0.5
+    assert drafted.lane_reads / drafted.emitted < 1.5
+
+
+def test_doses_are_nested_by_common_noise(pairs):
+    pair = pairs("llama", 0.05)
+    tasks = tasks_for(pair, 5, 7, known=False)
+    of = DecodingSettings(NEW, 5, frozenset(), 256)
+    gates = [
+        decode(players(pair, "base"), Arm(arms.bernoulli(q), arms.donor_argmax(), seed=1), tasks, of)[0]
+        for q in (0.2, 0.5, 0.9)
+    ]
+    for less, more in pairwise(gates):
+        for a, b in zip(less, more, strict=True):
+            assert all(y for x, y in zip(a.gated, b.gated, strict=True) if x)
