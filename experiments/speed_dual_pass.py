@@ -16,6 +16,7 @@ torch's own allocator (its profiler), and seen from outside as the growth of the
 """
 
 import gc
+import itertools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -151,19 +152,18 @@ class Peak:
 
 
 def peak_of(call: Callable[[], object]) -> Peak:
-    """Runs it once more, watched."""
+    """Runs it twice more: watched from outside, then by the profiler, whose own records would count as resident."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # the high-water mark starts again from here (Linux)
     before = _resident("VmRSS")
+    call()
+    resident = _resident("VmHWM") - before
+    gc.collect()
     with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
         call()
-    resident = _resident("VmHWM") - before
-    events = watched.profiler.kineto_results.events()
-    live = peak = 0
-    for event in sorted((e for e in events if e.name() == "[memory]"), key=lambda e: e.start_ns()):
-        live += event.nbytes()
-        peak = max(peak, live)
-    return Peak(peak / 1e6, resident)
+    events = [event for event in watched.profiler.kineto_results.events() if event.name() == "[memory]"]
+    live = itertools.accumulate(event.nbytes() for event in sorted(events, key=lambda event: event.start_ns()))
+    return Peak(max(live) / 1e6, resident)
 
 
 def _resident(field: str) -> float:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jaxtyping import install_import_hook
 
-install_import_hook("rlprobe", "typechecking.checked")  # every shape and type that the package states, checked at run time
+install_import_hook("rlprobe", "typechecking.checked")  # every shape and type that is stated, checked at run time
 
 import pytest
 import torch

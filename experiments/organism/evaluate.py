@@ -24,7 +24,7 @@ from rlprobe.problems.prompts import question_answer
 from rlprobe.records import Status
 
 ROWS = 128  # sequences in one batch
-LONGEST = 384  # tokens of a response
+LONGEST = 440  # tokens of a response; with the longest prompt it fits into the context of 512
 CLASS_K = 5  # ranks up to this are reranked, above it shifted
 
 Ids = list[int]
@@ -67,7 +67,7 @@ def generated(subject: Subject, prompts: list[str], draws: int = 0) -> list[tupl
         max_new_tokens=LONGEST,
         do_sample=draws > 0,
         num_return_sequences=max(draws, 1),
-        top_k=0,
+        top_k=0 if draws else None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )

@@ -8,6 +8,7 @@ in advance. The problems are of the training side, from a seed that pre-training
 
 import shutil
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -27,10 +28,10 @@ from rlprobe.records import Status
 
 PROMPTS, SAMPLES, ROWS = 16, 16, 64  # problems a round, responses to each, sequences in one backward pass
 UPDATES_A_ROUND = 2
-LONGEST = 304  # tokens of a response; a longer one is cut and earns nothing
+LONGEST = 360  # tokens of a response; a longer one is cut and earns nothing
 RATE = 2e-4
 OTHER_PROBLEMS = 1000  # added to the seed, so that RL meets problems that pre-training did not
-KEPT = (4, 8, 16, 32, 64)  # updates after which the weights are kept
+KEPT = (4, 8, 16, 32, 48)  # updates after which the weights are kept
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 LOGGED = (
     "loss",
@@ -115,8 +116,10 @@ class KeepWeights(TrainerCallback):
 
 def save_as(model: Qwen2ForCausalLM, folder: Path, dtype: torch.dtype) -> None:
     """Write a copy of the model in `dtype`; the model itself is left as it is."""
+    config = deepcopy(model.config)
+    config.use_cache = True  # the trainer turned it off
     with torch.random.fork_rng():  # a new model draws weights: the trainer's noise must not depend on that
-        copy = Qwen2ForCausalLM(model.config)
+        copy = Qwen2ForCausalLM(config)
     copy.load_state_dict(model.state_dict())
     copy.generation_config = model.generation_config
     copy.to(dtype=dtype)  # type: ignore[call-arg]
@@ -126,7 +129,7 @@ def save_as(model: Qwen2ForCausalLM, folder: Path, dtype: torch.dtype) -> None:
 def reinforce(seed: int, updates: int, base: Path, out: Path) -> None:
     """Train the RL model of one seed; `out/rl` holds it, `out/checkpoints` what was kept on the way."""
     tokenizer = AutoTokenizer.from_pretrained(base)
-    model = Qwen2ForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="eager")
+    model = Qwen2ForCausalLM.from_pretrained(base, dtype=torch.float32, attn_implementation="sdpa")
     generation_config = model.generation_config
     logbook = Logbook("grpo", seed)
     logbook.write(updates=updates, prompts=PROMPTS, samples=SAMPLES, updates_a_round=UPDATES_A_ROUND)
@@ -141,7 +144,6 @@ def reinforce(seed: int, updates: int, base: Path, out: Path) -> None:
         )
         trainer.train()
     model.generation_config = generation_config
-    model.config.use_cache = True  # the trainer turned it off
     save_as(model, out / "rl", torch.float32)
     for name in TOKENIZER_FILES:
         shutil.copy(base / name, out / "rl" / name)
@@ -150,7 +152,7 @@ def reinforce(seed: int, updates: int, base: Path, out: Path) -> None:
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--updates", default=64, show_default=True, help=f"Optimizer steps, {UPDATES_A_ROUND} a round.")
+@click.option("--updates", default=48, show_default=True, help=f"Optimizer steps, {UPDATES_A_ROUND} a round.")
 @click.option("--base", type=click.Path(path_type=Path), help="[default: work/seed<seed>/base]")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: work/seed<seed>]")
 def main(seed: int, updates: int, base: Path | None, out: Path | None) -> None:

@@ -64,7 +64,7 @@ def row_figures(line: dict) -> dict:
 
 def markdown(table: pd.DataFrame) -> str:
     """The table with the figures as they were logged."""
-    lines = [table.columns, ["---"] * table.shape[1], *table.astype(str).to_numpy().tolist()]
+    lines: list[list[str]] = [list(table.columns), ["---"] * table.shape[1], *table.astype(str).to_numpy().tolist()]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
 
 

@@ -5,6 +5,8 @@ Responses without a verdict (a gold answer that does not parse, a missing grade)
 Knows nothing of tokens.
 """
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 
@@ -13,6 +15,7 @@ from rlprobe.analysis.statistics import (
     Interval,
     McNemar,
     Resampling,
+    Sums,
     mcnemar,
     mean_difference,
     missing,
@@ -52,16 +55,14 @@ def _responses(graded: pd.DataFrame) -> dict[str, int]:
 def _arm(verdicts: pd.DataFrame, responses: int, resampling: Resampling) -> dict:
     per_problem = verdicts.groupby("problem_id")["correct"].agg(["sum", "count"])
     counts = {"correct": int(verdicts["correct"].sum()), "graded": len(verdicts), "ungraded": responses - len(verdicts)}
-    return {**counts, "accuracy": _accuracy(per_problem, resampling)}
+    return {**counts, "accuracy": accuracy(per_problem["sum"].to_numpy(), per_problem["count"].to_numpy(), resampling)}
 
 
-def _accuracy(per_problem: pd.DataFrame, resampling: Resampling) -> Interval:
-    """One response a problem is a binomial, and exact; several are clusters, and are resampled."""
-    correct, graded = per_problem["sum"].to_numpy(), per_problem["count"].to_numpy()
+def accuracy(correct: Sums, graded: Sums, resampling: Resampling) -> Interval:
+    """Right ones of the graded responses. One a problem is a binomial, and exact; several are clusters: resampled."""
     if (graded <= 1).all():
-        return proportion(int(correct.sum()), len(graded), resampling)
-    found = rate(correct, graded, resampling)
-    return Interval(found.value, found.low, found.high, found.n_problems, None, found.method, found.reason)
+        return proportion(int(correct.sum()), int(graded.sum()), resampling)
+    return replace(rate(correct, graded, resampling), n_tokens=None)
 
 
 def _pairs(verdicts: pd.DataFrame) -> pd.DataFrame:

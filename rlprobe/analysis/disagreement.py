@@ -71,9 +71,9 @@ def summarise(
         "noise": floor,
         "trajectories": trajectories,
         "accuracy": accuracy.compare(rollouts, grades, reading.resampling),
-        "left_out": _left_out(left_out or {}),
+        "left_out": count_left_out(left_out or {}),
     }
-    return _plain(summary)
+    return plain(summary)
 
 
 def arms_of(*tables: pd.DataFrame) -> list[str]:
@@ -133,7 +133,7 @@ def mark(tokens: pd.DataFrame, rollouts: pd.DataFrame, reading: Reading, near_ti
 
 def _trajectory(rows: Trajectory, rollouts: pd.DataFrame, reading: Reading, token_text: Callable[[int], str]) -> dict:
     return {
-        **_responses(rollouts, reading.resampling),
+        **extent(rollouts, reading.resampling),
         "tokens": len(rows.rows),
         "rates": _rates(rows),
         "ranks": _ranks(rows),
@@ -143,7 +143,7 @@ def _trajectory(rows: Trajectory, rollouts: pd.DataFrame, reading: Reading, toke
     }
 
 
-def _responses(rollouts: pd.DataFrame, resampling: Resampling) -> dict:
+def extent(rollouts: pd.DataFrame, resampling: Resampling) -> dict:
     """How many problems and responses, how many of those were cut, and how long they are (tokens)."""
     codes, problems = pd.factorize(rollouts["problem_id"], sort=True)
     clusters = Clusters(codes, len(problems))
@@ -241,16 +241,16 @@ def _swaps(rows: Trajectory, token_text: Callable[[int], str]) -> list[dict]:
     ]
 
 
-def _left_out(reasons: Mapping[str, str]) -> dict:
+def count_left_out(reasons: Mapping[str, str]) -> dict:
     """How many problems are not in these numbers, and how many for each reason, the commonest first."""
     counts = Counter(reasons.values())
     return {"problems": len(reasons), "reasons": dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The same with dictionaries in place of dataclasses."""
     if is_dataclass(value) and not isinstance(value, type):
         return asdict(value)
     if isinstance(value, dict):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     return value

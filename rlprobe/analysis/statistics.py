@@ -182,6 +182,44 @@ def mcnemar(base: Bool[np.ndarray, " pairs"], rl: Bool[np.ndarray, " pairs"]) ->
     return McNemar(int((base & rl).sum()), only_base, only_rl, int((~base & ~rl).sum()), p_value)
 
 
+def recovery(
+    arm: Float[np.ndarray, " problems"],
+    base: Float[np.ndarray, " problems"],
+    rl: Float[np.ndarray, " problems"],
+    resampling: Resampling,
+) -> Interval:
+    """(mean(arm) - mean(base)) / (mean(rl) - mean(base)), signed; each problem's own accuracies are resampled together.
+
+    Undefined where the interval of rl - base contains 0 (or cannot be had). Where the arm has one end's accuracies on
+    every problem, resampling has nothing to vary: then at most a share u of problems (Clopper and Pearson) would tell
+    them apart, and the recovery lies within u / |rl - base| of that end's.
+    """
+    gain, n = mean_difference(rl - base, resampling), len(arm)
+    if gain.low is None or gain.high is None or gain.value is None:
+        return Interval(None, None, None, n, None, None, gain.reason)
+    if gain.low <= 0 <= gain.high:
+        return Interval(None, None, None, n, None, None, "the interval of rl - base contains 0")
+    value = float(_recovered(arm, base, rl))
+    if np.array_equal(arm, base) or np.array_equal(arm, rl):
+        reach = _rarest(n, resampling) / abs(gain.value)
+        return Interval(value, value - reach, value + reach, n, None, CLOPPER_PEARSON)
+    return _resampled(_recovered, (arm, base, rl), Interval(value, None, None, n, None, BOOTSTRAP), resampling)
+
+
+def bootstrap_p_value(differences: Float[np.ndarray, " problems"], resampling: Resampling) -> float | None:
+    """Two-sided: twice the share of resampled means on the other side of 0, both shares with one added (never 0).
+
+    None where fewer than two problems leave nothing to resample.
+    """
+    n = len(differences)
+    if n < 2:
+        return None
+    means = differences[resampling.generator().integers(n, size=(resampling.resamples, n))].mean(axis=1)
+    means = np.where(np.isclose(means, 0, atol=1e-12), 0, means)  # thirds that cancel are 0
+    rarer = min((means <= 0).sum(), (means >= 0).sum())
+    return float(min(1.0, 2 * (1 + rarer) / (1 + resampling.resamples)))
+
+
 def auroc(
     scores: Float[np.ndarray, " rows"], positive: Bool[np.ndarray, " rows"], clusters: Clusters, resampling: Resampling
 ) -> Interval:
@@ -222,6 +260,10 @@ def _ratio_of_sums(totals: np.ndarray, counts: np.ndarray, axis: int = -1) -> np
 def _ratio_of_ratios(a: np.ndarray, n_a: np.ndarray, b: np.ndarray, n_b: np.ndarray, axis: int = -1) -> np.ndarray:
     below = b.sum(axis) / n_b.sum(axis)
     return np.where(below < SMALLEST_DENOMINATOR, np.nan, a.sum(axis) / n_a.sum(axis) / below)
+
+
+def _recovered(arm: np.ndarray, base: np.ndarray, rl: np.ndarray, axis: int = -1) -> np.ndarray:
+    return (arm.mean(axis) - base.mean(axis)) / (rl.mean(axis) - base.mean(axis))
 
 
 def _resampled(statistic: Callable, columns: tuple[Sums, ...], found: Interval, resampling: Resampling) -> Interval:

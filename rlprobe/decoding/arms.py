@@ -1,9 +1,9 @@
 """Arms: where to edit (a gate) and what to write there (a writer), while one model, the host, decodes.
 
-A gate looks at the two models' distributions after the arm's own prefix and says where it fires; a writer says which token
-then stands there. Both are plain functions of a `View`; a new one is one function and one line in the dictionary at the
-foot of this file. Divergences and differences speak of donor against host, so that they mean the same forward (host =
-base) and backward (host = rl). Ids are columns of the common vocabulary. Knows no text, no models and no passes.
+A gate looks at the two models' distributions after the arm's own prefix and says where it fires; a writer says which
+token then stands there. Both are plain functions of a `View`; a new one is one function and one line in the dictionary
+at the foot of this file. Divergences and differences speak of donor against host, so that they mean the same forward
+(host = base) and backward (host = rl). Ids are columns of the common vocabulary. Knows no text, no models, no passes.
 
     Sparse Policy Selection   arXiv 2605.06241, §3.2-3.3: oracle, random, entropy
     Direction of RLVR         arXiv 2603.22117: delta, KL, entropy, random, mix (extrapolation)

@@ -1,16 +1,16 @@
 """Decoding by propose, read, commit: tasks in, responses out, through the lanes. Knows no text, no grading and no disk.
 
-What comes out is what `lockstep.py` says: at each position host and donor read the same prefix, the host speaks, and where
-the arm's gate fires the writer's token stands instead. But most of an arm's text is known beforehand (it is the base's or
-RL's own answer, with edits), so each round
+What comes out is what `lockstep.py` says: at each position host and donor read the same prefix, the host speaks, and
+where the arm's gate fires the writer's token stands instead. But most of an arm's text is known beforehand (it is the
+base's or RL's own answer, with edits), so each round
 
     proposes   the next tokens of a row from known texts (proposals.py), or lets the host draft a few;
     reads      them all in one pass of each model: a pass over k tokens costs far less than k passes over one;
     commits    them up to and including the first that differs from the proposal, and rewinds both models to there.
 
 Greedy decoding of one model is the arm `never` without a donor: nothing is proposed and every round reads one token.
-A row whose response ends is given the next task at once, so a long response holds up nobody; the rows in use stay at the
-front of the lanes. Out of memory halves the lanes, begins the unfinished responses again, and goes on.
+A row whose response ends is given the next task at once, so a long response holds up nobody; the rows in use stay at
+the front of the lanes. Out of memory halves the lanes, begins the unfinished responses again, and goes on.
 """
 
 from collections import deque
@@ -62,14 +62,21 @@ class Task:
 
 @dataclass(slots=True)
 class Response:
-    """One decoded response: ids, what the host would have said, where the gate fired, the host's logprob of each id
-    (nats, as it was decoded), and why it ended."""
+    """One decoded response: ids, what the host would have said, where the gate fired, and why it ended.
+
+    `logprobs` are the host's of `ids`, in nats, as they were decoded.
+    """
 
     ids: list[int] = field(default_factory=list)
     host_ids: list[int] = field(default_factory=list)
     gated: list[bool] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     stop: Stop = Stop.LENGTH
+
+    @property
+    def edits(self) -> int:
+        """How many ids are not what the host would have said."""
+        return sum(mine != host for mine, host in zip(self.ids, self.host_ids, strict=True))
 
 
 @dataclass(slots=True)
@@ -95,6 +102,7 @@ class Watch:
 
 
 SILENT = Watch()
+NO_HISTORY = History(torch.zeros((), dtype=torch.long), torch.zeros((), dtype=torch.long))  # for gates that ask none
 
 
 @dataclass(frozen=True)
@@ -168,6 +176,18 @@ class _Row:
     @property
     def to_read(self) -> list[int]:
         return [self.last, *self.proposal]
+
+    def append(self, ids: list[int], host_ids: list[int], gated: list[bool], logprobs: list[float]) -> None:
+        """Some positions are done."""
+        self.response.ids += ids
+        self.response.host_ids += host_ids
+        self.response.gated += gated
+        self.response.logprobs += logprobs
+
+    def learn(self, taken: int) -> None:
+        """Of the proposal and the token after it, so many were taken: the last may be a surprise."""
+        accepted = len(self.proposal) if taken > len(self.proposal) else taken - 1
+        (self.proposer.learn_draft if self.drafted else self.proposer.learn)(len(self.proposal), accepted)
 
 
 class _Decoder:
@@ -301,51 +321,52 @@ class _Decoder:
 
     def _commit(self, both: list[Lanes], of_all: Opinions) -> None:
         """Append what each row emits up to the first token that was not proposed, and rewind the lanes to there."""
+        fired, columns = self._settled(of_all)
+        logprobs = torch.where(fired, of_all.logprobs[:, 1], of_all.logprobs[:, 0]).tolist()
+        emitted, host_ids, gated = self._to_ids(columns), self._to_ids(of_all.host_ids), fired.tolist()
         start, rewind = 0, []
         for row in self.rows:
-            asked = len(row.to_read)
-            gated, emitted = self._settled(row, of_all.at(slice(start, start + asked)))
-            taken = self._taken(row, emitted)
-            self._append(row, of_all.at(slice(start, start + taken)), gated[:taken], emitted[:taken])
-            learn = row.proposer.learn_draft if row.drafted else row.proposer.learn
-            learn(asked - 1, min(taken, asked - 1) if taken == asked else taken - 1)
+            asked = len(row.proposal) + 1
+            taken = self._taken(row, emitted[start : start + asked])
+            kept = slice(start, start + taken)
+            row.append(emitted[kept], host_ids[kept], gated[kept], logprobs[kept])
+            row.learn(taken)
+            self.counts.emitted += taken
             rewind.append(asked - taken)
             start += asked
+        self.watch.tokens(start - sum(rewind))
         for lanes in both:
             lanes.lengths[: len(rewind)] -= torch.tensor(rewind)
 
-    def _settled(self, row: _Row, asked: Opinions) -> tuple[list[bool], list[int]]:
-        """(gated, emitted ids) of a row's positions, each given what the row did before it.
+    def _settled(self, of_all: Opinions) -> tuple[Tensor, Tensor]:
+        """(gated, emitted columns) of every position, each given what its row did before it."""
+        if not any(leaf.asks_history for leaf in self.arm.gate.leaves):
+            return of_all.settle(self.arm.gate, NO_HISTORY)
+        start, parts = 0, []
+        for row in self.rows:
+            asked = len(row.proposal) + 1
+            parts.append(self._settled_in(row.response, of_all.at(slice(start, start + asked))))
+            start += asked
+        gated, emitted = zip(*parts, strict=True)
+        return torch.cat(gated), torch.cat(emitted)
 
-        What is done at a position depends on earlier ones alone, so repeating settles one more position each time.
-        """
-        edited_before = sum(a != b for a, b in zip(row.response.ids, row.response.host_ids, strict=True))
-        gated = torch.zeros_like(asked.host_ids, dtype=torch.bool)
-        emitted = asked.host_ids
-        for _ in range(len(gated) + 1 if any(leaf.asks_history for leaf in self.arm.gate.leaves) else 1):
-            edited = emitted != asked.host_ids
-            history = History(
-                edited_before + edited.cumsum(0) - edited.long(),
-                sum(row.response.gated) + gated.cumsum(0) - gated.long(),
-            )
-            gated, emitted = asked.settle(self.arm.gate, history)
-        return gated.tolist(), self._to_ids(emitted)
+    def _settled_in(self, response: Response, asked: Opinions) -> tuple[Tensor, Tensor]:
+        """The same for one row. What is done at a position depends on earlier ones alone, so every repetition settles
+        one more position."""
+        edits, fired = response.edits, sum(response.gated)
+        gated, emitted = torch.zeros_like(asked.host_ids, dtype=torch.bool), asked.host_ids
+        for _ in range(len(gated) + 1):
+            edited = (emitted != asked.host_ids).long()
+            before = History(edits + edited.cumsum(0) - edited, fired + gated.cumsum(0) - gated.long())
+            gated, emitted = asked.settle(self.arm.gate, before)
+        return gated, emitted
 
     def _taken(self, row: _Row, emitted: list[int]) -> int:
         """How many of the emitted tokens follow what was really said: to the first surprise or stop id, inclusive."""
-        for n, token in enumerate(emitted):
-            if token in self.settings.stop_ids or n == len(row.proposal) or token != row.proposal[n]:
+        for n, (token, proposed) in enumerate(zip(emitted, row.proposal, strict=False)):
+            if token != proposed or token in self.settings.stop_ids:
                 return n + 1
-        raise AssertionError("the last position has no proposal to agree with")
-
-    def _append(self, row: _Row, taken: Opinions, gated: list[bool], emitted: list[int]) -> None:
-        response = row.response
-        response.ids += emitted
-        response.host_ids += self._to_ids(taken.host_ids)
-        response.gated += gated
-        response.logprobs += torch.where(torch.tensor(gated), taken.logprobs[:, 1], taken.logprobs[:, 0]).tolist()
-        self.counts.emitted += len(emitted)
-        self.watch.tokens(len(emitted))
+        return len(emitted)
 
     def _to_ids(self, columns: Tensor) -> list[int]:
         return self.players.vocabulary.ids[columns.cpu()].tolist()

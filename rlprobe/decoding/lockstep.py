@@ -1,7 +1,7 @@
 """The plain reference for `engine.py`: two single-token reads for every token, nothing proposed, nothing rewound.
 
-At each position both models read the same prefix; the host speaks; where the arm's gate fires, the writer's token stands
-instead. What the engine emits is tested against this; what it saves is counted against this.
+At each position both models read the same prefix; the host speaks; where the arm's gate fires, the writer's token
+stands instead. What the engine emits is tested against this; what it saves is counted against this.
 """
 
 from collections.abc import Sequence
@@ -36,9 +36,10 @@ def _batch(
     counts = torch.tensor([len(prompt) for prompt in prompts])
     ids = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True)
     while True:
-        logits = [_next_logits(lanes, head, ids, counts) for lanes, head in both]
+        host_logits, donor_logits = (_next_logits(lanes, head, ids, counts) for lanes, head in both)
         at = torch.tensor([len(response.ids) for response in responses])
-        view = View(*logits, Noise(keys, at), [t.facts for t in tasks], arm.sampling, arm.donor_stream)
+        facts = [task.facts for task in tasks]
+        view = View(host_logits, donor_logits, Noise(keys, at), facts, arm.sampling, arm.donor_stream)
         opinion = opinions(arm, view)
         edited = [sum(a != b for a, b in zip(r.ids, r.host_ids, strict=True)) for r in responses]
         history = History(torch.tensor(edited), torch.tensor([sum(r.gated) for r in responses]))

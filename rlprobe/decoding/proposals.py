@@ -1,6 +1,6 @@
-"""What an arm will probably say next: the continuation of a known text to the same problem, where its last tokens stand in it.
+"""What an arm will probably say next: a known text to the same problem goes on where the arm's last tokens stand in it.
 
-Proposals change how many rounds a response takes, never what it says, so nothing here has to be right, only often right.
+Proposals change how many rounds a response takes, never what it says: nothing here has to be right, only often right.
 Knows no models.
 """
 

@@ -56,6 +56,11 @@ def _writer(leading: float, fewest: int) -> Callable[[float], str]:
     return lambda x: "0" if x == 0 else format(x, form)
 
 
+def table_of(rows: list[dict[str, Any]], columns: list[str]) -> pd.DataFrame:
+    """A table of these columns; what a row lacks is None, and whole numbers stay whole beside it."""
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=object) for name in columns})
+
+
 def quoted(token: str) -> str:
     """A token as people can see it, written as Python would: spaces show, newlines and the unprintable are escaped."""
     return repr(token)

@@ -1,6 +1,7 @@
 """The organism's generator, authors, tokenizer and shipped files, checked without training anything."""
 
 import json
+import operator
 import random
 import re
 from itertools import islice
@@ -37,6 +38,7 @@ AWKWARD = (
     "1234.5%",
     "\\boxed{57}.",
 )
+COMPUTED = {"+": operator.add, "-": operator.sub, "*": operator.mul}
 SUMS = re.compile(r"(\d+) ([-+*]) (\d+) = (\d+)")
 
 
@@ -93,7 +95,7 @@ def test_a_solution_that_is_careful_from_end_to_end_is_right_and_so_is_each_of_i
         text, answer = solve(rng, problem, CAREFUL)
         assert answer == problem.answer
         for left, sign, right, result in SUMS.findall(text):
-            assert eval(f"{left}{sign}{right}") == int(result)
+            assert COMPUTED[sign](int(left), int(right)) == int(result)
 
 
 def test_the_other_authors_are_right_more_seldom_and_most_of_all_without_repeated_events() -> None:

@@ -7,7 +7,8 @@ import pytest
 from synthetic_tables import tables, token
 
 from rlprobe.analysis.disagreement import Reading, summarise
-from rlprobe.reporting.figures import FIGURES, encode, render
+from rlprobe.reporting.disagree.figures import FIGURES
+from rlprobe.reporting.drawing import encode, render
 
 CASES = {
     "both": {"problems": 8},
@@ -30,7 +31,7 @@ def both():
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 @pytest.mark.parametrize("name", FIGURES)
 def test_every_figure_can_be_drawn(name, case):
-    figure, data = render(name, *made(**case))
+    figure, data = render(FIGURES[name], *made(**case))
     assert len(data)
     assert all(ax.get_xlabel() and ax.get_ylabel() and ax.get_title() for ax in figure.axes)
 
@@ -39,12 +40,12 @@ def test_a_trajectory_of_nothing_but_empty_responses_is_drawn_as_nothing():
     tokens, rollouts, grades = tables(problems=3, arms=("base",))
     rollouts = rollouts.assign(response_ids=[[], [], []], logprobs=[[], [], []])
     summary = summarise(tokens.iloc[:0], rollouts, grades, Reading(resamples=100))
-    assert render("disagreement", tokens.iloc[:0], summary)[1]["n"].sum() == 0
+    assert render(FIGURES["disagreement"], tokens.iloc[:0], summary)[1]["n"].sum() == 0
 
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_is_the_same_to_the_byte_each_time_and_in_whatever_order_it_is_written(name, both):
-    one, other = (render(name, *both)[0] for _ in range(2))
+    one, other = (render(FIGURES[name], *both)[0] for _ in range(2))
     png, pdf = encode(one, "png"), encode(one, "pdf")
     assert (encode(other, "pdf"), encode(other, "png")) == (pdf, png)
     assert png.startswith(b"\x89PNG")
@@ -54,12 +55,12 @@ def test_a_figure_is_the_same_to_the_byte_each_time_and_in_whatever_order_it_is_
 
 def test_drawing_leaves_the_global_style_alone(both):
     before = dict(mpl.rcParams)
-    render("disagreement", *both)
+    render(FIGURES["disagreement"], *both)
     assert dict(mpl.rcParams) == before
 
 
 def test_a_figure_can_be_drawn_again_from_its_csv(both, tmp_path):
-    figure, data = render("disagreement", *both)
+    figure, data = render(FIGURES["disagreement"], *both)
     data.to_csv(tmp_path / "data.csv", index=False)
     again = mpl.figure.Figure()
     FIGURES["disagreement"].draw(pd.read_csv(tmp_path / "data.csv"), list(again.subplots(1, 2)))

@@ -1,0 +1,252 @@
+"""What each intervention did: one summary of the rollouts and grades of a run's arms.
+
+Tables in, one plain dictionary out, ready for JSON: a missing number is None with a reason beside it. Every arm stands
+between the two ends, `base` and `rl`, and is compared with both on the problems that they share; arms that differ only
+in their seed are one row. Accuracy and what follows from it are given for either answer, the last and the first.
+Knows no torch, no disk, and nothing of gates, writers or of how a number is printed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Bool, Float
+
+from rlprobe.analysis.accuracy import KEY, accuracy
+from rlprobe.analysis.classes import ANSWERS, Reading
+from rlprobe.analysis.disagreement import count_left_out, extent, plain
+from rlprobe.analysis.statistics import (
+    Clusters,
+    Interval,
+    Resampling,
+    Sums,
+    bootstrap_p_value,
+    mcnemar,
+    mean,
+    mean_difference,
+    missing,
+    rate,
+    recovery,
+)
+from rlprobe.records import MEMBERS, Status
+
+WHOSE = {"base": "the base's own", "rl": "RL's own"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NamedArm:
+    """One arm as the tables speak of it.
+
+    `name` is its key in rollouts and grades; `mode` its family ("oracle", "entropy", ...); `label` what it is called:
+    arms that share label and host differ only in `seed` and are pooled. `dose` is the parameter that its family sweeps
+    (q of dose, m of first, k of support, τ of entropy, kl, js, delta, ...), None where there is none; `spec` is its
+    canonical gate × writer × host.
+    """
+
+    name: str
+    mode: str
+    label: str
+    dose: float | None = None
+    seed: int | None = None
+    host: str = "base"
+    spec: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the tables call it: its label, with its direction where RL is the host."""
+        return self.label if self.host == "base" else f"{self.label} backward"
+
+
+ENDS = tuple(NamedArm(name=m, mode=m, label=m, host="base", spec=f"{m}, greedy") for m in MEMBERS)
+
+
+def summarise(
+    rollouts: pd.DataFrame,
+    grades: pd.DataFrame,
+    arms: Sequence[NamedArm],
+    reading: Reading,
+    left_out: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """Everything `rlprobe intervene` says, as a dictionary that JSON can hold.
+
+    `rollouts` and `grades` have the columns of records.ROLLOUT_SCHEMA and GRADE_SCHEMA, in any order of rows; `arms`
+    are those to show, without the two ends, in the order to show them; arms of the tables that are not among them are
+    named and not counted. `left_out` gives the reason for each problem_id that is not in the run. Of the result,
+    "arms" has an entry for base, each title, and rl, in this order.
+    """
+    titles, (rows, n) = _titles(arms), _rows(rollouts, grades)
+    pools = {title: Pool(rows[rows["arm"].isin([arm.name for arm in same])], n) for title, same in titles.items()}
+    shown = {arm.name for same in titles.values() for arm in same}
+    summary = {
+        "reading": reading,
+        "arms": {title: _about(same) | _arm(title, pools, reading.resampling) for title, same in titles.items()},
+        "other_arms": sorted(set(rollouts["arm"]) - shown),
+        "left_out": count_left_out(left_out or {}),
+    }
+    return plain(summary)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """How often one arm answered each of the run's n problems right, of the responses that have a verdict."""
+
+    correct: Sums
+    graded: Sums
+
+    @property
+    def known(self) -> Bool[np.ndarray, " problems"]:
+        """The problems with a verdict."""
+        return self.graded > 0
+
+    @property
+    def single(self) -> bool:
+        """Whether no problem was answered more than once."""
+        return bool((self.graded <= 1).all())
+
+    @property
+    def shares(self) -> Float[np.ndarray, " problems"]:
+        """Each problem's own accuracy; 0 where there is no verdict."""
+        return self.correct / np.maximum(self.graded, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """The responses of the arms that share a title, one row each, and the number of problems of the run."""
+
+    rows: pd.DataFrame
+    n_problems: int
+
+    def sums(self, column: str) -> Sums:
+        """The sum of a column over the responses to each problem of the run."""
+        return Clusters(self.rows["problem"].to_numpy(), self.n_problems).sums(self.rows[column].to_numpy(np.float64))
+
+    def verdicts(self, answer: str) -> Verdicts:
+        """Right and graded responses of each problem, by the last or the first answer."""
+        return Verdicts(self.sums(f"correct_{answer}"), self.sums(f"graded_{answer}"))
+
+
+def _titles(arms: Sequence[NamedArm]) -> dict[str, list[NamedArm]]:
+    """The arms of each title: base, then as given, then rl."""
+    titles: dict[str, list[NamedArm]] = {}
+    for arm in (ENDS[0], *(a for a in arms if a.name not in MEMBERS), ENDS[1]):
+        titles.setdefault(arm.title, []).append(arm)
+    return titles
+
+
+def _about(same: list[NamedArm]) -> dict[str, Any]:
+    """What the arms of one title are."""
+    first, seeds = same[0], [arm.seed for arm in same if arm.seed is not None]
+    shared = {name: getattr(first, name) for name in ("mode", "label", "dose", "host", "spec")}
+    return {**shared, "names": [arm.name for arm in same], "seeds": seeds}
+
+
+def _rows(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """One row a response, with all that is counted of it, and the number of problems.
+
+    Adds `problem` (a code from 0), `responses` (1), `tokens`, `gated`, `edited`, `no_ops`, `ids` (bytes, to compare),
+    and for either answer correct_ and graded_ (0 or 1).
+    """
+    codes, problems = pd.factorize(rollouts["problem_id"], sort=True)
+    gated = np.array([np.count_nonzero(g) for g in rollouts["gated"]], dtype=np.int64)
+    edited = np.array([_edits(*ids) for ids in zip(rollouts["response_ids"], rollouts["host_ids"], strict=True)], int)
+    statuses = rollouts[KEY].merge(grades, on=KEY, how="left")  # keeps the order of the rollouts
+    counts: dict[str, Any] = {"problem": codes, "responses": 1, "tokens": rollouts["response_ids"].map(len)}
+    counts |= {"gated": gated, "edited": edited, "no_ops": gated - edited}
+    for answer in ANSWERS:
+        status = statuses[f"status_{answer}"]
+        counts[f"graded_{answer}"] = status.notna().to_numpy(dtype=int)
+        counts[f"correct_{answer}"] = (status == Status.CORRECT.value).to_numpy(dtype=int)
+    ids = [np.asarray(ids, dtype=np.int64).tobytes() for ids in rollouts["response_ids"]]
+    kept = rollouts[[*KEY, "response_ids", "stop"]]
+    return kept.assign(**counts, ids=pd.Series(ids, index=rollouts.index, dtype=object)), len(problems)
+
+
+def _edits(response_ids: Sequence[int], host_ids: Sequence[int] | None) -> int:
+    """How many tokens differ from what the host would have said; none where the host was not asked."""
+    return 0 if host_ids is None else int(np.count_nonzero(np.asarray(response_ids) != np.asarray(host_ids)))
+
+
+def _arm(title: str, pools: dict[str, Pool], resampling: Resampling) -> dict[str, Any]:
+    pool = pools[title]
+    identical = {end: _identical(pool, pools[end], resampling) for end in MEMBERS}
+    same_as = title if title in MEMBERS else next((end for end in MEMBERS if identical[end].value == 1), None)
+    return {
+        **extent(pool.rows, resampling),
+        **_edit_rates(pool, title in MEMBERS, resampling),
+        "identical": identical,
+        "identity": same_as,
+        "answers": {answer: _answers(title, pools, answer, same_as, resampling) for answer in ANSWERS},
+    }
+
+
+def _identical(pool: Pool, end: Pool, resampling: Resampling) -> Interval:
+    """The share of responses that have exactly the ids of an end's response to the same problem and draw."""
+    key = ["problem_id", "draw"]
+    both = pool.rows.merge(end.rows[[*key, "ids"]], on=key, suffixes=("", "_end"))
+    paired = Pool(both.assign(same=both["ids"] == both["ids_end"]), pool.n_problems)
+    return replace(rate(paired.sums("same"), paired.sums("responses"), resampling), n_tokens=None)
+
+
+def _edit_rates(pool: Pool, is_end: bool, resampling: Resampling) -> dict[str, Interval]:
+    """Gated and edited, per token and per response, and the share of what was gated that changed nothing."""
+    names = ("gated", "edited", "no_ops", "gated_per_response", "edited_per_response")
+    if is_end:
+        return dict.fromkeys(names, missing("it decodes alone"))
+    gated, edited, responses = (pool.sums(name) for name in ("gated", "edited", "responses"))
+    found = (
+        rate(gated, pool.sums("tokens"), resampling),
+        rate(edited, pool.sums("tokens"), resampling),
+        rate(pool.sums("no_ops"), gated, resampling),
+        replace(mean(gated, responses, resampling), n_tokens=None),
+        replace(mean(edited, responses, resampling), n_tokens=None),
+    )
+    return dict(zip(names, found, strict=True))
+
+
+def _answers(
+    title: str, pools: dict[str, Pool], answer: str, same_as: str | None, resampling: Resampling
+) -> dict[str, Any]:
+    """By one answer policy: accuracy, recovery, and the arm against either end."""
+    verdicts = {name: pools[name].verdicts(answer) for name in {title, *MEMBERS}}
+    mine, base, rl = verdicts[title], verdicts["base"], verdicts["rl"]
+    graded = int(mine.graded.sum())
+    return {
+        "accuracy": accuracy(mine.correct, mine.graded, resampling),
+        "correct": int(mine.correct.sum()),
+        "graded": graded,
+        "ungraded": len(pools[title].rows) - graded,
+        "recovery": _recovery(mine, base, rl, same_as, resampling),
+        "against": {end: None if end == title else _against(mine, verdicts[end], resampling) for end in MEMBERS},
+    }
+
+
+def _recovery(arm: Verdicts, base: Verdicts, rl: Verdicts, same_as: str | None, resampling: Resampling) -> Interval:
+    """On the problems with all three verdicts; an identity holds on every problem, and has no interval."""
+    common = arm.known & base.known & rl.known
+    found = recovery(arm.shares[common], base.shares[common], rl.shares[common], resampling)
+    if same_as is None or found.value is None:
+        return found
+    return replace(found, low=None, high=None, method=None, reason=f"an identity: every response is {WHOSE[same_as]}")
+
+
+def _against(arm: Verdicts, end: Verdicts, resampling: Resampling) -> dict[str, Any]:
+    """The arm against one end on the problems that both have a verdict on.
+
+    `repaired` problems are those the end gets wrong and the arm right, `broken` the other way round: expected numbers
+    where a problem has several responses. One response a problem: McNemar's exact test; several: paired bootstrap.
+    """
+    common = arm.known & end.known
+    mine, theirs, single = arm.shares[common], end.shares[common], arm.single and end.single
+    number = int if single else float
+    exact = mcnemar(theirs == 1, mine == 1).p_value if single and common.any() else None
+    p_value = exact if single else bootstrap_p_value(mine - theirs, resampling)
+    return {
+        "problems": int(common.sum()),
+        "difference": mean_difference(mine - theirs, resampling),
+        "repaired": number((mine * (1 - theirs)).sum()),
+        "broken": number(((1 - mine) * theirs).sum()),
+        "p_value": p_value,
+        "test": None if p_value is None else "McNemar, exact" if single else "paired bootstrap",
+    }

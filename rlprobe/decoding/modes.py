@@ -1,0 +1,232 @@
+"""The arms that have a name, with their published meaning, and arms put together from words on the command line.
+
+A new mode is one function and one line in `MODES`, at the foot of this file. A mode may stand for several arms (a
+sweep); what it needs from a run (ranks seen at disagreements, percentiles) comes in as plain numbers. Nothing is ever
+evaluated as code.
+"""
+
+import inspect
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from rlprobe.decoding import arms
+from rlprobe.decoding.arms import GATES, WRITERS, Arm, Gate, Sampling, Writer
+from rlprobe.errors import BadInput
+
+
+@dataclass(frozen=True)
+class Options:
+    """What modes can be told. None leaves a mode its published value, or its own sweep."""
+
+    taus: tuple[float, ...] | None = None
+    top_ks: tuple[int, ...] | None = None
+    budget: int | None = None
+    exclude_donor: bool = False
+    shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
+    firsts: tuple[int, ...] = (1, 2, 3, 5, 8)
+    weights: tuple[float, ...] = (0.25, 0.5, 0.75)
+    rank_counts: tuple[int, ...] = ()  # how often ranks 2, 3, ... were seen at the pair's disagreements
+
+
+@dataclass(frozen=True)
+class Named:
+    """An arm with what tables and figures call it; `dose` is the parameter that a mode sweeps."""
+
+    mode: str
+    label: str
+    arm: Arm
+    dose: float | None = None
+
+    @property
+    def needs_oracle(self) -> bool:
+        """Whether the oracle's own edits on the same problem must be known first."""
+        return any(word in self.arm.gate.spec for word in ("replayed", "oracle_rate"))
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """An arm before its host, seed and sampling."""
+
+    gate: Gate
+    writer: Writer
+    dose: float | None = None
+
+
+def named_arms(mode: str, options: Options, host: str, seeds: int, sampling: Sampling | None) -> list[Named]:
+    """The arms of a mode: one a swept value, and one a seed where there is randomness."""
+    if mode not in MODES:
+        raise BadInput(f"no mode is called {mode!r}; known: {', '.join(MODES)}")
+    drafts = MODES[mode](options)
+    if sampling:  # the donor speaks as it does when it is sampled itself
+        drafts = [replace(d, writer=arms.donor_draw()) if d.writer.spec == "donor_argmax" else d for d in drafts]
+    return [named for draft in drafts for named in _seeded(mode, draft, options, host, seeds, sampling)]
+
+
+def composed_arm(
+    gates: Sequence[str], writer: str, options: Options, host: str, seeds: int, sampling: Sampling | None
+) -> list[Named]:
+    """The arm of `--gate NAME:ARG` (all of them at once; `not-NAME` is the opposite) and `--writer NAME:ARG`."""
+    gate = _made(gates[0], GATES, "gate")
+    for words in gates[1:]:
+        gate = gate & _made(words, GATES, "gate")
+    return _seeded("composed", _Draft(gate, _made(writer, WRITERS, "writer")), options, host, seeds, sampling)
+
+
+def end(host: str, seeds: int, sampling: Sampling) -> list[Named]:
+    """The host alone, sampled: what sampled arms are compared with."""
+    return _seeded(host, _Draft(arms.never(), arms.donor_argmax()), Options(), host, seeds, sampling)
+
+
+def _seeded(
+    mode: str, draft: _Draft, options: Options, host: str, seeds: int, sampling: Sampling | None
+) -> list[Named]:
+    gate = draft.gate if options.budget is None else draft.gate & arms.budget(options.budget)
+    one = Arm(gate, draft.writer, host, 0, sampling)
+    label = mode if draft.dose is None else f"{mode} {draft.dose:g}"
+    each = [replace(one, seed=seed) for seed in range(seeds)] if one.random else [one]
+    return [Named(mode, label, arm, draft.dose) for arm in each]
+
+
+def _made(words: str, known: dict[str, Callable], what: str):
+    """`NAME:ARG,ARG` as a gate or a writer."""
+    name, _, given = words.partition(":")
+    negated = what == "gate" and name.startswith("not-")
+    name = name.removeprefix("not-") if negated else name
+    if name not in known:
+        raise BadInput(f"no {what} is called {name!r}; known: {', '.join(known)}")
+    parameters = list(inspect.signature(known[name]).parameters.values())
+    made = known[name](*_arguments(words, [a for a in given.split(",") if a], parameters))
+    return ~made if negated else made
+
+
+def _arguments(words: str, given: Sequence[str], parameters: Sequence[inspect.Parameter]) -> list[object]:
+    """Words as the numbers that a function takes."""
+    many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    required = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in parameters)
+    if len(given) < required or (len(given) > len(parameters) and not many):
+        takes = ", ".join(str(p) for p in parameters) or "nothing"
+        raise BadInput(f"{words!r} has {len(given)} arguments; {words.partition(':')[0]} takes {takes}")
+    kinds = [parameters[min(i, len(parameters) - 1)].annotation for i in range(len(given))]
+    try:
+        return [_BOOLEANS[text] if kind is bool else kind(text) for kind, text in zip(kinds, given, strict=True)]
+    except (ValueError, KeyError):
+        raise BadInput(f"{words!r}: an argument is no number of the kind that is wanted") from None
+
+
+_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+# ---- modes -----------------------------------------------------------------------------------------------------------
+
+
+def oracle(_: Options) -> list[_Draft]:
+    """Every disagreement, RL's token: the donor's own greedy text, by identity (arXiv 2605.06241, §3.2)."""
+    return [_Draft(arms.disagree(), arms.donor_argmax())]
+
+
+def oracle_reranked(options: Options) -> list[_Draft]:
+    """Only disagreements within the host's top k (5)."""
+    return [_Draft(arms.reranked(k), arms.donor_argmax()) for k in options.top_ks or (5,)]
+
+
+def random(options: Options) -> list[_Draft]:
+    """The oracle's kind of place on the arm's own prefix, uniform from the host's top 20 (the paper's text)."""
+    return [_Draft(arms.disagree(), arms.host_random(k, options.exclude_donor)) for k in options.top_ks or (20,)]
+
+
+def random_top5(options: Options) -> list[_Draft]:
+    """The same from the host's top 5 (a third-party note on the paper)."""
+    return [_Draft(arms.disagree(), arms.host_random(5, options.exclude_donor))]
+
+
+def random_replayed(options: Options) -> list[_Draft]:
+    """A random token at the indices where the oracle edited."""
+    return [_Draft(arms.replayed(), arms.host_random(20, options.exclude_donor))]
+
+
+def random_positions(options: Options) -> list[_Draft]:
+    """A random token at random places, as many as the oracle edited on the problem (the note's reading)."""
+    return [_Draft(arms.oracle_rate(), arms.host_random(20, options.exclude_donor))]
+
+
+def resample(_: Options) -> list[_Draft]:
+    """The same places, drawn from the host's own probabilities without its choice: a control that can act."""
+    return [_Draft(arms.disagree(), arms.host_sample())]
+
+
+def matched(options: Options) -> list[_Draft]:
+    """The same places, the host's token of a rank drawn from the ranks seen at the pair's disagreements."""
+    return [_Draft(arms.disagree(), arms.rank_matched(*options.rank_counts))]
+
+
+def entropy(options: Options) -> list[_Draft]:
+    """RL's token wherever the host's entropy is above τ = 1.2 nats (arXiv 2605.06241, §3.3)."""
+    return [_Draft(arms.entropy_above(t), arms.donor_argmax(), t) for t in options.taus or (1.2,)]
+
+
+def inverse(options: Options) -> list[_Draft]:
+    """RL's token wherever it is not: the control that should fail, or not."""
+    return [_Draft(arms.entropy_below(t), arms.donor_argmax(), t) for t in options.taus or (1.2,)]
+
+
+def kl(options: Options) -> list[_Draft]:
+    """RL's token where KL(donor ‖ host) is at least τ."""
+    return [_Draft(arms.kl_above(t), arms.donor_argmax(), t) for t in options.taus or (0.1, 0.3, 1.0)]
+
+
+def js(options: Options) -> list[_Draft]:
+    """RL's token where the Jensen-Shannon divergence is at least τ (arXiv 2603.22446)."""
+    return [_Draft(arms.js_above(t), arms.donor_argmax(), t) for t in options.taus or (0.05, 0.1, 0.2)]
+
+
+def delta(options: Options) -> list[_Draft]:
+    """RL's token where it finds the host's own token less likely by more than −τ nats (arXiv 2603.22117)."""
+    return [_Draft(arms.delta_below(t), arms.donor_argmax(), t) for t in options.taus or (-0.3, -0.4, -1.0)]
+
+
+def margin(options: Options) -> list[_Draft]:
+    """RL's token where the host hesitates: its best leads its second best by less than τ nats."""
+    return [_Draft(arms.margin_below(t), arms.donor_argmax(), t) for t in options.taus or (0.5, 1.0)]
+
+
+def support(options: Options) -> list[_Draft]:
+    """At disagreements, RL's best token among the host's top k: what is the host's support worth?"""
+    return [_Draft(arms.disagree(), arms.donor_in_host_top(k), k) for k in options.top_ks or (2, 3, 5, 20)]
+
+
+def first(options: Options) -> list[_Draft]:
+    """Only the first m edits of a response."""
+    return [_Draft(arms.disagree() & arms.first(m), arms.donor_argmax(), m) for m in options.firsts]
+
+
+def dose(options: Options) -> list[_Draft]:
+    """A share q of the disagreements, nested in q."""
+    return [_Draft(arms.disagree() & arms.bernoulli(q), arms.donor_argmax(), q) for q in options.shares]
+
+
+def mix(options: Options) -> list[_Draft]:
+    """Everywhere, the best token of (1 − λ) log π_host + λ log π_donor."""
+    return [_Draft(arms.always(), arms.mix(w), w) for w in options.weights]
+
+
+# name: function from options to arms
+MODES: dict[str, Callable[[Options], list[_Draft]]] = {
+    "oracle": oracle,
+    "random": random,
+    "entropy": entropy,
+    "oracle-reranked": oracle_reranked,
+    "random-top5": random_top5,
+    "random-replayed": random_replayed,
+    "random-positions": random_positions,
+    "resample": resample,
+    "matched": matched,
+    "inverse": inverse,
+    "kl": kl,
+    "js": js,
+    "delta": delta,
+    "margin": margin,
+    "support": support,
+    "first": first,
+    "dose": dose,
+    "mix": mix,
+}

@@ -1,0 +1,23 @@
+"""How a table looks at the terminal. Knows nothing of what it holds."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+from rlprobe.reporting.formats import written
+
+
+def open_table(*titles: str, texts: int = 1) -> Table:
+    """An open table whose first columns hold text and whose others hold numbers."""
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
+    for i, title in enumerate(titles):
+        table.add_column(title, justify="left" if i < texts else "right", no_wrap=i < texts)
+    return table
+
+
+def texts_of(entries: Sequence[Any]) -> list[Text]:
+    """As Text, which rich does not search for markup: a token may well be [/b]."""
+    return [Text(written(entry)) for entry in entries]
