@@ -17,7 +17,9 @@ from rlprobe import __version__
 from rlprobe.errors import INTERRUPTED, BadInput, RlprobeError
 
 if TYPE_CHECKING:
-    from rlprobe.pipeline.disagree import DisagreeSettings, Written
+    from rlprobe.pipeline.disagree import DisagreeSettings
+    from rlprobe.pipeline.intervene import InterveneSettings
+    from rlprobe.pipeline.written import Written
 
 _Command = Callable[..., Any]
 
@@ -108,11 +110,15 @@ reading_options = _options(
     click.option(
         "--answer", default="last", show_default=True, type=click.Choice(["first", "last"]), help="Which box counts."
     ),
-    click.option("--tau", default=1.2, show_default=True, type=click.FloatRange(min=0), help="Entropy gate, nats."),
     click.option("--seed", default=0, show_default=True, type=int, help="Of the bootstrap intervals."),
     click.option("--grader-timeout", default=5, show_default=True, type=click.IntRange(min=1), help="Seconds."),
     click.option("--max-failed", default=0, show_default=True, type=click.IntRange(min=0), help="Problems left out."),
     click.option("--json", "as_json", is_flag=True, help="The summary as JSON on standard output, nothing else there."),
+)
+
+
+tau_option = click.option(
+    "--tau", default=1.2, show_default=True, type=click.FloatRange(min=0), help="Entropy gate, nats."
 )
 
 
@@ -145,6 +151,7 @@ def cli(debug: bool, log_level: str) -> None:  # noqa: ARG001 - main() looks for
 @compute_options
 @output_options
 @reading_options
+@tau_option
 @click.option("--dry-run", is_flag=True, help="Print one rendered prompt, its ids and the plan; compute nothing.")
 def disagree(dry_run: bool, as_json: bool, **asked: Any) -> None:
     """Where do a base model and its RL model disagree?"""
@@ -158,8 +165,43 @@ def disagree(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
 
 @cli.command()
+@pair_options
+@problem_options
+@click.option("--mode", "modes", multiple=True, help="A named arm; repeatable.  [default: oracle, random, entropy]")
+@click.option(
+    "--gate", "gates", multiple=True, help="Instead of --mode: NAME:ARG or not-NAME; repeated, all must fire."
+)
+@click.option(
+    "--writer", default="donor_argmax", show_default=True, help="With --gate: NAME:ARG, what is written there."
+)
+@click.option("--host", default="base", show_default=True, type=click.Choice(["base", "rl"]), help="Who decodes.")
+@click.option("--tau", "taus", multiple=True, help="Threshold of the mode, nats, or a percentile: p95; repeatable.")
+@click.option("--top-k", "top_ks", multiple=True, type=int, help="k of the mode; repeatable.")
+@click.option("--budget", type=click.IntRange(min=0), help="At most so many gated tokens a response.")
+@click.option("--exclude-donor", is_flag=True, help="Random tokens are never RL's own choice.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Of arms with randomness.")
+@click.option("--sample", is_flag=True, help="Sample both models, with common noise, instead of greedy decoding.")
+@click.option("--temperature", default=1.0, show_default=True, type=float, help="With --sample.")
+@click.option("--top-p", default=1.0, show_default=True, type=float, help="With --sample.")
+@compute_options
+@output_options
+@reading_options
+@click.option("--dry-run", is_flag=True, help="Print the arms and the plan; compute nothing.")
+def intervene(dry_run: bool, as_json: bool, **asked: Any) -> None:
+    """Do those tokens cause the gain? Replace tokens while one model decodes, and grade."""
+    from rlprobe.pipeline.intervene import intervene, plan
+
+    settings = _intervene_settings(asked)
+    if dry_run:
+        click.echo("\n".join(plan(settings)))
+        return
+    _finish(lambda: intervene(settings, _reporter(as_json)), as_json, asked["max_failed"])
+
+
+@cli.command()
 @click.argument("run", type=_FILE)
 @reading_options
+@tau_option
 def grade(run: Path, as_json: bool, **asked: Any) -> None:
     """Grade a finished RUN again and summarise it anew; needs no models."""
     from rlprobe.pipeline.grade import grade
@@ -171,6 +213,7 @@ def grade(run: Path, as_json: bool, **asked: Any) -> None:
 @click.argument("out", type=_FILE)
 @click.argument("runs", nargs=-1, required=True, type=_FILE)
 @reading_options
+@tau_option
 def merge(out: Path, runs: tuple[Path, ...], as_json: bool, **asked: Any) -> None:
     """Bring the shares of several machines (RUNS, made with --shard) together in OUT."""
     from rlprobe.pipeline.merge import merge
@@ -219,30 +262,43 @@ def main() -> NoReturn:
 
 
 def _disagree_settings(asked: dict[str, Any]) -> "DisagreeSettings":
-    from rlprobe.pairs.loading import PairChoice
     from rlprobe.pipeline.disagree import DisagreeSettings
+
+    return DisagreeSettings(**_common(asked), trajectory=asked["trajectory"], responses=asked["responses"])
+
+
+def _intervene_settings(asked: dict[str, Any]) -> "InterveneSettings":
+    from rlprobe.decoding.arms import Sampling
+    from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings
+
+    sampling = Sampling(asked["temperature"], asked["top_p"]) if asked["sample"] else None
+    return InterveneSettings(**_common(asked), arms=_noun(ArmChoice, asked, sampling=sampling))
+
+
+def _common(asked: dict[str, Any]) -> dict[str, Any]:
+    """What every command that needs a pair and problems is told."""
+    from rlprobe.pairs.loading import PairChoice
     from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
     from rlprobe.runs import Share
 
     if asked["pair"] and (asked["base"] or asked["rl"]):
         raise BadInput("give either --pair or --base and --rl, not both")
-    if not asked["base"] and not asked["rl"]:
-        asked["pair"] = asked["pair"] or "bundled"
+    if not (asked["pair"] or asked["base"] or asked["rl"]):
+        asked["pair"] = "bundled"
     grader, reading = _reading(asked)
+    return {
+        "pair": _noun(PairChoice, asked),
+        "problems": _noun(ProblemChoice, asked),
+        "compute": _noun(ComputeChoice, asked, block=asked["shard_size"], path=asked["statistics"]),
+        "output": OutputChoice(asked["out"], asked["overwrite"], Share(*asked["share"])),
+        "reading": reading,
+        "grader": grader,
+    }
 
-    def noun(kind: Any, **renamed: Any) -> Any:
-        return kind(**{name: asked[name] for name in kind.__dataclass_fields__ if name in asked}, **renamed)
 
-    return DisagreeSettings(
-        pair=noun(PairChoice),
-        problems=noun(ProblemChoice),
-        compute=noun(ComputeChoice, block=asked["shard_size"], path=asked["statistics"]),
-        output=OutputChoice(asked["out"], asked["overwrite"], Share(*asked["share"])),
-        reading=reading,
-        grader=grader,
-        trajectory=asked["trajectory"],
-        responses=asked["responses"],
-    )
+def _noun(kind: Any, asked: dict[str, Any], **more: Any) -> Any:
+    """A settings object from the options that are called like its fields."""
+    return kind(**{name: asked[name] for name in kind.__dataclass_fields__ if name in asked}, **more)
 
 
 def _reading(asked: dict[str, Any]) -> tuple[Any, Any]:
@@ -250,7 +306,8 @@ def _reading(asked: dict[str, Any]) -> tuple[Any, Any]:
     from rlprobe.analysis.classes import Reading
     from rlprobe.problems.grading import GraderSettings
 
-    reading = Reading(class_k=asked["class_k"], answer=asked["answer"], tau=asked["tau"], seed=asked["seed"])
+    fields = {name: asked[name] for name in ("class_k", "answer", "tau", "seed") if name in asked}
+    reading = Reading(**fields)
     return GraderSettings(answer=asked["answer"], timeout_s=asked["grader_timeout"]), reading
 
 
@@ -273,9 +330,7 @@ def _finish(work: Callable[[], "Written"], as_json: bool, max_failed: int) -> No
 def _show(written: "Written") -> None:
     from rich.console import Console
 
-    from rlprobe.reporting.text import show
-
-    Console().print(show(written.summary))
+    Console().print(written.text)
     click.echo(f"\nwritten to {written.run.path}: " + ", ".join(_short_names(written)))
 
 

@@ -25,6 +25,7 @@ from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -131,7 +132,8 @@ class Run:
     def arms(self, layer: str) -> list[str]:
         """The arms that a layer has shards of."""
         folder = self.path / layer
-        return sorted(f.name for f in folder.iterdir() if any(f.glob("*-*.parquet"))) if folder.is_dir() else []
+        folders = folder.iterdir() if folder.is_dir() else ()
+        return sorted(unquote(arm.name) for arm in folders if any(arm.glob("*-*.parquet")))
 
     def table(self, layer: str, columns: list[str] | None = None) -> pa.Table:
         """A whole layer, in order of arm and problem; all its columns or some."""
@@ -292,8 +294,8 @@ def _gaps(arm: str, start: int, stop: int, shards: Sequence[Shard]) -> list[Shar
 
 
 def _safe(arm: str) -> str:
-    """An arm's name as a folder name."""
-    return "".join(c if c.isalnum() or c in "-_.=,+()" else "_" for c in arm)
+    """An arm's name as a folder name; `unquote` is the way back."""
+    return quote(arm, safe="-_.=,+() ")
 
 
 def _read_table(file: Path, columns: list[str] | None = None) -> pa.Table:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from rlprobe.analysis.accuracy import KEY, accuracy
 from rlprobe.analysis.classes import ANSWERS, Reading
@@ -31,6 +31,8 @@ from rlprobe.analysis.statistics import (
     recovery,
 )
 from rlprobe.records import MEMBERS, Status
+
+Ids = Sequence[int] | Int[np.ndarray, " positions"]  # a table that was read from disk holds arrays
 
 WHOSE = {"base": "the base's own", "rl": "RL's own"}
 
@@ -56,10 +58,10 @@ class NamedArm:
     @property
     def title(self) -> str:
         """What the tables call it: its label, with its direction where RL is the host."""
-        return self.label if self.host == "base" else f"{self.label} backward"
+        return self.label if self.host == "base" or self.name in MEMBERS else f"{self.label} backward"
 
 
-ENDS = tuple(NamedArm(name=m, mode=m, label=m, host="base", spec=f"{m}, greedy") for m in MEMBERS)
+ENDS = tuple(NamedArm(name=m, mode=m, label=m, host=m, spec=f"{m}, greedy") for m in MEMBERS)
 
 
 def summarise(
@@ -163,7 +165,7 @@ def _rows(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, i
     return kept.assign(**counts, ids=pd.Series(ids, index=rollouts.index, dtype=object)), len(problems)
 
 
-def _edits(response_ids: Sequence[int], host_ids: Sequence[int] | None) -> int:
+def _edits(response_ids: Ids, host_ids: Ids | None) -> int:
     """How many tokens differ from what the host would have said; none where the host was not asked."""
     return 0 if host_ids is None else int(np.count_nonzero(np.asarray(response_ids) != np.asarray(host_ids)))
 
@@ -172,6 +174,7 @@ def _arm(title: str, pools: dict[str, Pool], resampling: Resampling) -> dict[str
     pool = pools[title]
     identical = {end: _identical(pool, pools[end], resampling) for end in MEMBERS}
     same_as = title if title in MEMBERS else next((end for end in MEMBERS if identical[end].value == 1), None)
+    identical |= {title: missing("it is this end itself")} if title in MEMBERS else {}
     return {
         **extent(pool.rows, resampling),
         **_edit_rates(pool, title in MEMBERS, resampling),

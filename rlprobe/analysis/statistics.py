@@ -262,7 +262,7 @@ def _ratio_of_ratios(a: np.ndarray, n_a: np.ndarray, b: np.ndarray, n_b: np.ndar
     return np.where(below < SMALLEST_DENOMINATOR, np.nan, a.sum(axis) / n_a.sum(axis) / below)
 
 
-def _recovered(arm: np.ndarray, base: np.ndarray, rl: np.ndarray, axis: int = -1) -> np.ndarray:
+def _recovered(arm: np.ndarray, base: np.ndarray, rl: np.ndarray, axis: int = -1) -> np.ndarray | np.float64:
     return (arm.mean(axis) - base.mean(axis)) / (rl.mean(axis) - base.mean(axis))
 
 

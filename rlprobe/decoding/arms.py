@@ -143,6 +143,7 @@ class Gate:
     leaves: tuple[Leaf, ...]
     combine: Callable[[Sequence[Tensor]], Tensor]
     random: bool = False
+    top: int = 0  # how many of a model's best tokens it looks at; no more than there are
 
     def __and__(self, other: "Gate") -> "Gate":
         return self._with(other, "&", torch.logical_and)
@@ -151,7 +152,7 @@ class Gate:
         return self._with(other, "|", torch.logical_or)
 
     def __invert__(self) -> "Gate":
-        return Gate(f"not-{self.spec}", self.leaves, lambda answers: ~self.combine(answers), self.random)
+        return Gate(f"not-{self.spec}", self.leaves, lambda answers: ~self.combine(answers), self.random, self.top)
 
     def _with(self, other: "Gate", sign: str, operation: Callable[[Tensor, Tensor], Tensor]) -> "Gate":
         n = len(self.leaves)
@@ -160,11 +161,12 @@ class Gate:
             self.leaves + other.leaves,
             lambda answers: operation(self.combine(answers[:n]), other.combine(answers[n:])),
             self.random or other.random,
+            max(self.top, other.top),
         )
 
 
-def _gate(spec: str, test: Callable[..., Tensor], random: bool = False, **sees: bool) -> Gate:
-    return Gate(spec, (Leaf(test, **sees),), lambda answers: answers[0], random)
+def _gate(spec: str, test: Callable[..., Tensor], random: bool = False, top: int = 0, **sees: bool) -> Gate:
+    return Gate(spec, (Leaf(test, **sees),), lambda answers: answers[0], random, top)
 
 
 def never() -> Gate:
@@ -185,13 +187,13 @@ def disagree() -> Gate:
 def reranked(k: int = 5) -> Gate:
     """They differ and the donor's is among the host's k best."""
     _at_least("k", k, 1)
-    return _gate(f"reranked({k})", lambda v: (v.host_argmax != v.donor_argmax) & (v.host_rank_of_donor <= k))
+    return _gate(f"reranked({k})", lambda v: (v.host_argmax != v.donor_argmax) & (v.host_rank_of_donor <= k), top=k)
 
 
 def shifted(k: int = 5) -> Gate:
     """They differ and the donor's is not among the host's k best."""
     _at_least("k", k, 1)
-    return _gate(f"shifted({k})", lambda view: view.host_rank_of_donor > k)
+    return _gate(f"shifted({k})", lambda view: view.host_rank_of_donor > k, top=k)
 
 
 def entropy_above(tau: float = 1.2) -> Gate:
@@ -297,6 +299,7 @@ class Writer:
     spec: str
     write: Callable[[View], Tensor]
     random: bool = False
+    top: int = 0
 
 
 def donor_argmax() -> Writer:
@@ -324,7 +327,6 @@ def host_random(k: int = 20, without_donor: bool = False) -> Writer:
     _at_least("k", k, 2 + without_donor)
 
     def write(view: View) -> Tensor:
-        _at_most_vocab(k, view)
         candidates = best_tokens(view.host_logits, k).ids  # (n, k)
         allowed = candidates != view.host_ids[:, None]
         if without_donor:
@@ -333,7 +335,7 @@ def host_random(k: int = 20, without_donor: bool = False) -> Writer:
         at = (allowed.cumsum(-1) == chosen[:, None] + 1).int().argmax(-1)
         return candidates.gather(1, at[:, None])[:, 0]
 
-    return Writer(f"host_random({k}{', without_donor' if without_donor else ''})", write, random=True)
+    return Writer(f"host_random({k}{', without_donor' if without_donor else ''})", write, random=True, top=k)
 
 
 def host_sample() -> Writer:
@@ -353,12 +355,11 @@ def rank_matched(*counts: int) -> Writer:
     ladder = torch.tensor(counts, dtype=torch.float64).cumsum(0) / sum(counts)
 
     def write(view: View) -> Tensor:
-        _at_most_vocab(len(counts) + 1, view)
         uniform = view.noise.uniform("writer")
         rank = torch.searchsorted(ladder.to(uniform.device), uniform, right=True) + 1  # 0-based: rank 2 is index 1
         return best_tokens(view.host_logits, len(counts) + 1).ids.gather(1, rank[:, None])[:, 0]
 
-    return Writer(f"rank_matched({', '.join(map(str, counts))})", write, random=True)
+    return Writer(f"rank_matched({', '.join(map(str, counts))})", write, random=True, top=len(counts) + 1)
 
 
 def donor_in_host_top(k: int) -> Writer:
@@ -366,11 +367,10 @@ def donor_in_host_top(k: int) -> Writer:
     _at_least("k", k, 1)
 
     def write(view: View) -> Tensor:
-        _at_most_vocab(k, view)
         ids = best_tokens(view.host_logits, k).ids.sort(-1).values  # by id, so that equal ones go to the smaller id
         return ids.gather(1, best_tokens(view.donor_logits.gather(1, ids), 1).ids)[:, 0]
 
-    return Writer(f"donor_in_host_top({k})", write)
+    return Writer(f"donor_in_host_top({k})", write, top=k)
 
 
 def mix(weight: float) -> Writer:
@@ -414,6 +414,12 @@ class Arm:
     def random(self) -> bool:
         """Whether another seed could give another response."""
         return self.gate.random or self.writer.random or self.sampling is not None
+
+    def check(self, vocab: int) -> None:
+        """Raise BadInput if it looks at more tokens than there are."""
+        top = max(self.gate.top, self.writer.top)
+        if top > vocab:
+            raise BadInput(f"{self.spec}: k is {top}, but the common vocabulary has {vocab} tokens")
 
     @property
     def donor(self) -> str:
@@ -465,11 +471,6 @@ def _at_least(name: str, value: float, least: float) -> None:
 def _probability(name: str, value: float) -> None:
     if not 0 <= value <= 1:
         raise BadInput(f"{name} is {value:g}, and must be a probability from 0 to 1")
-
-
-def _at_most_vocab(k: int, view: View) -> None:
-    if k > view.vocab:
-        raise BadInput(f"k is {k}, but the common vocabulary has {view.vocab} tokens")
 
 
 # name: function that makes one; its parameters are what stands after the colon of --gate NAME:ARG,ARG

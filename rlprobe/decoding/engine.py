@@ -92,6 +92,11 @@ class Counts:
     tokens_read: int = 0
     emitted: int = 0
 
+    def add(self, other: "Counts") -> None:
+        """Count another's as well."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+
 
 @dataclass(frozen=True, slots=True)
 class Watch:

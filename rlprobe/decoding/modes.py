@@ -72,6 +72,11 @@ def composed_arm(
     return _seeded("composed", _Draft(gate, _made(writer, WRITERS, "writer")), options, host, seeds, sampling)
 
 
+def oracle_spec(host: str) -> str:
+    """The key of the greedy oracle, whose edits others replay."""
+    return Arm(arms.disagree(), arms.donor_argmax(), host).spec
+
+
 def end(host: str, seeds: int, sampling: Sampling) -> list[Named]:
     """The host alone, sampled: what sampled arms are compared with."""
     return _seeded(host, _Draft(arms.never(), arms.donor_argmax()), Options(), host, seeds, sampling)

@@ -1,8 +1,8 @@
 """Counter-based noise: a number for every (seed, problem, draw, position, stream, token), by hashing.
 
 No generator, so a draw depends on no batch, no order, no proposal and no arm: two arms, or two models, that stand at
-the same position of the same draw see the same noise. Streams: "draw" (what a model says), "redraw" (what the donor says
-where the gate has seen the host's draw: the same noise would bias it), "gate" and "writer". Knows no models.
+the same position of the same draw see the same noise. Streams: "draw" (what a model says), "redraw" (what the donor
+says where the gate has seen the host's draw: the same noise would bias it), "gate" and "writer". Knows no models.
 """
 
 import hashlib

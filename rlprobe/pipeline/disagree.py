@@ -3,24 +3,24 @@
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import COLUMNS, summarise
-from rlprobe.errors import BadInput, ProblemsLeftOut
+from rlprobe.errors import BadInput
 from rlprobe.pairs.loading import PairChoice, load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, Prepared, ProblemChoice, prepare
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import load_responses
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.figures import FIGURES, encode, render
-from rlprobe.reporting.formats import FORMATS
-from rlprobe.reporting.tables import TABLES
+from rlprobe.reporting.disagree.figures import FIGURES
+from rlprobe.reporting.disagree.tables import TABLES
+from rlprobe.reporting.disagree.text import show
 from rlprobe.runs import Run
 
 TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
@@ -40,22 +40,7 @@ class DisagreeSettings:
     responses: Path | None = None
 
 
-@dataclass(frozen=True)
-class Written:
-    """What a command made: the run, its summary, and the files to look at."""
-
-    run: Run
-    summary: dict[str, Any]
-    files: list[Path]
-
-    def check(self, max_failed: int) -> None:
-        """Raise ProblemsLeftOut if more than `max_failed` problems are missing from the numbers."""
-        left_out, ungraded = len(self.summary["problems"]["left_out"]), len(self.summary["problems"]["ungraded"])
-        if left_out + ungraded > max_failed:
-            raise ProblemsLeftOut(
-                f"finished, but {left_out} problems were left out and {ungraded} have a gold answer that does not "
-                f"parse (see summary.json); --max-failed {left_out + ungraded} accepts that"
-            )
+REPORT = Report(TABLES, FIGURES, show)
 
 
 def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
@@ -112,22 +97,20 @@ def notices(prepared: Prepared) -> list[str]:
 
 def summarise_run(run: Run, grades: str, reading: Reading) -> Written:
     """Read the tables of a run, and write its summary, tables and figures."""
-    tokens = run.table("tokens", columns=list(COLUMNS)).to_pandas()
-    rollouts, verdicts = run.table("rollouts").to_pandas(), run.table(grades).to_pandas()
-    ungraded = sorted(verdicts.loc[verdicts[f"status_{reading.answer}"].isna(), "problem_id"].unique())
+    tokens = _trajectories(run.table("tokens", columns=list(COLUMNS)).to_pandas())
+    rollouts, verdicts = (_trajectories(run.table(layer).to_pandas()) for layer in ("rollouts", grades))
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     summary = {
         "about": run.about,
-        "problems": {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": ungraded},
+        "problems": problems_of(run, verdicts, reading.answer),
         **summarise(tokens, rollouts, verdicts, reading, lambda i: tokenizer.decode([i]), run.left_out()),
     }
-    files = [run.write_json("summary.json", summary)]
-    for name, table in TABLES.items():
-        frame = table(summary)
-        files += [run.write_text(f"tables/{name}.{suffix}", text(frame)) for suffix, text in FORMATS.items()]
-    for name in FIGURES:
-        files += _draw(run, name, tokens, summary)
-    return Written(run, summary, files)
+    return REPORT.write(run, "summary.json", summary, tokens)
+
+
+def _trajectories(table: pd.DataFrame) -> pd.DataFrame:
+    """The rows that `disagree` speaks of; a run may hold intervention arms as well."""
+    return table[table["arm"].isin((*MEMBERS, "responses"))]
 
 
 def _compute(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter: Reporter) -> None:
@@ -153,12 +136,6 @@ def _take_responses(prepared: Prepared, run: Run, settings: DisagreeSettings) ->
     for shard in run.missing("rollouts", "responses", prepared.compute.block, settings.output.share):
         here = [r for r in rollouts if shard.start <= order[r.problem_id] < shard.stop]
         run.write_shard("rollouts", shard, stages.rollouts_table(here))
-
-
-def _draw(run: Run, name: str, tokens: pd.DataFrame, summary: dict[str, Any]) -> list[Path]:
-    figure, data = render(name, tokens, summary)
-    files = [run.write_bytes(f"figures/{name}.{suffix}", encode(figure, suffix)) for suffix in ("png", "pdf")]
-    return [*files, run.write_text(f"figures/{name}.csv", FORMATS["csv"](data))]
 
 
 def _hash(file: Path) -> str:

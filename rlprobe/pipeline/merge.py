@@ -6,8 +6,9 @@ from pathlib import Path
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
 from rlprobe.pipeline import stages
-from rlprobe.pipeline.disagree import Written, summarise_run
+from rlprobe.pipeline.disagree import summarise_run
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.written import Written
 from rlprobe.problems.grading import GraderSettings
 
 

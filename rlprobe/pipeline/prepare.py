@@ -120,9 +120,7 @@ def prepare(
                 "batch_size": batch_size,
                 "context": located.context,
                 "shard": compute.block,
-                "statistics": choose_path(
-                    compute.path, len(located.vocabulary.ids), torch.device(located.base.device)
-                ),
+                "statistics": choose_path(compute.path, len(located.vocabulary.ids), torch.device(located.base.device)),
             },
             "threads": torch.get_num_threads(),
             "packages": {name: importlib.metadata.version(name) for name in _IN_IDENTITY},

@@ -8,7 +8,9 @@ from typing import Any
 
 import pyarrow as pa
 
-from rlprobe.decoding.engine import DecodingSettings, Watch, decode_greedily
+from rlprobe.decoding.arms import Arm, Facts, donor_argmax, never
+from rlprobe.decoding.engine import Counts, DecodingSettings, Players, Response, Task, Watch, decode
+from rlprobe.decoding.modes import Named, oracle_spec
 from rlprobe.pairs.loading import load_tokenizer
 from rlprobe.pipeline.prepare import Prepared
 from rlprobe.pipeline.progress import Reporter
@@ -26,6 +28,25 @@ def decode_greedy_arm(prepared: Prepared, run: Run, member: str, share: Share, r
         for shard in shards:
             run.write_shard("rollouts", shard, rollouts_table(_decode(prepared, run, shard, watch)))
             meter.advance(shard.stop - shard.start)
+
+
+def decode_arm(
+    prepared: Prepared, run: Run, named: Named, known: Sequence[str], share: Share, reporter: Reporter
+) -> Counts:
+    """The responses of an intervention arm, proposed from the arms in `known`; returns what this call's shards took."""
+    arm, took = named.arm, Counts()
+    shards = run.missing("rollouts", arm.spec, prepared.compute.block, share)
+    with reporter.task(f"{named.label} ({arm.spec})", sum(s.stop - s.start for s in shards), "problems") as meter:
+        watch = Watch(meter.emitted, lambda rows: _halved(run, reporter, arm.spec, rows))
+        for shard in shards:
+            players = Players(prepared.pair.member(arm.host), prepared.pair.member(arm.donor), prepared.pair.vocabulary)
+            tasks = _tasks(prepared, run, shard, known, named)
+            responses, counts = decode(players, arm, tasks, _decoding_settings(prepared), watch)
+            rollouts = [_rollout(arm.spec, t, r) for t, r in zip(tasks, responses, strict=True)]
+            run.write_shard("rollouts", shard, rollouts_table(rollouts))
+            took.add(counts)
+            meter.advance(shard.stop - shard.start)
+    return took
 
 
 def score(prepared: Prepared, run: Run, arm: str, reporter: Reporter) -> None:
@@ -78,28 +99,64 @@ def response_text(tokenizer: Any, rollout: Rollout, stop_ids: set[int]) -> str:
     return tokenizer.decode(ids[:-1] if ids and ids[-1] in stop_ids else ids)
 
 
+def rollouts_in(run: Run, arm: str, start: int, stop: int) -> dict[str, Rollout]:
+    """An arm's rollouts (draw 0) to problems start..stop-1, by problem_id."""
+    shards = [shard for shard in run.shards("rollouts", arm) if shard.start < stop and start < shard.stop]
+    return {r.problem_id: r for shard in shards for r in rollouts_of(run.read_shard("rollouts", shard))}
+
+
+def _tasks(prepared: Prepared, run: Run, shard: Shard, known: Sequence[str], named: Named) -> list[Task]:
+    """What an arm is to answer in a shard, with what is known of each problem from earlier arms."""
+    texts = [rollouts_in(run, arm, shard.start, shard.stop) for arm in known]
+    oracle = rollouts_in(run, oracle_spec(named.arm.host), shard.start, shard.stop) if named.needs_oracle else {}
+    here = [p.problem_id for p in run.problems()[shard.start : shard.stop] if p.problem_id in prepared.prompts]
+    return [
+        Task(
+            problem_id=i,
+            prompt_ids=prepared.prompts[i],
+            known=[list(of_arm[i].response_ids) for of_arm in texts if i in of_arm],
+            facts=_facts(oracle[i]) if i in oracle else Facts(),
+        )
+        for i in here
+    ]
+
+
+def _facts(oracle: Rollout) -> Facts:
+    edited = [t for t, edit in enumerate(oracle.edited) if edit]
+    return Facts(frozenset(edited), len(edited) / max(1, len(oracle.response_ids)))
+
+
+def _rollout(arm: str, task: Task, response: Response) -> Rollout:
+    return Rollout(
+        arm=arm,
+        problem_id=task.problem_id,
+        draw=task.draw,
+        prompt_ids=task.prompt_ids,
+        response_ids=response.ids,
+        host_ids=response.host_ids,
+        gated=response.gated,
+        logprobs=response.logprobs,
+        stop=response.stop,
+        made=Made.ENGINE,
+    )
+
+
+def _decoding_settings(prepared: Prepared) -> DecodingSettings:
+    pair = prepared.pair
+    return DecodingSettings(prepared.compute.max_new_tokens, prepared.batch_size, pair.stop_ids, pair.context)
+
+
 def _decode(prepared: Prepared, run: Run, shard: Shard, watch: Watch) -> list[Rollout]:
     assert shard.arm in MEMBERS
-    pair = prepared.pair
-    here = [p.problem_id for p in run.problems()[shard.start : shard.stop] if p.problem_id in prepared.prompts]
-    prompts = [prepared.prompts[i] for i in here]
-    settings = DecodingSettings(prepared.compute.max_new_tokens, prepared.batch_size, pair.stop_ids, pair.context)
-    responses = decode_greedily(pair.member(shard.arm), pair.vocabulary, prompts, settings, watch)
-    return [
-        Rollout(
-            arm=shard.arm,
-            problem_id=problem_id,
-            draw=0,
-            prompt_ids=prompt,
-            response_ids=response.ids,
-            host_ids=response.ids,
-            gated=[False] * len(response.ids),
-            logprobs=response.logprobs,
-            stop=response.stop,
-            made=Made.ENGINE,
-        )
-        for problem_id, prompt, response in zip(here, prompts, responses, strict=True)
+    tasks = [
+        Task(p.problem_id, prepared.prompts[p.problem_id])
+        for p in run.problems()[shard.start : shard.stop]
+        if p.problem_id in prepared.prompts
     ]
+    player = Players(prepared.pair.member(shard.arm), None, prepared.pair.vocabulary)
+    alone = Arm(never(), donor_argmax(), shard.arm)
+    responses, _ = decode(player, alone, tasks, _decoding_settings(prepared), watch)
+    return [_rollout(shard.arm, task, response) for task, response in zip(tasks, responses, strict=True)]
 
 
 def _halved(run: Run, reporter: Reporter, member: str, rows: int) -> None:

@@ -12,6 +12,7 @@ from rlprobe.analysis.statistics import (
     Clusters,
     Resampling,
     auroc,
+    bootstrap_p_value,
     macro_rate,
     mcnemar,
     mean,
@@ -19,6 +20,7 @@ from rlprobe.analysis.statistics import (
     proportion,
     rate,
     ratio_of_means,
+    recovery,
 )
 
 RESAMPLING = Resampling(seed=0, resamples=2000)
@@ -204,3 +206,71 @@ def test_sums_go_to_their_problems():
     clusters = Clusters(np.array([2, 0, 2, 2]), 4)
     assert clusters.sums(np.array([1.5, 2, 3, 4])).tolist() == [2, 0, 8.5, 0]
     assert clusters.sums(np.array([True, False, True, False])).tolist() == [0, 0, 2, 0]
+
+
+@pytest.fixture
+def three():
+    """The accuracies of an arm, of base and of RL on fifty problems."""
+    rng = np.random.default_rng(3)
+    hard = rng.random(50)
+    base, rl = (hard + 0.2 * rng.random(50) < 0.3).astype(float), (hard < 0.9).astype(float)
+    return np.where(rng.random(50) < 0.5, rl, base), base, rl
+
+
+def test_recovery_is_bootstrapped_as_a_plain_loop_over_problems_does(three):
+    arm, base, rl = three
+    found = recovery(arm, base, rl, RESAMPLING)
+    low, high = by_a_loop(lambda i: (arm[i] - base[i]).sum() / (rl[i] - base[i]).sum(), 50)
+    assert found.value == pytest.approx((arm.sum() - base.sum()) / (rl.sum() - base.sum()))
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.03)
+    assert found.n_problems == 50
+
+
+def test_recovery_keeps_its_sign(three):
+    _, base, rl = three
+    worse = np.where(np.arange(50) < 30, 0.0, base)
+    assert recovery(worse, base, rl, RESAMPLING).value < 0
+    assert recovery(worse, rl, base, RESAMPLING).value > 1  # the gain is negative, and so is what is above it
+
+
+def test_recovery_is_undefined_where_the_gain_may_be_nothing(three):
+    arm, base, _ = three
+    rl = base.copy()
+    rl[:2] = 1 - rl[:2]
+    found = recovery(arm, base, rl, RESAMPLING)
+    assert (found.value, found.low, found.high) == (None, None, None)
+    assert "contains 0" in found.reason
+
+
+def test_recovery_of_an_arm_that_is_always_as_right_as_an_end_is_not_certain(three):
+    _, base, rl = three
+    share = 1 - 0.025 ** (1 / 50)  # Clopper and Pearson's bound of 0 in 50
+    for end, value in ((base, 0), (rl, 1)):
+        found = recovery(end, base, rl, RESAMPLING)
+        assert found.value == value
+        assert found.high - value == pytest.approx(share / (rl.mean() - base.mean()))
+        assert found.method == "Clopper-Pearson over problems"
+
+
+@pytest.mark.parametrize("n", [0, 1])
+def test_recovery_of_almost_nothing_is_missing_with_a_reason(n):
+    found = recovery(np.ones(n), np.zeros(n), np.ones(n), RESAMPLING)
+    assert found.value is None
+    assert found.reason
+
+
+def test_the_p_value_of_a_bootstrap_is_below_the_level_where_the_interval_leaves_0_out():
+    rng = np.random.default_rng(0)
+    for shift in (0.0, 0.15, 0.4):
+        differences = np.clip(rng.normal(shift, 0.5, 60), -1, 1)
+        found = mean_difference(differences, RESAMPLING)
+        by_normal = 2 * stats.norm.sf(abs(differences.mean()) / (differences.std() / np.sqrt(60)))
+        assert bootstrap_p_value(differences, RESAMPLING) == pytest.approx(by_normal, abs=0.02)
+        assert (bootstrap_p_value(differences, RESAMPLING) < 0.05) == (not found.low <= 0 <= found.high)
+
+
+def test_the_p_value_of_a_bootstrap_is_1_without_a_difference_and_never_0():
+    assert bootstrap_p_value(np.zeros(9), RESAMPLING) == 1
+    assert bootstrap_p_value(np.array([1 / 3, 1 / 3, -2 / 3]), RESAMPLING) > 0.5
+    assert bootstrap_p_value(np.ones(9), RESAMPLING) == 2 / 2001
+    assert bootstrap_p_value(np.ones(1), RESAMPLING) is None

@@ -4,8 +4,8 @@ import pytest
 from synthetic_tables import tables, token
 
 from rlprobe.analysis.disagreement import Reading, summarise
-from rlprobe.reporting.formats import FORMATS
 from rlprobe.reporting.disagree.tables import TABLES, accuracy_table, classes_table, rates_table, swaps_table
+from rlprobe.reporting.formats import FORMATS
 
 CASES = {
     "both": {"problems": 12},

@@ -1,0 +1,57 @@
+"""Numbers that arms take from a run's token table: percentiles of a signal, and the ranks seen at disagreements.
+
+Signals speak of donor against host, as gates do. Knows no models and no arms.
+"""
+
+import numpy as np
+import pandas as pd
+
+from rlprobe.errors import BadInput
+from rlprobe.records import MEMBERS
+
+COLUMNS = (
+    *("arm", "argmax_base", "argmax_rl", "entropy_base", "entropy_rl", "margin_base", "margin_rl", "js"),
+    *("kl_rl_base", "kl_base_rl", "rank_base_of_rl", "rank_rl_of_base"),
+    *("logprob_base_of_rl", "logprob_rl_of_base", "logprob_argmax_base", "logprob_argmax_rl"),
+)
+
+
+def signal(tokens: pd.DataFrame, name: str, host: str) -> pd.Series:
+    """A signal at every position of the host's own text: entropy, margin, kl (donor ‖ host), js or delta, in nats."""
+    donor = MEMBERS[1 - MEMBERS.index(host)]
+    rows = tokens[tokens["arm"] == host]
+    match name:
+        case "entropy" | "margin":
+            return rows[f"{name}_{host}"]
+        case "kl":
+            return rows[f"kl_{donor}_{host}"]
+        case "js":
+            return rows["js"]
+        case "delta":  # of the host's own token
+            return rows[f"logprob_{donor}_of_{host}"] - rows[f"logprob_argmax_{host}"]
+    raise BadInput(f"no signal is called {name!r}; known: entropy, margin, kl, js, delta")
+
+
+def percentile(values: pd.Series, q: float) -> float:
+    """A number midway between two observed values that q percent of them lie below; none lies on it.
+
+    Raises BadInput where there is no such place: outside (0, 100), or above the largest value.
+    """
+    if not 0 < q < 100:
+        raise BadInput(f"percentile {q:g} is not between 0 and 100")
+    ordered = np.sort(values.to_numpy(dtype=float))
+    if not len(ordered):
+        raise BadInput("a percentile needs token tables with at least one position")
+    below = ordered[max(0, int(np.ceil(q / 100 * len(ordered))) - 1)]
+    above = ordered[ordered > below]
+    if not len(above):
+        raise BadInput(f"percentile {q:g} is the largest value seen ({below:g}); ask for a lower one")
+    return float((below + above[0]) / 2)
+
+
+def rank_counts(tokens: pd.DataFrame, host: str, most: int = 20) -> tuple[int, ...]:
+    """How often the donor's choice had rank 2, 3, ... `most` in the host, at disagreements on the host's own text."""
+    donor = MEMBERS[1 - MEMBERS.index(host)]
+    rows = tokens[(tokens["arm"] == host) & (tokens["argmax_base"] != tokens["argmax_rl"])]
+    ranks = rows[f"rank_{host}_of_{donor}"]
+    return tuple(int((ranks == rank).sum()) for rank in range(2, most + 1))

@@ -1,0 +1,207 @@
+"""`rlprobe intervene`: one model decodes, chosen tokens are replaced, and the answers are graded."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+
+import pandas as pd
+
+from rlprobe.analysis import thresholds
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.decoding import modes
+from rlprobe.decoding.arms import Sampling
+from rlprobe.decoding.engine import Counts
+from rlprobe.decoding.modes import Named, Options
+from rlprobe.errors import BadInput
+from rlprobe.pairs.loading import PairChoice
+from rlprobe.pipeline import stages
+from rlprobe.pipeline.disagree import notices
+from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, Prepared, ProblemChoice, prepare
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.written import Report, Written, problems_of
+from rlprobe.problems.grading import GraderSettings
+from rlprobe.records import MEMBERS
+from rlprobe.reporting.intervene.figures import FIGURES
+from rlprobe.reporting.intervene.tables import TABLES
+from rlprobe.reporting.intervene.text import show
+from rlprobe.runs import Run
+
+REPORT = Report(TABLES, FIGURES, show)
+DEFAULT_MODES = ("oracle", "random", "entropy")
+_SIGNALS = {"entropy": "entropy", "inverse": "entropy", "margin": "margin", "kl": "kl", "js": "js", "delta": "delta"}
+
+
+@dataclass(frozen=True)
+class ArmChoice:
+    """Which arms: named modes, or one composed of gates and a writer. `taus` are nats, or percentiles as "p95"."""
+
+    modes: tuple[str, ...] = ()
+    gates: tuple[str, ...] = ()
+    writer: str = "donor_argmax"
+    host: str = "base"
+    taus: tuple[str, ...] = ()
+    top_ks: tuple[int, ...] = ()
+    budget: int | None = None
+    exclude_donor: bool = False
+    seeds: int = 3
+    sampling: Sampling | None = None
+
+    def options(self) -> Options:
+        """What the modes are told, but for what the run must first be asked."""
+        numbers = tuple(_number(tau) for tau in self.taus if not tau.startswith("p"))
+        return Options(
+            taus=numbers or None, top_ks=self.top_ks or None, budget=self.budget, exclude_donor=self.exclude_donor
+        )
+
+    @property
+    def asks_the_run(self) -> bool:
+        """Whether an arm depends on the pair's token table."""
+        return "matched" in self.modes or any(tau.startswith("p") for tau in self.taus)
+
+
+@dataclass(frozen=True)
+class InterveneSettings:
+    """What `rlprobe intervene` is asked for."""
+
+    pair: PairChoice
+    problems: ProblemChoice
+    compute: ComputeChoice
+    output: OutputChoice
+    reading: Reading
+    grader: GraderSettings
+    arms: ArmChoice
+
+
+def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
+    """Decode the ends and the arms that the run still lacks, grade, and summarise."""
+    prepared = prepare_intervene(settings)
+    for line in notices(prepared):
+        reporter.note(line)
+    run = prepared.open_run(settings.output)
+    share = settings.output.share
+    with run.locked():
+        for member in MEMBERS:
+            stages.decode_greedy_arm(prepared, run, member, share, reporter)
+        arms = _arms(prepared, run, settings, reporter)
+        known = list(MEMBERS)
+        for named in arms:
+            took = stages.decode_arm(prepared, run, named, known, share, reporter)
+            known.append(named.arm.spec)
+            _log(run, named, took)
+        layer = stages.grade(run, settings.grader, reporter)
+        written = summarise_arms(run, layer, arms, settings.reading)
+    for name in run.broken:
+        reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
+    return written
+
+
+def prepare_intervene(settings: InterveneSettings) -> Prepared:
+    """Everything that can be refused before anything is written: arms included."""
+    arms = settings.arms
+    if arms.modes and arms.gates:
+        raise BadInput("give either --mode or --gate with --writer, not both")
+    if arms.asks_the_run and settings.output.share.count > 1:
+        raise BadInput("percentiles and matched ranks need the whole run: give thresholds in nats with --shard")
+    prepared = prepare(settings.pair, settings.problems, settings.compute, settings.output, {})
+    for named in chosen(arms, replace(arms.options(), rank_counts=(1,))):
+        named.arm.check(len(prepared.located.vocabulary.ids))
+    return prepared
+
+
+def plan(settings: InterveneSettings) -> list[str]:
+    """What `--dry-run` prints."""
+    prepared = prepare_intervene(settings)
+    arms = chosen(settings.arms, replace(settings.arms.options(), rank_counts=(1,)))
+    return [
+        *notices(prepared),
+        f"{len(prepared.prompts)} problems, the ends base and rl, and {len(arms)} arms:",
+        *(f"  {named.label}: {named.arm.spec}" for named in arms),
+        f"would write to {prepared.out}",
+    ]
+
+
+def chosen(choice: ArmChoice, options: Options) -> list[Named]:
+    """The arms that are asked for, the oracle first where another needs its edits; no arm twice."""
+    if choice.gates:
+        found = modes.composed_arm(choice.gates, choice.writer, options, choice.host, choice.seeds, choice.sampling)
+    else:
+        wanted = choice.modes or DEFAULT_MODES
+        found = [n for m in wanted for n in modes.named_arms(m, options, choice.host, choice.seeds, choice.sampling)]
+    if any(named.needs_oracle for named in found):
+        found = [*modes.named_arms("oracle", Options(), choice.host, 1, None), *found]
+    if choice.sampling:
+        found = [*(n for m in MEMBERS for n in modes.end(m, choice.seeds, choice.sampling)), *found]
+    return list({named.arm.spec: named for named in found}.values())
+
+
+def summarise_arms(run: Run, layer: str, arms: Sequence[Named], reading: Reading) -> Written:
+    """Read the arms of a run, and write their summary, tables and figures."""
+    keys = {named.arm.spec for named in arms} | set(MEMBERS)
+    rollouts, verdicts = (_only(run.table(name).to_pandas(), keys) for name in ("rollouts", layer))
+    ends = {n.arm.spec: (n.mode, n.arm.seed) for n in arms if n.mode in MEMBERS}
+    if ends:  # sampled arms are compared with sampled ends
+        rollouts, verdicts = _with_ends(rollouts, ends), _with_ends(verdicts, ends)
+    entries = [_entry(named) for named in arms if named.mode not in MEMBERS]
+    summary = {
+        "about": run.about,
+        "specs": [asdict(entry) for entry in entries],
+        "problems": problems_of(run, verdicts, reading.answer),
+        **summarise(rollouts, verdicts, entries, reading, run.left_out()),
+    }
+    return REPORT.write(run, "interventions.json", summary)
+
+
+def _arms(prepared: Prepared, run: Run, settings: InterveneSettings, reporter: Reporter) -> list[Named]:
+    """The arms, with what the token table of the host's own text says where that is asked for."""
+    choice, options = settings.arms, settings.arms.options()
+    if not choice.asks_the_run:
+        return chosen(choice, options)
+    stages.score(prepared, run, choice.host, reporter)
+    tokens = run.table("tokens", list(thresholds.COLUMNS)).to_pandas()
+    counts = thresholds.rank_counts(tokens, choice.host)
+    if "matched" in choice.modes and not sum(counts):
+        raise BadInput("the pair never disagrees on the host's own text: there are no ranks to match")
+    options = replace(options, rank_counts=counts)
+    percentiles = [_number(tau[1:]) for tau in choice.taus if tau.startswith("p")]
+    found: list[Named] = []
+    for mode in choice.modes or DEFAULT_MODES:
+        of_mode = options
+        if percentiles and mode in _SIGNALS:
+            values = thresholds.signal(tokens, _SIGNALS[mode], choice.host)
+            taus = tuple(thresholds.percentile(values, q) for q in percentiles)
+            of_mode = replace(options, taus=(*(options.taus or ()), *taus))
+        found += chosen(replace(choice, modes=(mode,)), of_mode)
+    return list({named.arm.spec: named for named in found}.values())
+
+
+def _entry(named: Named) -> NamedArm:
+    seed = named.arm.seed if named.arm.random else None
+    spec = named.arm.spec
+    return NamedArm(
+        name=spec, mode=named.mode, label=named.label, dose=named.dose, seed=seed, host=named.arm.host, spec=spec
+    )
+
+
+def _only(table: pd.DataFrame, arms: set[str]) -> pd.DataFrame:
+    return table[table["arm"].isin(arms)]
+
+
+def _with_ends(table: pd.DataFrame, ends: dict[str, tuple[str, int]]) -> pd.DataFrame:
+    """Sampled ends in the place of the greedy ones: a seed is a draw."""
+    table = table[~table["arm"].isin(MEMBERS)].copy()
+    for spec, (member, seed) in ends.items():
+        rows = table["arm"] == spec
+        table.loc[rows, "draw"], table.loc[rows, "arm"] = seed, member
+    return table
+
+
+def _log(run: Run, named: Named, took: Counts) -> None:
+    if took.emitted:
+        run.log("decoded", arm=named.arm.spec, **{name: getattr(took, name) for name in took.__slots__})
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise BadInput(f"τ {text!r} is neither a number of nats nor a percentile such as p95") from None

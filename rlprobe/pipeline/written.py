@@ -1,0 +1,60 @@
+"""What every command leaves in its run: a summary, and the tables, figures and words that are drawn from it."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rlprobe.errors import ProblemsLeftOut
+from rlprobe.reporting.drawing import Drawing, encode, render
+from rlprobe.reporting.formats import FORMATS
+from rlprobe.runs import Run
+
+
+@dataclass(frozen=True)
+class Written:
+    """What a command made: the run, its summary, the files to look at, and the summary as a rich renderable."""
+
+    run: Run
+    summary: dict[str, Any]
+    files: list[Path]
+    text: Any
+
+    def check(self, max_failed: int) -> None:
+        """Raise ProblemsLeftOut if more than `max_failed` problems are missing from the numbers."""
+        left_out, ungraded = len(self.summary["problems"]["left_out"]), len(self.summary["problems"]["ungraded"])
+        if left_out + ungraded > max_failed:
+            raise ProblemsLeftOut(
+                f"finished, but {left_out} problems were left out and {ungraded} have a gold answer that does not "
+                f"parse (see summary.json); --max-failed {left_out + ungraded} accepts that"
+            )
+
+
+@dataclass(frozen=True)
+class Report:
+    """How a command's summary is shown: the registries of its folder in reporting/."""
+
+    tables: Mapping[str, Callable[[dict[str, Any]], pd.DataFrame]]
+    figures: Mapping[str, Drawing]
+    show: Callable[[dict[str, Any]], Any]
+
+    def write(self, run: Run, name: str, summary: dict[str, Any], *known: Any) -> Written:
+        """Write everything; a figure is drawn from `known` and the summary."""
+        files = [run.write_json(name, summary)]
+        for title, table in self.tables.items():
+            frame = table(summary)
+            files += [run.write_text(f"tables/{title}.{suffix}", text(frame)) for suffix, text in FORMATS.items()]
+        for title, drawing in self.figures.items():
+            figure, data = render(drawing, *known, summary)
+            images = {suffix: encode(figure, suffix) for suffix in ("png", "pdf")}
+            files += [run.write_bytes(f"figures/{title}.{suffix}", image) for suffix, image in images.items()]
+            files.append(run.write_text(f"figures/{title}.csv", FORMATS["csv"](data)))
+        return Written(run, summary, files, self.show(summary))
+
+
+def problems_of(run: Run, verdicts: pd.DataFrame, answer: str) -> dict[str, Any]:
+    """How many problems were asked for, and which of them are not in the numbers, and why."""
+    ungraded = verdicts.loc[verdicts[f"status_{answer}"].isna(), "problem_id"].unique()
+    return {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": sorted(ungraded)}

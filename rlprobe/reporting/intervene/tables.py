@@ -1,0 +1,116 @@
+"""The tables of `rlprobe intervene`: each function takes a summary of analysis/interventions.py and gives one table.
+
+Entries are strings, whole numbers, `Cell`s and None, as formats.py wants them. Computes nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from rlprobe.records import MEMBERS
+from rlprobe.reporting.formats import Cell, table_of
+
+Summary = dict[str, Any]
+
+NAMES = {"base": "base", "rl": "RL"}
+
+
+def name_of(title: str) -> str:
+    """What an arm is called in print."""
+    return NAMES.get(title, title)
+
+
+def interventions_table(summary: Summary) -> pd.DataFrame:
+    """One row an arm, by the reading's answer: how right it was, what it took, and its two comparisons.
+
+    Repaired problems are those that the end gets wrong and the arm right, broken the other way round.
+    """
+    rows = [_intervention(title, arm, summary["reading"]["answer"]) for title, arm in summary["arms"].items()]
+    columns = ["arm", "host", "accuracy", "gated", "edited", "no-ops", "gated per response", "edits per response"]
+    columns += ["recovery", "p against base", "p against RL", "test", "repaired against base", "broken against base"]
+    columns += ["repaired against RL", "broken against RL", "identical to base", "identical to RL"]
+    return table_of(rows, [*columns, "truncated", "mean length", "problems", "responses", "ungraded"])
+
+
+def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
+    found = arm["answers"][answer]
+    tests = [test for test in found["against"].values() if test]
+    return {
+        "arm": name_of(title),
+        "host": name_of(arm["host"]),
+        "accuracy": Cell.of(found["accuracy"], "%"),
+        **{name.replace("_", "-"): Cell.of(arm[name], "%") for name in ("gated", "edited", "no_ops")},
+        "gated per response": Cell.of(arm["gated_per_response"]),
+        "edits per response": Cell.of(arm["edited_per_response"]),
+        "recovery": Cell.of(found["recovery"]),
+        **{column: entry for end in MEMBERS for column, entry in _against(end, found["against"][end]).items()},
+        "test": next((test["test"] for test in tests if test["test"]), None),
+        **{f"identical to {name_of(end)}": Cell.of(arm["identical"][end], "%") for end in MEMBERS},
+        "truncated": Cell.of(arm["truncated"], "%"),
+        "mean length": Cell.of(arm["length"]),
+        **{name: arm[name] for name in ("problems", "responses")},
+        "ungraded": found["ungraded"],
+    }
+
+
+def _against(end: str, test: dict | None) -> dict[str, Any]:
+    """The columns that compare an arm with one end; empty for the end itself."""
+    names = {"p": "p_value", "repaired": "repaired", "broken": "broken"}
+    return {f"{column} against {name_of(end)}": _number(test and test[key]) for column, key in names.items()}
+
+
+def _number(value: float | None) -> Any:
+    """Whole numbers as they are; expected ones, and p-values, with three digits."""
+    return value if value is None or isinstance(value, int) else Cell(value)
+
+
+def doses_table(summary: Summary) -> pd.DataFrame:
+    """The arms that belong to a sweep, in the order of its parameter: what was edited and what it did."""
+    swept = [(title, arm) for title, arm in summary["arms"].items() if arm["dose"] is not None]
+    rows = [
+        {
+            "family": arm["mode"],
+            "parameter": f"{arm['dose']:g}",
+            "arm": title,
+            "host": name_of(arm["host"]),
+            "gated": Cell.of(arm["gated"], "%"),
+            "edited": Cell.of(arm["edited"], "%"),
+            "accuracy": Cell.of(arm["answers"][summary["reading"]["answer"]]["accuracy"], "%"),
+            "recovery": Cell.of(arm["answers"][summary["reading"]["answer"]]["recovery"]),
+        }
+        for title, arm in sorted(swept, key=lambda entry: (entry[1]["mode"], entry[1]["host"], entry[1]["dose"]))
+    ]
+    return table_of(rows, ["family", "parameter", "arm", "host", "gated", "edited", "accuracy", "recovery"])
+
+
+def answers_table(summary: Summary) -> pd.DataFrame:
+    """Every arm by either answer: its accuracy, its recovery, and its difference from either end."""
+    rows = [
+        {
+            "answer": answer,
+            "arm": name_of(title),
+            "accuracy": Cell.of(found["accuracy"], "%"),
+            **{name: found[name] for name in ("correct", "graded", "ungraded")},
+            "recovery": Cell.of(found["recovery"]),
+            **{f"minus {name_of(end)}": Cell.of(test and test["difference"], "%") for end, test in against(found)},
+        }
+        for answer in summary["arms"]["base"]["answers"]
+        for title, arm in summary["arms"].items()
+        for found in [arm["answers"][answer]]
+    ]
+    columns = ["answer", "arm", "accuracy", "correct", "graded", "ungraded", "recovery", "minus base", "minus RL"]
+    return table_of(rows, columns)
+
+
+def against(found: dict) -> list[tuple[str, dict | None]]:
+    """Either end, with the comparison with it."""
+    return [(end, found["against"][end]) for end in MEMBERS]
+
+
+# name of the table: summary -> table
+TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
+    "interventions": interventions_table,
+    "doses": doses_table,
+    "answers": answers_table,
+}

@@ -1,0 +1,96 @@
+"""What `rlprobe intervene` says at the terminal: one line an arm, at 80 columns, with or without colour.
+
+The tables hold every number; here stand those that a reader needs first. Knows no disk and no models.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from rlprobe.records import MEMBERS
+from rlprobe.reporting.formats import MISSING, Cell
+from rlprobe.reporting.intervene.tables import Summary, name_of
+from rlprobe.reporting.terminal import open_table, texts_of
+
+
+def show(summary: Summary) -> Group:
+    """The whole report, for the print of a rich Console."""
+    return Group(_heading(summary), Text(), _arms(summary), Text(), *_notes(summary))
+
+
+def _heading(summary: Summary) -> Text:
+    problems = max(arm["problems"] for arm in summary["arms"].values())
+    settings = f"{problems:,} problems, by the {summary['reading']['answer']} answer"
+    return Text.assemble(("What the substituted tokens do", "bold"), f"   {settings}")
+
+
+def _arms(summary: Summary) -> Table:
+    """One line an arm, base at the top and RL at the foot."""
+    table = open_table("arm", "accuracy\n%", "gated\n%", "edited\n%", "recovery", "p against\nbase")
+    for i, column in enumerate(table.columns):
+        column.no_wrap, column.overflow = i > 0, "fold"  # a composed gate may have a long name
+    *_, last, _ = ["", *summary["arms"]]
+    for title, arm in summary["arms"].items():
+        table.add_row(*texts_of(_line(title, arm, summary["reading"]["answer"])), end_section=title in ("base", last))
+    return table
+
+
+def _line(title: str, arm: dict, answer: str) -> list[Any]:
+    """An arm's numbers; an identity is called one; the ends recover 0 and 1 by definition."""
+    found, identity = arm["answers"][answer], arm["identity"]
+    marked = f" = {name_of(identity)}" if identity and title not in MEMBERS else ""
+    return [
+        name_of(title),
+        _fixed(found["accuracy"], 1, scale=100),
+        *(Cell(value and 100 * value) for value in (arm["gated"]["value"], arm["edited"]["value"])),
+        _fixed(found["recovery"], 2) + marked,
+        Cell(found["against"]["base"] and found["against"]["base"]["p_value"]),
+    ]
+
+
+def _fixed(interval: dict[str, Any], decimals: int, scale: int = 1) -> str:
+    """A number and its interval with the same decimals in every line."""
+    value, low, high = (
+        None if interval[end] is None else f"{round(scale * interval[end], decimals) + 0.0:.{decimals}f}"
+        for end in ("value", "low", "high")  # + 0.0, since -0.0 is 0
+    )
+    return MISSING if value is None else value if low is None else f"{value} [{low}, {high}]"
+
+
+def _notes(summary: Summary) -> Iterator[Text]:
+    """What a reader must know before quoting a number."""
+    reading, arms = summary["reading"], summary["arms"]
+    yield Text("gated: the gate fired, no-ops included; edited: not what the host would say.")
+    yield Text("Both are shares of the arm's own text, which is neither the base's nor RL's.")
+    yield Text(f"[ ] is a {100 * reading['confidence']:g} % interval over problems.")
+    yield Text("recovery = (arm - base) / (RL - base), over problems with all three verdicts.")
+    for end in reversed(MEMBERS):
+        same = [title for title, arm in arms.items() if arm["identity"] == end and title not in MEMBERS]
+        if same:
+            yield Text(f"An identity, not a finding (every response is {name_of(end)}'s own): {', '.join(same)}.")
+    yield from _undefined(arms["rl"]["answers"][reading["answer"]])
+    yield from _left_out(summary)
+
+
+def _undefined(rl: dict) -> Iterator[Text]:
+    """Why no arm has a recovery."""
+    if rl["recovery"]["value"] is None:
+        gain = Cell.of(rl["against"]["base"]["difference"], "%")
+        yield Text(f"Recovery is undefined: {rl['recovery']['reason']} (RL - base = {gain}).", style="yellow")
+
+
+def _left_out(summary: Summary) -> Iterator[Text]:
+    """What is not in the numbers, or cut short in them."""
+    arms, answer = summary["arms"], summary["reading"]["answer"]
+    cut = [arm["truncated"]["value"] for arm in arms.values() if arm["truncated"]["value"]]
+    if cut:
+        yield Text(f"Cut at the token limit: {100 * min(cut):.1f} to {100 * max(cut):.1f} % of an arm's responses.")
+    if ungraded := sum(arm["answers"][answer]["ungraded"] for arm in arms.values()):
+        yield Text(f"Responses without a verdict by the {answer} answer, left out: {ungraded:,}.", style="yellow")
+    for reason, n in summary["left_out"]["reasons"].items():
+        yield Text(f"Problems left out: {n:,} ({reason}).", style="yellow")
+    if summary["other_arms"]:
+        yield Text(f"In the run, not shown here: {', '.join(summary['other_arms'])}.")

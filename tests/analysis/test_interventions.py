@@ -1,0 +1,202 @@
+"""Interventions on rollouts and verdicts written by hand, and on made ones; each number by another road."""
+
+import json
+from math import comb
+
+import numpy as np
+import pandas as pd
+import pytest
+from synthetic_arms import arm_tables, named_arms
+
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.records import GRADE_SCHEMA, ROLLOUT_SCHEMA
+
+READING = Reading(resamples=200)
+STATUS = {"c": "correct", "w": "wrong", "-": None}
+
+
+def verdicts(**letters):
+    """(rollouts, grades) of arms given as a letter a problem: c(orrect), w(rong), - (no verdict), " " (no response)."""
+    rows = [
+        {"arm": arm, "problem_id": f"p{i}", "draw": 0, "letter": letter}
+        for arm, word in letters.items()
+        for i, letter in enumerate(word)
+        if letter != " "
+    ]
+    frame = pd.DataFrame(rows, columns=["arm", "problem_id", "draw", "letter"])
+    ids = [[1, 2, 3 + list(letters).index(arm)] for arm in frame["arm"]]
+    rollouts = frame.assign(response_ids=ids, host_ids=ids, gated=[[False] * 3] * len(frame), stop="eos")
+    grades = frame.assign(status_last=frame["letter"].map(STATUS), status_first="wrong")
+    return rollouts.drop(columns="letter"), grades.drop(columns="letter")
+
+
+def arm(name, label=None, **more):
+    return NamedArm(name=name, mode=name.split("#")[0], label=label or name, **more)
+
+
+def test_an_arm_stands_between_its_ends_with_recovery_and_exact_tests():
+    base, rl, mine = "w" * 16 + "c" * 4, "c" * 18 + "w" * 2, "c" * 9 + "w" * 8 + "c" * 3
+    found = summarise(*verdicts(base=base, rl=rl, entropy=mine), [arm("entropy")], READING)["arms"]
+    assert list(found) == ["base", "entropy", "rl"]
+    last = found["entropy"]["answers"]["last"]
+    assert (last["correct"], last["graded"], last["ungraded"]) == (12, 20, 0)
+    assert last["recovery"]["value"] == pytest.approx((12 - 4) / (18 - 4))
+    against = last["against"]["base"]
+    assert (against["repaired"], against["broken"], against["test"]) == (9, 1, "McNemar, exact")
+    assert against["p_value"] == pytest.approx(2 * (comb(10, 0) + comb(10, 1)) / 2**10)  # a fair coin, 1 of 10 or rarer
+    against = last["against"]["rl"]
+    assert (against["repaired"], against["broken"]) == (2, 8)
+    assert against["p_value"] == pytest.approx(2 * sum(comb(10, k) for k in range(3)) / 2**10)
+    assert found["rl"]["answers"]["last"]["against"]["rl"] is None
+    assert found["entropy"]["answers"]["first"]["accuracy"]["value"] == 0
+
+
+def test_one_response_a_problem_has_the_exact_interval_of_a_binomial():
+    found = summarise(*verdicts(base="wwww", rl="cccc"), [], READING)["arms"]
+    for end in ("base", "rl"):
+        assert found[end]["answers"]["last"]["accuracy"]["method"] == "Clopper-Pearson over problems"
+    assert found["rl"]["answers"]["last"]["accuracy"]["low"] == pytest.approx(0.025 ** (1 / 4))
+
+
+def test_seeds_of_one_arm_are_pooled_and_compared_by_the_means_of_problems():
+    tables = verdicts(base="wwwwcc", rl="cccccc", **{"random#0": "cwwwcw", "random#1": "ccwwcw"})
+    seeds = [arm(f"random#{s}", "random", seed=s) for s in (0, 1)]
+    found = summarise(*tables, seeds, READING)["arms"]
+    assert list(found) == ["base", "random", "rl"]
+    assert (found["random"]["seeds"], found["random"]["names"]) == ([0, 1], ["random#0", "random#1"])
+    assert (found["random"]["problems"], found["random"]["responses"]) == (6, 12)
+    last = found["random"]["answers"]["last"]
+    means = np.array([1, 0.5, 0, 0, 1, 0])
+    assert last["accuracy"]["value"] == pytest.approx(means.mean())
+    assert last["accuracy"]["method"] == "bootstrap over problems"
+    against = last["against"]["base"]
+    assert (against["repaired"], against["broken"], against["test"]) == (1.5, 1.0, "paired bootstrap")
+    assert against["difference"]["value"] == pytest.approx((means - [0, 0, 0, 0, 1, 1]).mean())
+    assert last["recovery"]["value"] == pytest.approx((means.sum() - 2) / 4)
+
+
+def test_recovery_is_undefined_where_rl_may_be_no_better_than_the_base():
+    found = summarise(*verdicts(base="wcwcw", rl="cwwcc", oracle="ccccc"), [arm("oracle")], READING)["arms"]
+    for title in found:
+        recovery = found[title]["answers"]["last"]["recovery"]
+        assert recovery["value"] is None
+        assert recovery["low"] is None
+        assert "contains 0" in recovery["reason"]
+
+
+def test_only_problems_that_all_three_have_a_verdict_on_count_for_recovery():
+    tables = verdicts(base="wwww-wc", rl="ccccc-w", entropy="ccw-cc ")
+    last = summarise(*tables, [arm("entropy")], READING)["arms"]["entropy"]["answers"]["last"]
+    assert (last["graded"], last["ungraded"]) == (5, 1)
+    assert last["accuracy"]["value"] == pytest.approx(4 / 5)
+    assert last["recovery"]["value"] == pytest.approx(2 / 3)
+    assert last["recovery"]["n_problems"] == 3
+
+
+def test_edits_and_gates_are_counted_per_token_and_per_response():
+    arms = named_arms(("entropy", "random"), seeds=2)
+    rollouts, grades = arm_tables(arms, problems=12)
+    found = summarise(rollouts, grades, arms, READING)["arms"]
+    for title, names in (("entropy(1.2)", ["entropy(1.2)"]), ("random", ["random#0", "random#1"])):
+        gated = edited = tokens = responses = 0
+        for row in rollouts[rollouts["arm"].isin(names)].itertuples():
+            responses += 1
+            for token, host, fired in zip(row.response_ids, row.host_ids, row.gated, strict=True):
+                tokens, gated, edited = tokens + 1, gated + fired, edited + (token != host)
+        assert found[title]["gated"]["value"] == pytest.approx(gated / tokens)
+        assert found[title]["edited"]["value"] == pytest.approx(edited / tokens)
+        assert found[title]["edited"]["n_tokens"] == tokens
+        assert found[title]["no_ops"]["value"] == pytest.approx(1 - edited / gated)
+        assert found[title]["edited_per_response"]["value"] == pytest.approx(edited / responses)
+        assert found[title]["gated_per_response"]["value"] == pytest.approx(gated / responses)
+    assert found["base"]["edited"]["value"] is None  # not 0: there is no other model that could edit
+
+
+def test_an_arm_that_never_edits_has_a_bound_and_not_certainty():
+    edited = summarise(*verdicts(base="wwww", rl="cccc", first="wwww"), [arm("first")], READING)["arms"]["first"][
+        "edited"
+    ]
+    assert (edited["value"], edited["low"]) == (0, 0)
+    assert edited["high"] == pytest.approx(1 - 0.025 ** (1 / 4))
+
+
+def test_the_oracle_is_found_out_as_an_identity_and_has_no_interval():
+    arms = named_arms(("oracle", "entropy"))
+    found = summarise(*arm_tables(arms, problems=20), arms, READING)["arms"]
+    assert found["oracle"]["identity"] == "rl"
+    assert found["oracle"]["identical"]["rl"]["value"] == 1
+    recovery = found["oracle"]["answers"]["last"]["recovery"]
+    assert (recovery["value"], recovery["low"], recovery["high"]) == (1, None, None)
+    assert "identity" in recovery["reason"]
+    assert found["entropy(1.2)"]["identity"] is None
+    assert found["entropy(1.2)"]["answers"]["last"]["recovery"]["low"] is not None
+
+
+def test_one_differing_token_is_no_identity():
+    arms = named_arms(("oracle",))
+    rollouts, grades = arm_tables(arms, problems=20)
+    row = rollouts.index[rollouts["arm"] == "oracle"][3]
+    rollouts.at[row, "response_ids"] = rollouts.at[row, "response_ids"] + (
+        np.arange(len(rollouts.at[row, "gated"])) == 5
+    )
+    found = summarise(rollouts, grades, arms, READING)["arms"]["oracle"]
+    assert found["identity"] is None
+    assert found["identical"]["rl"]["value"] == pytest.approx(19 / 20)
+    assert found["answers"]["last"]["recovery"]["low"] < 1 < found["answers"]["last"]["recovery"]["high"]
+
+
+def test_a_backward_arm_goes_from_rl_down_to_the_base_by_the_same_formula():
+    tables = verdicts(base="wwwwwwwc", rl="cccccccc", oracle="wwwwwwwc", entropy="cccwwwwc")
+    arms = [arm("oracle", host="rl"), arm("entropy", host="rl")]
+    found = summarise(*tables, arms, READING)["arms"]
+    assert list(found) == ["base", "oracle backward", "entropy backward", "rl"]
+    assert found["oracle backward"]["answers"]["last"]["recovery"]["value"] == 0
+    assert found["entropy backward"]["answers"]["last"]["recovery"]["value"] == pytest.approx(3 / 7)
+    assert found["entropy backward"]["answers"]["last"]["against"]["rl"]["broken"] == 4
+
+
+EMPTY = tuple(pd.DataFrame({name: [] for name in schema.names}) for schema in (ROLLOUT_SCHEMA, GRADE_SCHEMA))
+
+
+@pytest.mark.parametrize(
+    ("tables", "arms"),
+    [
+        (arm_tables(problems=6), []),
+        (arm_tables(problems=6), [arm("oracle"), arm("random#0", "random", seed=0)]),  # asked for, not yet decoded
+        (arm_tables(problems=6, ends=("base",)), []),
+        (arm_tables(named_arms(), problems=6), named_arms()),
+        (arm_tables(named_arms(), problems=1), named_arms()),
+        (EMPTY, [arm("oracle")]),
+    ],
+    ids=["only the ends", "arms without rollouts", "base alone", "everything", "one problem", "nothing"],
+)
+def test_the_summary_is_json_without_nan_and_each_missing_number_has_a_reason(tables, arms):
+    found = summarise(*tables, arms, READING, {"p": "the prompt is too long"})
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    for entry in intervals(found):
+        assert entry["reason"] or None not in (entry["value"], entry["low"], entry["high"])
+    assert found["left_out"]["problems"] == 1
+
+
+def intervals(value):
+    """Every interval in a summary."""
+    if isinstance(value, dict):
+        if "n_problems" in value:
+            yield value
+        for inner in value.values():
+            yield from intervals(inner)
+
+
+def test_arms_of_the_run_that_were_not_asked_for_are_named_and_not_counted():
+    tables = verdicts(base="wwww", rl="cccc", entropy="cccc", random="wwww")
+    found = summarise(*tables, [arm("entropy")], READING)
+    assert found["other_arms"] == ["random"]
+    assert "random" not in found["arms"]
+
+
+def test_the_order_of_rows_does_not_matter():
+    arms = named_arms(("oracle", "random"))
+    rollouts, grades = arm_tables(arms, problems=12)
+    shuffled = rollouts.sample(frac=1, random_state=0), grades.sample(frac=1, random_state=1)
+    assert summarise(*shuffled, arms, READING) == summarise(rollouts, grades, arms, READING)

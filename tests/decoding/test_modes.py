@@ -1,0 +1,100 @@
+"""Arms by name and arms put together from words."""
+
+import pytest
+
+from rlprobe.decoding.arms import Sampling
+from rlprobe.decoding.modes import MODES, Options, composed_arm, named_arms
+from rlprobe.errors import BadInput
+
+RANKS = Options(rank_counts=(3, 2, 1))
+
+
+def composed(*gates, writer="donor_argmax"):
+    return composed_arm(gates, writer, Options(), "base", 2, None)
+
+
+def test_published_modes_mean_what_the_papers_say():
+    specs = {mode: [n.arm.spec for n in named_arms(mode, RANKS, "base", 1, None)] for mode in MODES}
+    assert specs["oracle"] == ["disagree x donor_argmax x base"]
+    assert specs["random"] == ["disagree x host_random(20) x base x seed=0"]
+    assert specs["entropy"] == ["entropy_above(1.2) x donor_argmax x base"]
+    assert specs["inverse"] == ["entropy_below(1.2) x donor_argmax x base"]
+    assert specs["matched"] == ["disagree x rank_matched(3, 2, 1) x base x seed=0"]
+    assert specs["dose"][0] == "(disagree & bernoulli(0.1)) x donor_argmax x base x seed=0"
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_every_mode_has_a_meaning_and_arms_of_its_own(mode):
+    assert MODES[mode].__doc__
+    for host in ("base", "rl"):
+        arms = [named.arm for named in named_arms(mode, RANKS, host, 2, None)]
+        assert len({arm.spec for arm in arms}) == len(arms) > 0
+        assert {arm.host for arm in arms} == {host}
+
+
+def test_only_randomness_makes_an_arm_for_each_seed():
+    assert len(named_arms("random", Options(), "base", 4, None)) == 4
+    assert len(named_arms("entropy", Options(), "base", 4, None)) == 1
+    assert len(named_arms("entropy", Options(), "base", 4, Sampling())) == 4
+
+
+def test_sampled_the_donor_speaks_as_it_is_sampled():
+    (named,) = named_arms("entropy", Options(), "base", 1, Sampling(0.6, 0.95))
+    assert named.arm.spec == "entropy_above(1.2) x donor_draw x base x T=0.6,top_p=0.95 x seed=0"
+
+
+def test_a_gate_that_has_seen_the_draw_redraws_with_fresh_noise():
+    streams = {
+        m: named_arms(m, Options(), "base", 1, Sampling())[0].arm.donor_stream for m in ("delta", "kl", "entropy")
+    }
+    assert streams == {"delta": "redraw", "kl": "draw", "entropy": "draw"}
+
+
+def test_options_reach_the_arms():
+    taus = [n.arm.gate.spec for n in named_arms("kl", Options(taus=(0.5, 2)), "rl", 1, None)]
+    assert taus == ["kl_above(0.5)", "kl_above(2)"]
+    budget = named_arms("entropy", Options(budget=3), "base", 1, None)[0].arm.gate.spec
+    assert budget == "(entropy_above(1.2) & budget(3))"
+    excluded = named_arms("random", Options(exclude_donor=True), "base", 1, None)[0].arm.writer.spec
+    assert excluded == "host_random(20, without_donor)"
+
+
+def test_arms_are_composed_from_words():
+    (named,) = composed("disagree", "not-entropy_above:1.5", "first:2", writer="mix:0.5")
+    assert named.arm.spec == "((disagree & not-entropy_above(1.5)) & first(2)) x mix(0.5) x base"
+    assert composed("shifted", writer="host_random:7,true")[0].arm.writer.spec == "host_random(7, without_donor)"
+    assert len(composed("bernoulli:0.2")) == 2
+
+
+@pytest.mark.parametrize(
+    ("gate", "writer", "says"),
+    [
+        ("no-such", "donor_argmax", "no gate is called 'no-such'; known: never"),
+        ("disagree", "no-such", "no writer is called 'no-such'; known: donor_argmax"),
+        ("entropy_above:-1", "donor_argmax", "must be at least 0"),
+        ("reranked:0", "donor_argmax", "must be at least 1"),
+        ("bernoulli:1.5", "donor_argmax", "probability"),
+        ("bernoulli", "donor_argmax", "takes p"),
+        ("disagree:3", "donor_argmax", "takes nothing"),
+        ("entropy_above:__import__('os')", "donor_argmax", "no number"),
+        ("disagree", "donor_in_host_top:0", "at least 1"),
+        ("disagree", "mix:nan", "no number"),
+        ("disagree", "rank_matched", "counts"),
+    ],
+)
+def test_words_that_make_no_arm_are_refused(gate, writer, says):
+    with pytest.raises(BadInput, match=says.replace("(", r"\(")):
+        composed(gate, writer=writer)
+
+
+def test_a_k_above_the_vocabulary_is_refused():
+    (named,) = composed("disagree", writer="donor_in_host_top:301")
+    named.arm.check(301)
+    with pytest.raises(BadInput, match="k is 301, but the common vocabulary has 300"):
+        named.arm.check(300)
+
+
+def test_impossible_sampling_is_refused():
+    for temperature, top_p in ((0, 1), (-1, 1), (1, 0), (1, 1.5)):
+        with pytest.raises(BadInput):
+            Sampling(temperature, top_p)
