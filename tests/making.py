@@ -37,7 +37,7 @@ def decoded_rollouts(pair, member: str, n: int, new: int = 40, response: list[in
     ]
 
 
-def contents(run: Path) -> dict[str, bytes]:
+def contents(run: Path, summary: str = "summary.json") -> dict[str, bytes]:
     """Every Parquet file of a run and its summary, by name."""
-    files = [*run.rglob("*.parquet"), run / "summary.json"]
+    files = [*run.rglob("*.parquet"), run / summary]
     return {str(file.relative_to(run)): file.read_bytes() for file in sorted(files)}

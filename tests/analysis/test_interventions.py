@@ -86,12 +86,12 @@ def test_recovery_is_undefined_where_rl_may_be_no_better_than_the_base():
 
 
 def test_only_problems_that_all_three_have_a_verdict_on_count_for_recovery():
-    tables = verdicts(base="wwww-wc", rl="ccccc-w", entropy="ccw-cc ")
+    tables = verdicts(base="wwwwwwww-wc", rl="ccccccccc-w", entropy="cccwwww-cc ")
     last = summarise(*tables, [arm("entropy")], READING)["arms"]["entropy"]["answers"]["last"]
-    assert (last["graded"], last["ungraded"]) == (5, 1)
-    assert last["accuracy"]["value"] == pytest.approx(4 / 5)
-    assert last["recovery"]["value"] == pytest.approx(2 / 3)
-    assert last["recovery"]["n_problems"] == 3
+    assert (last["graded"], last["ungraded"]) == (9, 1)
+    assert last["accuracy"]["value"] == pytest.approx(5 / 9)
+    assert last["recovery"]["value"] == pytest.approx(3 / 7)
+    assert last["recovery"]["n_problems"] == 7
 
 
 def test_edits_and_gates_are_counted_per_token_and_per_response():

@@ -1,0 +1,170 @@
+"""`rlprobe intervene` from the command line: identities, resuming, sharing, sampling, bad input."""
+
+import json
+
+import pytest
+from making import contents
+
+from rlprobe import runs
+
+
+@pytest.fixture
+def intervene(rlprobe):
+    """`rlprobe intervene` on the tiny pair with small settings."""
+
+    def run(*arguments, dataset=None, out="run"):
+        return rlprobe(
+            *(
+                "intervene",
+                "--base",
+                rlprobe.base,
+                "--rl",
+                rlprobe.rl,
+                "--style",
+                "question_answer",
+                "--max-new-tokens",
+            ),
+            *(20, "--shard-size", 3, "--dataset", dataset or rlprobe.problems(), "--out", rlprobe.tmp_path / out),
+            *arguments,
+        )
+
+    run.tmp_path, run.problems = rlprobe.tmp_path, rlprobe.problems
+    return run
+
+
+def responses(run) -> dict[tuple[str, str], list[int]]:
+    return {(r["arm"], r["problem_id"]): r["response_ids"] for r in run.table("rollouts").to_pylist()}
+
+
+def test_the_default_modes_the_identity_and_the_files(intervene):
+    code, out, err = intervene("--seeds", 2)
+    assert code == 0, err
+    assert "What the substituted tokens do" in out
+    run = runs.read(intervene.tmp_path / "run")
+    summary = json.loads((run.path / "interventions.json").read_text())
+    assert next(iter(summary["arms"])) == "base"
+    assert list(summary["arms"])[-1] == "rl"
+    assert {"oracle", "random", "entropy 1.2"} <= set(summary["arms"])
+    ids = responses(run)
+    for i in range(6):
+        assert ids["disagree x donor_argmax x base", f"q{i}"] == ids["rl", f"q{i}"]
+    assert len([arm for arm in run.arms("rollouts") if "host_random" in arm]) == 2
+    for name in ("tables/interventions.md", "figures/interventions.png", "figures/dose.csv"):
+        assert (run.path / name).stat().st_size > 0
+
+
+def test_backward_the_oracle_is_the_base(intervene):
+    assert intervene("--mode", "oracle", "--host", "rl")[0] == 0
+    ids = responses(runs.read(intervene.tmp_path / "run"))
+    for i in range(6):
+        assert ids["disagree x donor_argmax x rl", f"q{i}"] == ids["base", f"q{i}"]
+
+
+def test_a_second_command_adds_arms_and_keeps_the_first(intervene):
+    assert intervene("--mode", "oracle")[0] == 0
+    before = contents_of_rollouts(intervene.tmp_path / "run")
+    assert intervene("--gate", "disagree", "--gate", "first:2", "--writer", "host_second", "--json")[0] == 0
+    after = contents_of_rollouts(intervene.tmp_path / "run")
+    assert {name: after[name] for name in before} == before
+    assert any("first(2)" in arm for arm in runs.read(intervene.tmp_path / "run").arms("rollouts"))
+
+
+def contents_of_rollouts(run):
+    return {str(f.relative_to(run)): f.read_bytes() for f in run.glob("rollouts/**/*.parquet")}
+
+
+def test_disagree_goes_on_from_the_same_run(intervene, rlprobe):
+    assert intervene("--mode", "oracle", "--max-new-tokens", 30)[0] == 0
+    code, out, err = rlprobe.disagree("--json")
+    assert code == 0, err
+    assert set(json.loads(out)["trajectories"]) == {"base", "rl"}
+
+
+def test_modes_that_ask_the_run_or_the_oracle(intervene):
+    code, out, err = intervene(
+        *("--mode", "matched", "--mode", "entropy", "--mode", "random-replayed", "--mode", "random-positions"),
+        *("--tau", "p90", "--seeds", 1, "--json"),
+    )
+    assert code == 0, err
+    summary = json.loads(out)
+    assert "oracle" in summary["arms"]  # the replayed arms need it
+    (tau,) = [spec["dose"] for spec in summary["specs"] if spec["mode"] == "entropy"]
+    assert tau != 1.2
+    rollouts = runs.read(intervene.tmp_path / "run").table("rollouts").to_pylist()
+    oracle = {r["problem_id"]: r for r in rollouts if r["arm"] == "disagree x donor_argmax x base"}
+    for replayed in (r for r in rollouts if "replayed" in r["arm"]):
+        same = oracle[replayed["problem_id"]]
+        edited = [a != b for a, b in zip(same["response_ids"], same["host_ids"], strict=True)]
+        n = min(len(edited), len(replayed["gated"]))
+        assert replayed["gated"][:n] == edited[:n]
+
+
+def test_sampled_arms_stand_between_sampled_ends(intervene):
+    code, out, err = intervene(
+        "--sample", "--temperature", 0.8, "--mode", "entropy", "--mode", "delta", "--seeds", 2, "--json"
+    )
+    assert code == 0, err
+    arms = json.loads(out)["arms"]
+    assert {"base", "rl", "entropy 1.2"} <= set(arms)
+    run = runs.read(intervene.tmp_path / "run")
+    by_seed = [arm for arm in run.arms("rollouts") if arm.startswith("never x")]
+    assert len(by_seed) == 4  # two ends, two seeds
+
+
+def test_shares_merge_to_the_whole(intervene, rlprobe):
+    file = intervene.problems(7)
+    assert intervene("--mode", "entropy", dataset=file, out="whole")[0] == 0
+    for i in (1, 2):
+        assert intervene("--mode", "entropy", "--shard", f"{i}/2", dataset=file, out=f"part{i}")[0] == 0
+    assert rlprobe("merge", *(intervene.tmp_path / name for name in ("merged", "part1", "part2")))[0] == 0
+    whole, merged = (contents_of_rollouts(intervene.tmp_path / name) for name in ("whole", "merged"))
+    assert whole == merged
+
+
+def test_an_interrupted_run_ends_in_the_same_bytes(intervene, monkeypatch):
+    assert intervene("--seeds", 1, out="unbroken")[0] == 0
+    write, calls = runs._write, []
+
+    def killed(file, writer):
+        calls.append(file)
+        if len(calls) == 9:
+            raise KeyboardInterrupt
+        write(file, writer)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(runs, "_write", killed)
+        assert intervene("--seeds", 1)[0] == 130
+    assert intervene("--seeds", 1)[0] == 0
+    killed_run, unbroken = (intervene.tmp_path / name for name in ("run", "unbroken"))
+    assert contents(killed_run, "interventions.json") == contents(unbroken, "interventions.json")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--mode", "no-such"), "no mode is called"),
+        (("--mode", "entropy", "--tau", "-1"), "at least 0"),
+        (("--mode", "entropy", "--tau", "high"), "neither a number"),
+        (("--mode", "entropy", "--tau", "p100"), "not between"),
+        (("--mode", "support", "--top-k", "0"), "at least 1"),
+        (("--mode", "support", "--top-k", "301"), "vocabulary has 300"),
+        (("--gate", "no-such"), "no gate is called"),
+        (("--gate", "bernoulli:2"), "probability"),
+        (("--mode", "oracle", "--gate", "disagree"), "not both"),
+        (("--mode", "random", "--seeds", "0"), "seeds"),
+        (("--sample", "--top-p", "0"), "top-p"),
+        (("--mode", "matched", "--shard", "1/2"), "whole run"),
+    ],
+)
+def test_arms_that_cannot_be_are_refused_before_anything_is_written(intervene, arguments, says):
+    code, out, err = intervene(*arguments)
+    assert (code, out) == (2, "")
+    assert says in " ".join(err.split())
+    assert not (intervene.tmp_path / "run" / "rollouts").exists() or says == "not between"
+
+
+def test_a_dry_run_names_the_arms(intervene):
+    code, out, _ = intervene("--dry-run", "--mode", "dose", "--seeds", 1)
+    assert code == 0
+    assert "(disagree & bernoulli(0.25)) x donor_argmax x base" in out
+    assert not (intervene.tmp_path / "run").exists()
