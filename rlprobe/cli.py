@@ -161,7 +161,7 @@ def disagree(dry_run: bool, as_json: bool, **asked: Any) -> None:
     if dry_run:
         click.echo("\n".join(plan(settings)))
         return
-    _finish(lambda: disagree(settings, _reporter(as_json)), as_json, asked["max_failed"])
+    _finish(lambda: [disagree(settings, _reporter(as_json))], as_json, asked["max_failed"])
 
 
 @cli.command()
@@ -195,7 +195,7 @@ def intervene(dry_run: bool, as_json: bool, **asked: Any) -> None:
     if dry_run:
         click.echo("\n".join(plan(settings)))
         return
-    _finish(lambda: intervene(settings, _reporter(as_json)), as_json, asked["max_failed"])
+    _finish(lambda: [intervene(settings, _reporter(as_json))], as_json, asked["max_failed"])
 
 
 @cli.command()
@@ -317,25 +317,24 @@ def _reporter(as_json: bool) -> Any:
     return Reporter(quiet=False) if not as_json else Reporter(quiet=not sys.stderr.isatty())
 
 
-def _finish(work: Callable[[], "Written"], as_json: bool, max_failed: int) -> None:
+def _finish(work: Callable[[], "list[Written]"], as_json: bool, max_failed: int) -> None:
     """Do the work and show what it found, also when it then ends with problems left out."""
     written = work()
-    if as_json:
-        click.echo(json.dumps(written.summary, ensure_ascii=False, allow_nan=False))
-    else:
-        _show(written)
-    written.check(max_failed)
+    for each in written:
+        if as_json:
+            click.echo(json.dumps(each.summary, ensure_ascii=False, allow_nan=False))
+        else:
+            _show(each)
+    for each in written:
+        each.check(max_failed)
 
 
 def _show(written: "Written") -> None:
     from rich.console import Console
 
     Console().print(written.text)
-    click.echo(f"\nwritten to {written.run.path}: " + ", ".join(_short_names(written)))
-
-
-def _short_names(written: "Written") -> list[str]:
-    return sorted({str(file.relative_to(written.run.path).with_suffix("")) for file in written.files})
+    names = sorted({str(file.relative_to(written.run.path).with_suffix("")) for file in written.files})
+    click.echo(f"\nwritten to {written.run.path}: {', '.join(names)}")
 
 
 def _list(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

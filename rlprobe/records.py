@@ -83,6 +83,15 @@ class Grade:
     answer: str | None
 
 
+class SearchEnd(StrEnum):
+    """Why the search for the edits that a right answer needs came to its end."""
+
+    ONE_FLIP = "one_flip"  # one edit is enough: no smaller set there is
+    MINIMAL = "minimal"  # dropping any one of the edits makes the answer wrong
+    STOPPED = "stopped"  # the limit of trials was reached: fewer edits may do
+    ORACLE_WRONG = "oracle_wrong"  # with every edit the answer is not right, as RL's own is: float noise
+
+
 MEMBERS = ("base", "rl")  # the two models of a pair, always in this order
 TOP = 5  # how many of each model's best tokens a token table keeps for people to look at
 
@@ -150,5 +159,36 @@ TOKEN_SCHEMA = pa.schema(
         # for people to look at
         *[(f"top_ids_{m}", pa.list_(pa.int32(), TOP)) for m in MEMBERS],
         *[(f"top_logprobs_{m}", pa.list_(pa.float32(), TOP)) for m in MEMBERS],
+    ]
+)
+
+# `rlprobe flips`: RL's token in the place of one of the base's own, and what the base then made of it
+FLIP_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("ordinal", pa.int32()),  # of the disagreement along the base's own text, from 0
+        ("position", pa.int32()),
+        ("base_id", pa.int32()),
+        ("rl_id", pa.int32()),
+        ("response_ids", pa.list_(pa.int32())),  # the base's up to the flip, RL's token, and how the base went on
+        ("stop", pa.string()),
+        ("right", pa.bool_()),  # null where there is no verdict
+    ]
+)
+
+# `rlprobe flips`: one row a problem, with the edits that RL's right answer needs where the base's own is wrong
+NEEDED_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("base_right", pa.bool_()),  # null where there is no verdict
+        ("rl_right", pa.bool_()),
+        ("flips", pa.int32()),  # null where the problem was not looked at
+        ("end", pa.string()),  # a SearchEnd; null where nothing was searched for
+        ("trials", pa.int32()),  # sets of edits that were decoded
+        ("oracle_edits", pa.int32()),  # how many edits there are to choose from
+        ("ordinals", pa.list_(pa.int32())),  # the edits kept, in order
+        ("positions", pa.list_(pa.int32())),  # where they stand in the response that they give
+        ("base_ids", pa.list_(pa.int32())),
+        ("rl_ids", pa.list_(pa.int32())),
     ]
 )

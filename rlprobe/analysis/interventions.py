@@ -41,10 +41,10 @@ WHOSE = {"base": "the base's own", "rl": "RL's own"}
 class NamedArm:
     """One arm as the tables speak of it.
 
-    `name` is its key in rollouts and grades; `mode` its family ("oracle", "entropy", ...); `label` what it is called:
-    arms that share label and host differ only in `seed` and are pooled. `dose` is the parameter that its family sweeps
-    (q of dose, m of first, k of support, τ of entropy, kl, js, delta, ...), None where there is none; `spec` is its
-    canonical gate × writer × host.
+    `name` is its key in rollouts and grades; `mode` its family ("oracle", "entropy", ...); `label` what it is called;
+    `dose` the parameter that its family sweeps (q of dose, m of first, k of support, τ of entropy, kl, js, delta, ...),
+    None where there is none; `seed` that of its noise, None where there is none; `spec` its canonical
+    gate × writer × host, with the seed at its end.
     """
 
     name: str
@@ -60,8 +60,21 @@ class NamedArm:
         """What the tables call it: its label, with its direction where RL is the host."""
         return self.label if self.host == "base" or self.name in MEMBERS else f"{self.label} backward"
 
+    @property
+    def kind(self) -> str:
+        """Its specification without the seed: arms of one kind are pooled."""
+        return self.spec.removesuffix(f" x seed={self.seed}")
 
-ENDS = tuple(NamedArm(name=m, mode=m, label=m, host=m, spec=f"{m}, greedy") for m in MEMBERS)
+    @property
+    def identity(self) -> str | None:
+        """The end whose own text it writes by construction, if it does: an arm that never or always gives way."""
+        gate, writer, *_ = *self.spec.split(" x "), ""
+        if gate in ("disagree", "always") and writer in ("donor_argmax", "donor_draw"):
+            return MEMBERS[1 - MEMBERS.index(self.host)]
+        return self.host if gate == "never" else None
+
+
+ENDS = tuple(NamedArm(name=m, mode=m, label=m, host=m, spec=f"never x donor_argmax x {m}") for m in MEMBERS)
 
 
 def summarise(
@@ -75,15 +88,16 @@ def summarise(
 
     `rollouts` and `grades` have the columns of records.ROLLOUT_SCHEMA and GRADE_SCHEMA, in any order of rows; `arms`
     are those to show, without the two ends, in the order to show them; arms of the tables that are not among them are
-    named and not counted. `left_out` gives the reason for each problem_id that is not in the run. Of the result,
-    "arms" has an entry for base, each title, and rl, in this order.
+    named and not counted. Where the ends have several draws, an arm's seed is its draw. `left_out` gives the reason for
+    each problem_id that is not in the run. Of the result, "arms" has an entry for base, each title, and rl, in order.
     """
     titles, (rows, n) = _titles(arms), _rows(rollouts, grades)
+    rows = _seeds_as_draws(rows, arms)
     pools = {title: Pool(rows[rows["arm"].isin([arm.name for arm in same])], n) for title, same in titles.items()}
     shown = {arm.name for same in titles.values() for arm in same}
     summary = {
         "reading": reading,
-        "arms": {title: _about(same) | _arm(title, pools, reading.resampling) for title, same in titles.items()},
+        "arms": {title: _about(same) | _arm(title, same[0], pools, reading) for title, same in titles.items()},
         "other_arms": sorted(set(rollouts["arm"]) - shown),
         "left_out": count_left_out(left_out or {}),
     }
@@ -130,17 +144,23 @@ class Pool:
 
 
 def _titles(arms: Sequence[NamedArm]) -> dict[str, list[NamedArm]]:
-    """The arms of each title: base, then as given, then rl."""
+    """The arms that differ only in their seed under one title: base, then as given, then rl.
+
+    Arms of several kinds that are called the same are told apart by their specification.
+    """
+    shown = [ENDS[0], *(arm for arm in arms if arm.name not in MEMBERS), ENDS[1]]
+    kinds = {arm.title: {other.kind for other in shown if other.title == arm.title} for arm in shown}
     titles: dict[str, list[NamedArm]] = {}
-    for arm in (ENDS[0], *(a for a in arms if a.name not in MEMBERS), ENDS[1]):
-        titles.setdefault(arm.title, []).append(arm)
+    for arm in shown:
+        title = arm.title if len(kinds[arm.title]) == 1 else f"{arm.title}: {arm.kind}"
+        titles.setdefault(title, []).append(arm)
     return titles
 
 
 def _about(same: list[NamedArm]) -> dict[str, Any]:
     """What the arms of one title are."""
     first, seeds = same[0], [arm.seed for arm in same if arm.seed is not None]
-    shared = {name: getattr(first, name) for name in ("mode", "label", "dose", "host", "spec")}
+    shared = {name: getattr(first, name) for name in ("mode", "label", "dose", "host")} | {"spec": first.kind}
     return {**shared, "names": [arm.name for arm in same], "seeds": seeds}
 
 
@@ -165,15 +185,23 @@ def _rows(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, i
     return kept.assign(**counts, ids=pd.Series(ids, index=rollouts.index, dtype=object)), len(problems)
 
 
+def _seeds_as_draws(rows: pd.DataFrame, arms: Sequence[NamedArm]) -> pd.DataFrame:
+    """Sampled ends have a draw a seed; the same draw of an arm is then that of the same seed."""
+    if not (rows.loc[rows["arm"].isin(MEMBERS), "draw"] > 0).any():
+        return rows
+    seeds = {arm.name: arm.seed for arm in arms if arm.seed is not None}
+    return rows.assign(draw=rows["arm"].map(seeds).fillna(rows["draw"]).astype(rows["draw"].dtype))
+
+
 def _edits(response_ids: Ids, host_ids: Ids | None) -> int:
     """How many tokens differ from what the host would have said; none where the host was not asked."""
     return 0 if host_ids is None else int(np.count_nonzero(np.asarray(response_ids) != np.asarray(host_ids)))
 
 
-def _arm(title: str, pools: dict[str, Pool], resampling: Resampling) -> dict[str, Any]:
-    pool = pools[title]
+def _arm(title: str, arm: NamedArm, pools: dict[str, Pool], reading: Reading) -> dict[str, Any]:
+    pool, resampling = pools[title], reading.resampling
     identical = {end: _identical(pool, pools[end], resampling) for end in MEMBERS}
-    same_as = title if title in MEMBERS else next((end for end in MEMBERS if identical[end].value == 1), None)
+    same_as = arm.identity if arm.identity and identical[arm.identity].value == 1 else None
     identical |= {title: missing("it is this end itself")} if title in MEMBERS else {}
     return {
         **extent(pool.rows, resampling),

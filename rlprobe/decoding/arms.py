@@ -53,10 +53,15 @@ class Sampling:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a response from an earlier arm on the same problem: where the oracle edited, and how often."""
+    """What an arm is told of one response beforehand.
+
+    From an earlier arm on the same problem: where the oracle edited, and how often. From a search for the edits that
+    matter: at which of the disagreements met, counted from 0, the donor's token is to be written.
+    """
 
     edited_positions: frozenset[int] = frozenset()
     edited_rate: float = 0.0
+    ordinals: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -117,10 +122,11 @@ class View:
 
 @dataclass(frozen=True)
 class History:
-    """What an arm has done before each position of its response."""
+    """What an arm has done before each position of its response, and what it was told of that response."""
 
     edited: Int[Tensor, "..."]
     gated: Int[Tensor, "..."]
+    facts: Sequence[Facts] = ()  # one a position
 
 
 # ---- gates -----------------------------------------------------------------------------------------------------------
@@ -294,12 +300,13 @@ def _of_facts(view: View, of: Callable[[Facts, int], float]) -> Tensor:
 
 @dataclass(frozen=True)
 class Writer:
-    """What an arm writes where its gate fires."""
+    """What an arm writes where its gate fires; with `acts`, only where that says so of the history."""
 
     spec: str
     write: Callable[[View], Tensor]
     random: bool = False
     top: int = 0
+    acts: Callable[[History], Tensor] | None = None
 
 
 def donor_argmax() -> Writer:
@@ -310,6 +317,21 @@ def donor_argmax() -> Writer:
 def donor_draw() -> Writer:
     """What the donor says: its draw where both are sampled, its best token where both are greedy."""
     return Writer("donor_draw", lambda view: view.donor_ids)
+
+
+def donor_at_ordinals() -> Writer:
+    """The donor's best token the n-th time that the gate fires, for the n (from 0) among the response's own ordinals.
+
+    Elsewhere the host's own token stands. So the gate still marks every disagreement met, and an edit keeps its number
+    when an earlier one is dropped, although its position moves. The ordinals are facts of a response, not arguments:
+    many sets of them are decoded side by side.
+    """
+
+    def acts(history: History) -> Tensor:
+        met = history.gated.tolist()
+        return torch.tensor([n in facts.ordinals for n, facts in zip(met, history.facts, strict=True)])
+
+    return Writer("donor_at_ordinals", lambda view: view.donor_argmax, acts=acts)
 
 
 def host_second() -> Writer:
@@ -415,6 +437,11 @@ class Arm:
         """Whether another seed could give another response."""
         return self.gate.random or self.writer.random or self.sampling is not None
 
+    @property
+    def asks_history(self) -> bool:
+        """Whether what it does at a position depends on what it did before."""
+        return self.writer.acts is not None or any(leaf.asks_history for leaf in self.gate.leaves)
+
     def check(self, vocab: int) -> None:
         """Raise BadInput if it looks at more tokens than there are."""
         top = max(self.gate.top, self.writer.top)
@@ -445,13 +472,14 @@ class Opinions:
         """Those of some positions."""
         return Opinions(*(getattr(self, name)[positions] for name in self.__slots__))
 
-    def settle(self, gate: Gate, history: History) -> tuple[Tensor, Tensor]:
+    def settle(self, arm: Arm, history: History) -> tuple[Tensor, Tensor]:
         """(gated, emitted), given what was done before each position."""
         answers = [
-            leaf.test(history) if leaf.asks_history else self.answers[..., i] for i, leaf in enumerate(gate.leaves)
+            leaf.test(history) if leaf.asks_history else self.answers[..., i] for i, leaf in enumerate(arm.gate.leaves)
         ]
-        gated = gate.combine(answers)
-        return gated, torch.where(gated, self.written, self.host_ids)
+        gated = arm.gate.combine(answers)
+        writes = gated if arm.writer.acts is None else gated & arm.writer.acts(history)
+        return gated, torch.where(writes, self.written, self.host_ids)
 
 
 def opinions(arm: Arm, view: View) -> Opinions:

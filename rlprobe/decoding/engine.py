@@ -44,20 +44,25 @@ class DecodingSettings:
     stop_ids: frozenset[int]
     context: int  # positions; a response also ends where a model can read no further
 
-    def limit(self, prompt_ids: Sequence[int]) -> int:
-        """How many tokens a response to this prompt may have."""
-        return min(self.max_new_tokens, self.context - len(prompt_ids))
+    def limit(self, prompt_ids: Sequence[int], said: int = 0) -> int:
+        """How many tokens a response to this prompt may have, whose last `said` tokens are response already."""
+        return min(self.max_new_tokens - said, self.context - len(prompt_ids))
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One response to be decoded; `known` are earlier responses to the same problem, to propose from."""
+    """One response to be decoded; `known` are earlier responses to the same problem, to propose from.
+
+    Where a response is to go on from a given beginning, that beginning stands at the end of `prompt_ids` and `said` is
+    its length: positions and the token limit count from where the response began.
+    """
 
     problem_id: str
     prompt_ids: Sequence[int]
     draw: int = 0
     known: Sequence[Sequence[int]] = ()
     facts: Facts = Facts()  # noqa: RUF009 - frozen
+    said: int = 0
 
 
 @dataclass(slots=True)
@@ -179,6 +184,11 @@ class _Row:
         return self.response.ids[-1] if self.response.ids else self.task.prompt_ids[-1]
 
     @property
+    def position(self) -> int:
+        """Of the token to come."""
+        return self.task.said + len(self.response.ids)
+
+    @property
     def to_read(self) -> list[int]:
         return [self.last, *self.proposal]
 
@@ -259,7 +269,7 @@ class _Decoder:
     def _propose(self, row: _Row, alone: bool) -> None:
         """Look for the next tokens in known texts; failing that, leave it to the host to draft some."""
         said = len(row.response.ids)
-        most = self.settings.limit(row.task.prompt_ids) - said - 1  # the token after the proposal comes for nothing
+        most = self._limit(row) - said - 1  # the token after the proposal comes for nothing
         row.proposal = [] if alone else row.proposer.propose([*row.task.prompt_ids, *row.response.ids], said, most)
         row.drafting = 0 if alone or row.proposal else min(row.proposer.draft_reach, most)
         row.drafted = row.drafting > 0
@@ -295,12 +305,12 @@ class _Decoder:
 
     def _host_ids(self, hidden: Float[Tensor, "n width"], rows: list[int]) -> list[int]:
         """What the host would say after the proposals of some rows."""
-        places = [(self.rows[r], len(self.rows[r].response.ids) + len(self.rows[r].proposal)) for r in rows]
+        places = [(self.rows[r], self.rows[r].position + len(self.rows[r].proposal)) for r in rows]
         return self._to_ids(self._view(hidden, hidden, places, alone=True).host_ids)
 
     def _opinions(self, of_host: Tensor, of_donor: Tensor) -> Opinions:
         """What the arm makes of every position in question, (positions, ...), a slice of positions at a time."""
-        places = [(row, len(row.response.ids) + j) for row in self.rows for j in range(len(row.to_read))]
+        places = [(row, row.position + j) for row in self.rows for j in range(len(row.to_read))]
         at_once = max(64, _LOGITS_AT_ONCE // len(self.players.vocabulary.ids))
         parts = [
             opinions(self.arm, self._view(of_host[s:e], of_donor[s:e], places[s:e], self.players.donor is None))
@@ -327,7 +337,7 @@ class _Decoder:
     def _commit(self, both: list[Lanes], of_all: Opinions) -> None:
         """Append what each row emits up to the first token that was not proposed, and rewind the lanes to there."""
         fired, columns = self._settled(of_all)
-        logprobs = torch.where(fired, of_all.logprobs[:, 1], of_all.logprobs[:, 0]).tolist()
+        logprobs = torch.where(columns == of_all.written, of_all.logprobs[:, 1], of_all.logprobs[:, 0]).tolist()
         emitted, host_ids, gated = self._to_ids(columns), self._to_ids(of_all.host_ids), fired.tolist()
         start, rewind = 0, []
         for row in self.rows:
@@ -345,26 +355,27 @@ class _Decoder:
 
     def _settled(self, of_all: Opinions) -> tuple[Tensor, Tensor]:
         """(gated, emitted columns) of every position, each given what its row did before it."""
-        if not any(leaf.asks_history for leaf in self.arm.gate.leaves):
-            return of_all.settle(self.arm.gate, NO_HISTORY)
+        if not self.arm.asks_history:
+            return of_all.settle(self.arm, NO_HISTORY)
         start, parts = 0, []
         for row in self.rows:
             asked = len(row.proposal) + 1
-            parts.append(self._settled_in(row.response, of_all.at(slice(start, start + asked))))
+            parts.append(self._settled_in(row, of_all.at(slice(start, start + asked))))
             start += asked
         gated, emitted = zip(*parts, strict=True)
         return torch.cat(gated), torch.cat(emitted)
 
-    def _settled_in(self, response: Response, asked: Opinions) -> tuple[Tensor, Tensor]:
+    def _settled_in(self, row: _Row, asked: Opinions) -> tuple[Tensor, Tensor]:
         """The same for one row. What is done at a position depends on earlier ones alone, so every repetition settles
-        one more position."""
-        edits, fired = response.edits, sum(response.gated)
+        one more position, and one that changes nothing has settled them all."""
+        edits, fired, facts = row.response.edits, sum(row.response.gated), [row.task.facts] * len(asked.host_ids)
         gated, emitted = torch.zeros_like(asked.host_ids, dtype=torch.bool), asked.host_ids
-        for _ in range(len(gated) + 1):
+        while True:
             edited = (emitted != asked.host_ids).long()
-            before = History(edits + edited.cumsum(0) - edited, fired + gated.cumsum(0) - gated.long())
-            gated, emitted = asked.settle(self.arm.gate, before)
-        return gated, emitted
+            before = History(edits + edited.cumsum(0) - edited, fired + gated.cumsum(0) - gated.long(), facts)
+            last, (gated, emitted) = (gated, emitted), asked.settle(self.arm, before)
+            if torch.equal(gated, last[0]) and torch.equal(emitted, last[1]):
+                return gated, emitted
 
     def _taken(self, row: _Row, emitted: list[int]) -> int:
         """How many of the emitted tokens follow what was really said: to the first surprise or stop id, inclusive."""
@@ -372,6 +383,9 @@ class _Decoder:
             if token != proposed or token in self.settings.stop_ids:
                 return n + 1
         return len(emitted)
+
+    def _limit(self, row: _Row) -> int:
+        return self.settings.limit(row.task.prompt_ids, row.task.said)
 
     def _to_ids(self, columns: Tensor) -> list[int]:
         return self.players.vocabulary.ids[columns.cpu()].tolist()
@@ -384,7 +398,7 @@ class _Decoder:
             row = self.rows[r]
             if row.response.ids[-1] in self.settings.stop_ids:
                 row.response.stop = Stop.EOS
-            elif len(row.response.ids) < self.settings.limit(row.task.prompt_ids):
+            elif len(row.response.ids) < self._limit(row):
                 continue
             responses[row.number] = row.response
             last = self.rows.pop()

@@ -37,13 +37,13 @@ def _batch(
     ids = torch.nn.utils.rnn.pad_sequence(prompts, batch_first=True)
     while True:
         host_logits, donor_logits = (_next_logits(lanes, head, ids, counts) for lanes, head in both)
-        at = torch.tensor([len(response.ids) for response in responses])
+        at = torch.tensor([task.said + len(r.ids) for r, task in zip(responses, tasks, strict=True)])
         facts = [task.facts for task in tasks]
         view = View(host_logits, donor_logits, Noise(keys, at), facts, arm.sampling, arm.donor_stream)
         opinion = opinions(arm, view)
         edited = [sum(a != b for a, b in zip(r.ids, r.host_ids, strict=True)) for r in responses]
-        history = History(torch.tensor(edited), torch.tensor([sum(r.gated) for r in responses]))
-        gated, emitted = opinion.settle(arm.gate, history)
+        history = History(torch.tensor(edited), torch.tensor([sum(r.gated) for r in responses]), facts)
+        gated, emitted = opinion.settle(arm, history)
         going = []
         for r, (response, task) in enumerate(zip(responses, tasks, strict=True)):
             if _ended(response, task, settings):
@@ -51,7 +51,7 @@ def _batch(
             response.ids.append(int(players.vocabulary.ids[emitted[r]]))
             response.host_ids.append(int(players.vocabulary.ids[opinion.host_ids[r]]))
             response.gated.append(bool(gated[r]))
-            response.logprobs.append(float(opinion.logprobs[r, int(gated[r])]))
+            response.logprobs.append(float(opinion.logprobs[r, int(emitted[r] == opinion.written[r])]))
             going.append(not _ended(response, task, settings))
         if not any(going):
             return
@@ -68,4 +68,4 @@ def _ended(response: Response, task: Task, settings: DecodingSettings) -> bool:
     if response.ids and response.ids[-1] in settings.stop_ids:
         response.stop = Stop.EOS
         return True
-    return len(response.ids) >= settings.limit(task.prompt_ids)
+    return len(response.ids) >= settings.limit(task.prompt_ids, task.said)

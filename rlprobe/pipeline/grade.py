@@ -1,19 +1,33 @@
-"""`rlprobe grade RUN`: grade a run again, without its models, and write its summary anew."""
+"""`rlprobe grade RUN`: grade a run again, without its models, and write its summaries anew."""
 
 from pathlib import Path
 
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
-from rlprobe.pipeline import stages
+from rlprobe.errors import BadInput
+from rlprobe.pipeline import intervene, stages
 from rlprobe.pipeline.disagree import summarise_run
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Written
 from rlprobe.problems.grading import GraderSettings
+from rlprobe.runs import Run
 
 
-def grade(path: Path, settings: GraderSettings, reading: Reading, reporter: Reporter) -> Written:
+def grade(path: Path, settings: GraderSettings, reading: Reading, reporter: Reporter) -> list[Written]:
     """Verdicts by another grader or answer policy; rollouts and token tables stay as they are."""
     run = runs.read(path)
     with run.locked():
-        layer = stages.grade(run, settings, reporter)
-        return summarise_run(run, layer, reading)
+        return summarise_all(run, run.path / intervene.SUMMARY, settings, reading, reporter)
+
+
+def summarise_all(
+    run: Run, saved_arms: Path, settings: GraderSettings, reading: Reading, reporter: Reporter
+) -> list[Written]:
+    """Grade what is not graded, and write every summary that the run has the tables for."""
+    layer = stages.grade(run, settings, reporter)
+    written = [summarise_run(run, layer, reading)] if run.arms("tokens") else []
+    if saved_arms.exists():
+        written.append(intervene.summarise_again(run, layer, saved_arms, reading))
+    if not written:
+        raise BadInput(f"{run.path} has neither token tables nor interventions yet: there is nothing to summarise")
+    return written

@@ -1,7 +1,9 @@
 """`rlprobe intervene`: one model decodes, chosen tokens are replaced, and the answers are graded."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import pandas as pd
 
@@ -27,6 +29,7 @@ from rlprobe.reporting.intervene.text import show
 from rlprobe.runs import Run
 
 REPORT = Report(TABLES, FIGURES, show)
+SUMMARY = "interventions.json"
 DEFAULT_MODES = ("oracle", "random", "entropy")
 _SIGNALS = {"entropy": "entropy", "inverse": "entropy", "margin": "margin", "kl": "kl", "js": "js", "delta": "delta"}
 
@@ -89,7 +92,8 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
             known.append(named.arm.spec)
             _log(run, named, took)
         layer = stages.grade(run, settings.grader, reporter)
-        written = summarise_arms(run, layer, arms, settings.reading)
+        entries = [_entry(named) for named in arms if named.mode not in MEMBERS]
+        written = summarise_arms(run, layer, entries, _ends(arms), settings.reading)
     for name in run.broken:
         reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
     return written
@@ -134,21 +138,30 @@ def chosen(choice: ArmChoice, options: Options) -> list[Named]:
     return list({named.arm.spec: named for named in found}.values())
 
 
-def summarise_arms(run: Run, layer: str, arms: Sequence[Named], reading: Reading) -> Written:
-    """Read the arms of a run, and write their summary, tables and figures."""
-    keys = {named.arm.spec for named in arms} | set(MEMBERS)
-    rollouts, verdicts = (_only(run.table(name).to_pandas(), keys) for name in ("rollouts", layer))
-    ends = {n.arm.spec: (n.mode, n.arm.seed) for n in arms if n.mode in MEMBERS}
-    if ends:  # sampled arms are compared with sampled ends
-        rollouts, verdicts = _with_ends(rollouts, ends), _with_ends(verdicts, ends)
-    entries = [_entry(named) for named in arms if named.mode not in MEMBERS]
+def summarise_arms(
+    run: Run, layer: str, entries: Sequence[NamedArm], ends: dict[str, list[str]], reading: Reading
+) -> Written:
+    """Read some arms of a run, and write their summary, tables and figures.
+
+    `ends` is empty, or says which sampled arms stand for the greedy base and rl: their names in the order of draws.
+    """
+    keys = {entry.name for entry in entries} | {name for names in ends.values() for name in names}
+    keys |= set() if ends else set(MEMBERS)
+    rollouts, verdicts = (_only(run.table(name).to_pandas(), keys, ends) for name in ("rollouts", layer))
     summary = {
         "about": run.about,
         "specs": [asdict(entry) for entry in entries],
+        "ends": ends,
         "problems": problems_of(run, verdicts, reading.answer),
         **summarise(rollouts, verdicts, entries, reading, run.left_out()),
     }
-    return REPORT.write(run, "interventions.json", summary)
+    return REPORT.write(run, SUMMARY, summary)
+
+
+def summarise_again(run: Run, layer: str, saved: Path, reading: Reading) -> Written:
+    """The same for the arms that an earlier summary, a file `saved`, speaks of."""
+    earlier = json.loads(saved.read_text(encoding="utf-8"))
+    return summarise_arms(run, layer, [NamedArm(**spec) for spec in earlier["specs"]], earlier["ends"], reading)
 
 
 def _arms(prepared: Prepared, run: Run, settings: InterveneSettings, reporter: Reporter) -> list[Named]:
@@ -182,16 +195,19 @@ def _entry(named: Named) -> NamedArm:
     )
 
 
-def _only(table: pd.DataFrame, arms: set[str]) -> pd.DataFrame:
-    return table[table["arm"].isin(arms)]
+def _ends(arms: Sequence[Named]) -> dict[str, list[str]]:
+    """The sampled arms that stand for base and rl, if the arms are sampled."""
+    found = {m: [n.arm.spec for n in arms if n.mode == m] for m in MEMBERS}
+    return found if any(found.values()) else {}
 
 
-def _with_ends(table: pd.DataFrame, ends: dict[str, tuple[str, int]]) -> pd.DataFrame:
-    """Sampled ends in the place of the greedy ones: a seed is a draw."""
-    table = table[~table["arm"].isin(MEMBERS)].copy()
-    for spec, (member, seed) in ends.items():
-        rows = table["arm"] == spec
-        table.loc[rows, "draw"], table.loc[rows, "arm"] = seed, member
+def _only(table: pd.DataFrame, arms: set[str], ends: dict[str, list[str]]) -> pd.DataFrame:
+    """The rows of some arms, sampled ends under the names of the greedy ones: a seed is a draw."""
+    table = table[table["arm"].isin(arms)].copy()
+    for member, names in ends.items():
+        for draw, name in enumerate(names):
+            rows = table["arm"] == name
+            table.loc[rows, "draw"], table.loc[rows, "arm"] = draw, member
     return table
 
 

@@ -3,7 +3,7 @@
 Each does what the run still lacks, a shard at a time, and can be stopped anywhere.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -24,7 +24,7 @@ def decode_greedy_arm(prepared: Prepared, run: Run, member: str, share: Share, r
     """The member's own greedy responses, as the arm that is called like it."""
     shards = run.missing("rollouts", member, prepared.compute.block, share)
     with reporter.task(f"{member} answers", sum(s.stop - s.start for s in shards), "problems") as meter:
-        watch = Watch(meter.emitted, lambda rows: _halved(run, reporter, member, rows))
+        watch = Watch(meter.emitted, lambda rows: halved(run, reporter, member, rows))
         for shard in shards:
             run.write_shard("rollouts", shard, rollouts_table(_decode(prepared, run, shard, watch)))
             meter.advance(shard.stop - shard.start)
@@ -37,11 +37,11 @@ def decode_arm(
     arm, took = named.arm, Counts()
     shards = run.missing("rollouts", arm.spec, prepared.compute.block, share)
     with reporter.task(f"{named.label} ({arm.spec})", sum(s.stop - s.start for s in shards), "problems") as meter:
-        watch = Watch(meter.emitted, lambda rows: _halved(run, reporter, arm.spec, rows))
+        watch = Watch(meter.emitted, lambda rows: halved(run, reporter, arm.spec, rows))
         for shard in shards:
             players = Players(prepared.pair.member(arm.host), prepared.pair.member(arm.donor), prepared.pair.vocabulary)
             tasks = _tasks(prepared, run, shard, known, named)
-            responses, counts = decode(players, arm, tasks, _decoding_settings(prepared), watch)
+            responses, counts = decode(players, arm, tasks, decoding_settings(prepared), watch)
             rollouts = [_rollout(arm.spec, t, r) for t, r in zip(tasks, responses, strict=True)]
             run.write_shard("rollouts", shard, rollouts_table(rollouts))
             took.add(counts)
@@ -74,7 +74,7 @@ def grade(run: Run, settings: GraderSettings, reporter: Reporter) -> str:
     with reporter.task("grading", len(shards), "shards") as meter, Grader(settings) as grader:
         for shard in shards:
             rollouts = rollouts_of(run.read_shard("rollouts", shard))
-            texts = [response_text(tokenizer, rollout, stop_ids) for rollout in rollouts]
+            texts = [response_text(tokenizer, rollout.response_ids, stop_ids) for rollout in rollouts]
             graded = grader.grade_many([(t, gold[r.problem_id]) for t, r in zip(texts, rollouts, strict=True)])
             run.write_shard(layer, shard, _grades_table(rollouts, graded))
             meter.advance()
@@ -93,9 +93,9 @@ def rollouts_of(table: pa.Table) -> list[Rollout]:
     return [Rollout(**{**row, "stop": Stop(row["stop"]), "made": Made(row["made"])}) for row in table.to_pylist()]
 
 
-def response_text(tokenizer: Any, rollout: Rollout, stop_ids: set[int]) -> str:
+def response_text(tokenizer: Any, response_ids: Sequence[int], stop_ids: Collection[int]) -> str:
     """The response as text, without the stop id that ended it."""
-    ids = list(rollout.response_ids)
+    ids = list(response_ids)
     return tokenizer.decode(ids[:-1] if ids and ids[-1] in stop_ids else ids)
 
 
@@ -141,7 +141,8 @@ def _rollout(arm: str, task: Task, response: Response) -> Rollout:
     )
 
 
-def _decoding_settings(prepared: Prepared) -> DecodingSettings:
+def decoding_settings(prepared: Prepared) -> DecodingSettings:
+    """What decides responses in a run."""
     pair = prepared.pair
     return DecodingSettings(prepared.compute.max_new_tokens, prepared.batch_size, pair.stop_ids, pair.context)
 
@@ -155,11 +156,12 @@ def _decode(prepared: Prepared, run: Run, shard: Shard, watch: Watch) -> list[Ro
     ]
     player = Players(prepared.pair.member(shard.arm), None, prepared.pair.vocabulary)
     alone = Arm(never(), donor_argmax(), shard.arm)
-    responses, _ = decode(player, alone, tasks, _decoding_settings(prepared), watch)
+    responses, _ = decode(player, alone, tasks, decoding_settings(prepared), watch)
     return [_rollout(shard.arm, task, response) for task, response in zip(tasks, responses, strict=True)]
 
 
-def _halved(run: Run, reporter: Reporter, member: str, rows: int) -> None:
+def halved(run: Run, reporter: Reporter, member: str, rows: int) -> None:
+    """Memory ran out, and decoding goes on with fewer rows."""
     run.log("out_of_memory", arm=member, rows=rows)
     reporter.note(f"{member}: out of memory, going on with {rows} rows")
 

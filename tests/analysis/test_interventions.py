@@ -146,6 +146,55 @@ def test_one_differing_token_is_no_identity():
     assert found["answers"]["last"]["recovery"]["low"] < 1 < found["answers"]["last"]["recovery"]["high"]
 
 
+def test_an_arm_that_happens_to_say_what_rl_says_is_no_identity_and_not_certain():
+    tables = verdicts(base="wwwwwwww", rl="cccccccc", kl="cccccccc")
+    tables[0]["response_ids"] = tables[0]["host_ids"] = [[1, 2, 3 + (arm == "base")] for arm in tables[0]["arm"]]
+    found = summarise(*tables, [arm("kl", spec="kl_above(0.1) x donor_argmax x base")], READING)["arms"]["kl"]
+    assert found["identical"]["rl"]["value"] == 1
+    assert found["identity"] is None
+    assert found["answers"]["last"]["recovery"]["low"] < 1
+
+
+@pytest.mark.parametrize(
+    ("gate", "writer", "host", "end"),
+    [
+        ("disagree", "donor_argmax", "base", "rl"),
+        ("always", "donor_draw", "rl", "base"),
+        ("never", "host_second", "rl", "rl"),
+        ("reranked(5)", "donor_argmax", "base", None),
+        ("disagree", "host_random(20)", "base", None),
+    ],
+)
+def test_what_is_an_identity_follows_from_gate_and_writer(gate, writer, host, end):
+    assert arm("x", host=host, spec=f"{gate} x {writer} x {host}").identity == end
+
+
+def test_arms_of_one_label_that_are_not_of_one_kind_are_not_pooled():
+    tables = verdicts(base="wwww", rl="cccc", a="cccw", b="cwww", c="wwww")
+    specs = {"a": "disagree x host_random(5) x base", "b": "disagree x host_random(20) x base"}
+    arms = [arm(name, "random", seed=0, spec=f"{spec} x seed=0") for name, spec in specs.items()]
+    arms.append(arm("c", "random", seed=1, spec=f"{specs['b']} x seed=1"))
+    found = summarise(*tables, arms, READING)["arms"]
+    assert list(found)[1:-1] == [f"random: {spec}" for spec in specs.values()]
+    assert [found[f"random: {spec}"]["names"] for spec in specs.values()] == [["a"], ["b", "c"]]
+
+
+def test_where_the_ends_are_sampled_a_seed_is_compared_with_the_draw_of_its_number():
+    parts = []
+    for seed in (0, 1):
+        rollouts, grades = verdicts(base="wwwww", rl="ccccc", **{f"always#{seed}": "ccccc"})
+        ids = [[1, 7 + seed, 2 if name == "base" else 3] for name in rollouts["arm"]]
+        draws = [seed if name in ("base", "rl") else 0 for name in rollouts["arm"]]
+        parts.append((rollouts.assign(response_ids=ids, host_ids=ids, draw=draws), grades.assign(draw=draws)))
+    tables = [pd.concat(both, ignore_index=True) for both in zip(*parts, strict=True)]
+    spec = "always x donor_draw x base x T=1,top_p=1 x seed={}"
+    arms = [arm(f"always#{seed}", "always", seed=seed, spec=spec.format(seed)) for seed in (0, 1)]
+    found = summarise(*tables, arms, READING)["arms"]["always"]
+    assert found["identical"]["rl"]["value"] == 1
+    assert found["identity"] == "rl"
+    assert found["answers"]["last"]["against"]["base"]["test"] == "paired bootstrap"
+
+
 def test_a_backward_arm_goes_from_rl_down_to_the_base_by_the_same_formula():
     tables = verdicts(base="wwwwwwwc", rl="cccccccc", oracle="wwwwwwwc", entropy="cccwwwwc")
     arms = [arm("oracle", host="rl"), arm("entropy", host="rl")]

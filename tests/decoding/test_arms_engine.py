@@ -43,7 +43,7 @@ def tasks_for(pair, n: int, seed: int, known: bool) -> list[Task]:
         of = DecodingSettings(NEW, 4, frozenset({0, 9}), 256)
         ends = [decode_greedily(pair.member(m), pair.vocabulary, prompts, of) for m in ("base", "rl")]
         texts = [[base.ids, rl.ids] for base, rl in zip(*ends, strict=True)]
-    facts = Facts(frozenset({0, 3, 4, 11}), 0.3)
+    facts = Facts(frozenset({0, 3, 4, 11}), 0.3, frozenset({0, 2, 3, 5}))
     return [Task(f"p{i}", p, i % 2, known, facts) for i, (p, known) in enumerate(zip(prompts, texts, strict=True))]
 
 
@@ -85,6 +85,7 @@ ARMS = {
     "or, not": lambda: (~arms.disagree() | arms.bernoulli(0.2), arms.host_second()),
     "replayed": lambda: (arms.replayed(), arms.host_second()),
     "oracle rate": lambda: (arms.oracle_rate(), arms.donor_argmax()),
+    "ordinals": lambda: (arms.disagree(), arms.donor_at_ordinals()),
 }
 
 

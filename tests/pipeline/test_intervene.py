@@ -168,3 +168,13 @@ def test_a_dry_run_names_the_arms(intervene):
     assert code == 0
     assert "(disagree & bernoulli(0.25)) x donor_argmax x base" in out
     assert not (intervene.tmp_path / "run").exists()
+
+
+def test_interventions_are_graded_again_without_models(intervene, rlprobe):
+    assert intervene("--mode", "oracle", "--mode", "random", "--seeds", 1)[0] == 0
+    before = json.loads((intervene.tmp_path / "run" / "interventions.json").read_text())
+    code, out, err = rlprobe("grade", intervene.tmp_path / "run", "--answer", "first", "--json")
+    assert code == 0, err
+    after = json.loads(out)
+    assert after["specs"] == before["specs"]
+    assert after["reading"]["answer"] == "first"

@@ -1,5 +1,7 @@
 """The figures of `rlprobe intervene`: that they can be drawn, from what, and that every arm can be read."""
 
+from itertools import pairwise
+
 import matplotlib as mpl
 import numpy as np
 import pandas as pd
@@ -84,7 +86,7 @@ def test_the_names_of_many_bars_do_not_overlap(full):
     figure, _ = render(FIGURES["interventions"], full)
     boxes = [label.get_window_extent() for label in figure.axes[0].get_yticklabels()]
     assert len(boxes) == len(full["arms"]) == 25
-    assert all(above.y0 >= below.y1 for above, below in zip(boxes, boxes[1:], strict=False))
+    assert all(above.y0 >= below.y1 for above, below in pairwise(boxes))
 
 
 def test_the_dose_figure_has_a_line_a_sweep_through_its_edited_shares_and_a_marker_for_the_others(full):

@@ -4,6 +4,7 @@ Knows no models and no disk.
 """
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,8 @@ from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of
 from rlprobe.reporting.intervene.tables import name_of
 
 # The order of the bars between base and RL; other modes follow as they were given.
-ORDER = ("oracle", "oracle-reranked", "entropy", "inverse", "random", "resample")
+ORDER: tuple[str, ...] = ("oracle", "oracle-reranked", "entropy", "inverse")
+ORDER += ("random", "random-top5", "random-replayed", "random-positions", "resample", "matched")
 # what stands where the gate fires: its colour, and its words in the key
 WRITES = {
     "donor": ("#009E73", "writes the donor's token"),
@@ -25,7 +27,8 @@ WRITES = {
     "other": ("#9A9A9A", "writes another token (control)"),
 }
 SWEPT = ("#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#555555", "#8B6914")  # of families with several points
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "*", "d", "8")
+SWEPT_LINES = ("-", ":")  # the second where there are more families than colours
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "p", "h", "d", "8", "*")
 WIDEST_LINEAR = 30  # the largest edited share over the smallest above 0 that a linear axis still shows
 TICKS = np.outer(10.0 ** np.arange(-6, 1), [1, 3]).ravel()  # shares
 
@@ -35,8 +38,8 @@ TICKS = np.outer(10.0 ** np.arange(-6, 1), [1, 3]).ravel()  # shares
 
 def interventions_data(summary: dict[str, Any]) -> pd.DataFrame:
     """One row an arm: its accuracy with low and high, and the shares of its tokens that were gated and edited."""
-    arms = [_point(title, arm, summary["reading"]) for title, arm in summary["arms"].items()]
-    return pd.DataFrame(sorted(arms, key=lambda arm: _place(arm["mode"])))
+    in_order = sorted(summary["arms"].items(), key=lambda entry: _place(entry[1]["mode"]))
+    return pd.DataFrame([_point(title, arm, summary["reading"]) for title, arm in in_order])
 
 
 def _point(title: str, arm: dict, reading: dict) -> dict[str, Any]:
@@ -69,7 +72,7 @@ def _place(mode: str) -> int:
 
 def interventions_size(data: pd.DataFrame) -> tuple[float, float]:
     """As high as its bars need."""
-    return 6.0, 1.2 + 0.19 * len(data)
+    return 6.5, 1.2 + 0.19 * len(data)
 
 
 def draw_interventions(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
@@ -116,13 +119,13 @@ def _end_lines(line: Any, data: pd.DataFrame) -> None:
 
 def _columns(ax: Axes, data: pd.DataFrame) -> None:
     """Beside each bar what it took: tokens edited and tokens gated, as columns of numbers."""
-    style: dict[str, Any] = {"transform": ax.get_yaxis_transform(), "ha": "right", "fontsize": 7}
-    for x, name in ((1.12, "edited"), (1.24, "gated")):
+    style: dict[str, Any] = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
+    for right, name in ((46, "edited"), (90, "gated")):
         shares = data[name].dropna()
         if len(shares):
-            ax.text(x, -0.75, name, va="bottom", **style)
-        for row, share in zip(np.flatnonzero(data[name].notna()), shares, strict=True):
-            ax.text(x, row, f"{100 * share:.2f} %", va="center_baseline", **style)
+            ax.annotate(name, (1, -0.75), (right, 0), va="bottom", fontsize=7, **style)
+        for row, share in zip(np.flatnonzero(data[name].notna()).tolist(), shares, strict=True):
+            ax.annotate(f"{100 * share:.2f} %", (1, row), (right, 0), va="center_baseline", fontsize=7, **style)
 
 
 def _key(ax: Axes, handles: list[Any]) -> None:
@@ -153,22 +156,25 @@ def draw_dose(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     _end_lines(ax.axhline, data)
     points = data[~data["arm"].isin(MEMBERS)].dropna(subset=["edited", "accuracy"])
     families = [family for _, family in points.groupby("family", sort=False)]
-    swept = iter(SWEPT * len(families))
-    for marker, family in zip(MARKERS * len(families), families, strict=False):
-        _family(ax, family, marker, next(swept) if len(family) > 1 else "#000000")
+    swept = zip(cycle((colour, line) for line in SWEPT_LINES for colour in SWEPT), cycle(MARKERS), strict=False)
+    alone = zip(cycle([("#000000", "none")]), cycle(MARKERS), strict=False)
+    for family in families:
+        (colour, line), marker = next(swept if len(family) > 1 else alone)
+        _family(ax, family, marker, colour, line)
     _edited_axis(ax, points["edited"])
     ax.set(ylim=(-0.02, 1.02), ylabel=_accuracy_label(data), title="Accuracy against tokens edited")
     in_percent(ax.yaxis)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=1.8)
+    handles, _ = ax.get_legend_handles_labels()
+    if handles:
+        ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=1.8)
     sns.despine(ax=ax)
 
 
-def _family(ax: Axes, points: pd.DataFrame, marker: str, colour: str) -> None:
+def _family(ax: Axes, points: pd.DataFrame, marker: str, colour: str, line: str) -> None:
     """The points of one family, joined, each with its interval."""
     ends = np.abs(points[["low", "high"]].sub(points["accuracy"], axis=0).fillna(0).to_numpy()).T
-    style: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 4.5, "linewidth": 1.0, "elinewidth": 0.6}
-    style |= {"markeredgecolor": "white", "markeredgewidth": 0.4, "clip_on": False}
-    style |= {"linestyle": "-" if len(points) > 1 else "none"}
+    style: dict[str, Any] = {"color": colour, "linestyle": line, "linewidth": 1.0, "elinewidth": 0.6}
+    style |= {"marker": marker, "markersize": 4.5, "markeredgecolor": "white", "markeredgewidth": 0.4, "clip_on": False}
     label = points["family"].iloc[0]
     ax.errorbar(points["edited"], points["accuracy"], yerr=ends, label=label, **style)
 

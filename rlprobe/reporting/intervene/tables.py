@@ -30,7 +30,7 @@ def interventions_table(summary: Summary) -> pd.DataFrame:
     columns = ["arm", "host", "accuracy", "gated", "edited", "no-ops", "gated per response", "edits per response"]
     columns += ["recovery", "p against base", "p against RL", "test", "repaired against base", "broken against base"]
     columns += ["repaired against RL", "broken against RL", "identical to base", "identical to RL"]
-    return table_of(rows, [*columns, "truncated", "mean length", "problems", "responses", "ungraded"])
+    return table_of(rows, [*columns, "truncated", "mean length", "problems", "responses", "ungraded", "specification"])
 
 
 def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
@@ -51,13 +51,14 @@ def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
         "mean length": Cell.of(arm["length"]),
         **{name: arm[name] for name in ("problems", "responses")},
         "ungraded": found["ungraded"],
+        "specification": arm["spec"],
     }
 
 
 def _against(end: str, test: dict | None) -> dict[str, Any]:
     """The columns that compare an arm with one end; empty for the end itself."""
     names = {"p": "p_value", "repaired": "repaired", "broken": "broken"}
-    return {f"{column} against {name_of(end)}": _number(test and test[key]) for column, key in names.items()}
+    return {f"{column} against {name_of(end)}": _number(test[key] if test else None) for column, key in names.items()}
 
 
 def _number(value: float | None) -> Any:

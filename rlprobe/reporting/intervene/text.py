@@ -32,7 +32,7 @@ def _arms(summary: Summary) -> Table:
     table = open_table("arm", "accuracy\n%", "gated\n%", "edited\n%", "recovery", "p against\nbase")
     for i, column in enumerate(table.columns):
         column.no_wrap, column.overflow = i > 0, "fold"  # a composed gate may have a long name
-    *_, last, _ = ["", *summary["arms"]]
+    last = [title for title in summary["arms"] if title != "rl"][-1]
     for title, arm in summary["arms"].items():
         table.add_row(*texts_of(_line(title, arm, summary["reading"]["answer"])), end_section=title in ("base", last))
     return table
@@ -41,12 +41,12 @@ def _arms(summary: Summary) -> Table:
 def _line(title: str, arm: dict, answer: str) -> list[Any]:
     """An arm's numbers; an identity is called one; the ends recover 0 and 1 by definition."""
     found, identity = arm["answers"][answer], arm["identity"]
-    marked = f" = {name_of(identity)}" if identity and title not in MEMBERS else ""
+    is_identity = identity is not None and title not in MEMBERS and found["recovery"]["value"] is not None
     return [
         name_of(title),
         _fixed(found["accuracy"], 1, scale=100),
         *(Cell(value and 100 * value) for value in (arm["gated"]["value"], arm["edited"]["value"])),
-        _fixed(found["recovery"], 2) + marked,
+        _fixed(found["recovery"], 2) + (f" = {name_of(identity)}" if is_identity else ""),
         Cell(found["against"]["base"] and found["against"]["base"]["p_value"]),
     ]
 

@@ -1,0 +1,369 @@
+"""`rlprobe flips`: which single tokens matter, and which few of RL's tokens together make a wrong answer right?
+
+Single flips: at each disagreement along the base's own greedy text RL's token is written once, and the base goes on
+alone. Needed edits: where the base is wrong and RL is right, ddmin (analysis/minimal.py) looks for few edits that keep
+the answer right; an edit is the ordinal of the disagreement met, since positions move when an earlier edit is dropped.
+The two are one family: a single flip is the edit set {n}, the empty set is the base's own text, every edit is RL's.
+
+A run that has greedy responses and their token table is needed; nothing in it is changed. What is found lies in
+
+    flips/GRADER/single/SCOPE        one row a flip
+    flips/GRADER/needed-TRIALS/SCOPE one row a problem
+
+by shards of problems, where SCOPE is `solved`, `all` or one problem.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+import pandas as pd
+import pyarrow as pa
+
+from rlprobe import runs
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.flips import summarise
+from rlprobe.analysis.minimal import Search
+from rlprobe.decoding.edits import Edits, Ends, Flip, decode_edits, decode_flips, every_edit
+from rlprobe.decoding.engine import DecodingSettings, Players, Response, Watch
+from rlprobe.errors import BadInput
+from rlprobe.pairs.loading import PairChoice, load_tokenizer
+from rlprobe.pipeline import stages
+from rlprobe.pipeline.disagree import notices
+from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, Prepared, ProblemChoice, prepare
+from rlprobe.pipeline.progress import Meter, Reporter
+from rlprobe.pipeline.written import Report, Written
+from rlprobe.problems.grading import Grader, GraderSettings
+from rlprobe.records import FLIP_SCHEMA, MEMBERS, NEEDED_SCHEMA, Problem, SearchEnd, Status
+from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES
+from rlprobe.reporting.flips.text import show
+from rlprobe.runs import Run, Shard
+
+# (response text, gold) pairs -> whether each is right; None where there is no verdict
+Judge = Callable[[Sequence[tuple[str, str]]], list[bool | None]]
+
+Rows = Mapping[str, Sequence[Mapping[str, Any]]]  # of the table of single flips, by problem_id
+
+_FLIP_KEY = ("ordinal", "position", "base_id", "rl_id")
+_TOKEN_COLUMNS = ["problem_id", "position", "token_id", "argmax_base", "argmax_rl"]
+
+
+@dataclass(frozen=True)
+class FlipChoice:
+    """Which problems: by default those that RL gets right and the base wrong. `most_trials`: edit sets a problem."""
+
+    problem: str | None = None
+    all_problems: bool = False
+    most_trials: int = 256
+
+    def __post_init__(self) -> None:
+        if self.problem is not None and self.all_problems:
+            raise BadInput("give either --problem or --all, not both")
+
+    @property
+    def scope(self) -> str:
+        """What the shards of these problems are called."""
+        return f"problem {self.problem}" if self.problem is not None else "all" if self.all_problems else "solved"
+
+
+@dataclass(frozen=True)
+class FlipSettings:
+    """What `rlprobe flips` is asked for."""
+
+    pair: PairChoice
+    problems: ProblemChoice
+    compute: ComputeChoice
+    output: OutputChoice
+    reading: Reading
+    grader: GraderSettings
+    flips: FlipChoice
+
+
+@contextmanager
+def graded(settings: GraderSettings) -> Iterator[Judge]:
+    """Judging by the grader, whose worker lives as long as this does."""
+
+    def judge(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
+        found = [getattr(verdicts, settings.answer).status for verdicts in grader.grade_many(pairs)]
+        return [None if status is None else status is Status.CORRECT for status in found]
+
+    with Grader(settings) as grader:
+        yield judge
+
+
+def flips(
+    settings: FlipSettings,
+    reporter: Reporter,
+    judging: Callable[[GraderSettings], AbstractContextManager[Judge]] = graded,
+) -> Written:
+    """Flip and search what the run still lacks, then summarise it."""
+    prepared = prepare(settings.pair, settings.problems, settings.compute, settings.output, {})
+    for line in notices(prepared):
+        reporter.note(line)
+    run = _finished_run(prepared)
+    with run.locked(), judging(settings.grader) as judge:
+        layers = Layers.of(settings)
+        bench = Bench(prepared, run, judge, settings.flips, reporter)
+        for layer, make in ((layers.single, bench.single), (layers.needed, partial(bench.needed, layers.single))):
+            _fill(bench, layer, make, _missing(run, prepared, layer, settings))
+        written = _summarised(run, layers, settings)
+    for name in run.broken:
+        reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
+    return written
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Where in the run the two tables lie: verdicts of other graders, and longer searches, are kept apart."""
+
+    single: str
+    needed: str
+
+    @classmethod
+    def of(cls, settings: FlipSettings) -> "Layers":
+        """Those of the settings."""
+        grader = f"flips/{settings.grader.key}"
+        return cls(f"{grader}/single", f"{grader}/needed-{settings.flips.most_trials}")
+
+
+# ---- what there is to do ---------------------------------------------------------------------------------------------
+
+
+def _finished_run(prepared: Prepared) -> Run:
+    """The run of these settings, which has to be there: nothing is decoded here but flips."""
+    if not (prepared.out / "run.json").exists():
+        raise BadInput(f"{prepared.out} is no run yet; run `rlprobe disagree` with the same options first")
+    return runs.create_or_resume(prepared.out, prepared.identity, prepared.about)
+
+
+def _missing(run: Run, prepared: Prepared, layer: str, settings: FlipSettings) -> list[Shard]:
+    """The shards to make, of which every response and token table is there. Raises BadInput where one is not."""
+    choice, share, block = settings.flips, settings.output.share, prepared.compute.block
+    if choice.problem is not None:
+        at = _index(run, choice.problem)
+        wanted = [shard for shard in run.missing(layer, choice.scope, 1) if shard.start == at]
+    else:
+        here = min(len(prepared.problems), len(run.problems()))
+        found = run.missing(layer, choice.scope, block, share)
+        wanted = [Shard(s.arm, s.start, min(s.stop, here)) for s in found if s.start < here]
+    lacking = [shard for member in MEMBERS for shard in run.missing("rollouts", member, block, share)]
+    lacking += run.lacking("tokens", "rollouts", "base")
+    if any(a.start < b.stop and b.start < a.stop for a in wanted for b in lacking):
+        raise BadInput(
+            f"{run.path} lacks greedy responses of both models, or the token table of the base's; "
+            "run `rlprobe disagree` with the same options first"
+        )
+    return wanted
+
+
+def _index(run: Run, problem_id: str) -> int:
+    for number, problem in enumerate(run.problems()):
+        if problem.problem_id == problem_id:
+            if reason := run.left_out().get(problem_id):
+                raise BadInput(f"the problem {problem_id!r} has no responses in {run.path}: {reason}")
+            return number
+    raise BadInput(f"{run.path} holds no problem {problem_id!r}; its problems.parquet lists them")
+
+
+def _fill(bench: "Bench", layer: str, make: Callable[[Shard, Watch], pa.Table], shards: Sequence[Shard]) -> None:
+    name = layer.rpartition("/")[2]
+    with bench.reporter.task(name, sum(s.stop - s.start for s in shards), "problems") as meter:
+        for shard in shards:
+            bench.run.write_shard(layer, shard, make(shard, bench.watch(meter, name)))
+            meter.advance(shard.stop - shard.start)
+
+
+def _summarised(run: Run, layers: Layers, settings: FlipSettings) -> Written:
+    """The scope's tables as a summary; a single problem's has file names of its own."""
+    scope, problem = settings.flips.scope, settings.flips.problem
+    single, needed = (
+        pa.concat_tables([schema.empty_table(), *(run.read_shard(layer, s) for s in run.shards(layer, scope))])
+        for layer, schema in ((layers.single, FLIP_SCHEMA), (layers.needed, NEEDED_SCHEMA))
+    )
+    tokenizer = load_tokenizer(str(run.tokenizer_folder))
+    found = summarise(single.to_pandas(), needed.to_pandas(), settings.reading, lambda i: tokenizer.decode([i]))
+    of_run = {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": found.pop("ungraded")}
+    summary = {"about": run.about, "scope": scope, "problem": problem, "problems": of_run, **found}
+    if problem is None:
+        return Report(TABLES, {}, show).write(run, "flips.json", summary)
+    suffix = quote(problem, safe="")
+    tables = {f"{title}-{suffix}": table for title, table in OF_ONE_PROBLEM.items()}
+    return Report(tables, {}, show).write(run, f"flips-{suffix}.json", summary)
+
+
+# ---- doing it --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Case:
+    """One problem with both models' greedy responses, and whether they are right."""
+
+    problem: Problem
+    ends: Ends
+    base_right: bool | None
+    rl_right: bool | None
+
+    @property
+    def solved(self) -> bool:
+        """RL is right where the base is wrong."""
+        return self.base_right is False and self.rl_right is True
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What flips are made with: the run, its models, and the judge."""
+
+    prepared: Prepared
+    run: Run
+    judge: Judge
+    choice: FlipChoice
+    reporter: Reporter
+
+    def single(self, shard: Shard, watch: Watch) -> pa.Table:
+        """Every single flip of a shard's problems."""
+        cases = [case for case in self._cases(shard) if self._takes(case)]
+        tokens = self._tokens(shard)
+        placed = [(case, flip) for case in cases for flip in _flips_of(case.ends, tokens)]
+        responses = decode_flips(self._players, [flip for _, flip in placed], self._settings, watch) if placed else []
+        right = self._are_right([(case, r.ids) for (case, _), r in zip(placed, responses, strict=True)])
+        rows = [
+            {
+                "problem_id": flip.ends.problem_id,
+                "ordinal": flip.ordinal,
+                "position": flip.position,
+                "base_id": flip.host_id,
+                "rl_id": flip.donor_id,
+                "response_ids": response.ids,
+                "stop": response.stop,
+                "right": verdict,
+            }
+            for (_, flip), response, verdict in zip(placed, responses, right, strict=True)
+        ]
+        return pa.Table.from_pylist(rows, schema=FLIP_SCHEMA)
+
+    def needed(self, single: str, shard: Shard, watch: Watch) -> pa.Table:
+        """One row a problem of a shard; its single flips, which the run holds by now, are edit sets already tried."""
+        flips = _by_problem(self.run.read_shard(single, shard))
+        cases = {case.ends.problem_id: case for case in self._cases(shard)}
+        found = self._search({i: c for i, c in cases.items() if c.solved and self._takes(c)}, flips, watch)
+        rows = [
+            {
+                "problem_id": i,
+                "base_right": case.base_right,
+                "rl_right": case.rl_right,
+                "flips": len(flips.get(i, ())) if self._takes(case) else None,
+                **found.get(i, {}),
+            }
+            for i, case in cases.items()
+        ]
+        return pa.Table.from_pylist(rows, schema=NEEDED_SCHEMA)
+
+    def watch(self, meter: Meter, name: str) -> Watch:
+        """Who hears of tokens, and of memory that ran out."""
+        return Watch(meter.emitted, partial(stages.halved, self.run, self.reporter, name))
+
+    # ---- the search --------------------------------------------------------------------------------------------------
+
+    def _search(self, cases: Mapping[str, Case], flips: Rows, watch: Watch) -> dict[str, dict[str, Any]]:
+        """What NEEDED_SCHEMA says of each search, by problem. A step of all searches is decoded as one batch."""
+        searches, found = {}, {}
+        every = [(i, every_edit(self._settings)) for i in cases]
+        for (i, _), (right, response) in zip(every, self._tried(cases, every, watch), strict=True):
+            everything = frozenset(range(sum(response.gated)))
+            single = {flip["ordinal"]: bool(flip["right"]) for flip in flips.get(i, ())}
+            searches[i] = Search.start(everything, right, single, self.choice.most_trials)
+            found[i, everything] = response
+        oracle_edits = {i: len(everything) for i, everything in found}
+        while asked := [(i, edits) for i, search in searches.items() for edits in search.untried()]:
+            for (i, edits), (right, response) in zip(asked, self._tried(cases, asked, watch), strict=True):
+                searches[i].learn({edits: right})
+                found[i, edits] = response
+        return {
+            i: {"end": search.end, "trials": search.trials, "oracle_edits": oracle_edits[i]}
+            | _kept(search, found.get((i, search.kept)), flips.get(i, ()))
+            for i, search in searches.items()
+        }
+
+    def _tried(
+        self, cases: Mapping[str, Case], asked: Sequence[tuple[str, Edits]], watch: Watch
+    ) -> list[tuple[bool, Response]]:
+        """Whether each set of edits makes its problem's answer right, and the response that it gives."""
+        if not asked:
+            return []
+        sets = [(cases[i].ends, edits) for i, edits in asked]
+        responses = decode_edits(self._players, sets, self._settings, watch)
+        right = self._are_right([(cases[i], r.ids) for (i, _), r in zip(asked, responses, strict=True)])
+        return [(bool(verdict), response) for verdict, response in zip(right, responses, strict=True)]
+
+    # ---- what it stands on -------------------------------------------------------------------------------------------
+
+    def _cases(self, shard: Shard) -> list[Case]:
+        """The problems of a shard that have responses."""
+        base, rl = (stages.rollouts_in(self.run, member, shard.start, shard.stop) for member in MEMBERS)
+        here = [p for p in self.run.problems()[shard.start : shard.stop] if p.problem_id in base]
+        both = [(base[p.problem_id], rl[p.problem_id]) for p in here]
+        right = self.judge(
+            [(self._text(r.response_ids), p.answer) for p, ends in zip(here, both, strict=True) for r in ends]
+        )
+        return [
+            Case(p, Ends(p.problem_id, b.prompt_ids, b.response_ids, r.response_ids), *right[2 * n : 2 * n + 2])
+            for n, (p, (b, r)) in enumerate(zip(here, both, strict=True))
+        ]
+
+    def _takes(self, case: Case) -> bool:
+        """Whether the choice looks at a problem."""
+        if self.choice.problem is not None:
+            return True
+        return case.base_right is not None if self.choice.all_problems else case.solved
+
+    def _tokens(self, shard: Shard) -> pd.DataFrame:
+        """The disagreements along the base's own text where RL's token is not the one that stands there."""
+        shards = [s for s in self.run.shards("tokens", "base") if s.start < shard.stop and shard.start < s.stop]
+        parts = [self.run.read_shard("tokens", s).select(_TOKEN_COLUMNS).to_pandas() for s in shards]
+        rows = pd.concat(parts) if parts else pd.DataFrame(columns=_TOKEN_COLUMNS)
+        return rows[(rows["argmax_rl"] != rows["argmax_base"]) & (rows["argmax_rl"] != rows["token_id"])]
+
+    def _are_right(self, asked: Sequence[tuple[Case, Sequence[int]]]) -> list[bool | None]:
+        return self.judge([(self._text(ids), case.problem.answer) for case, ids in asked])
+
+    def _text(self, response_ids: Sequence[int]) -> str:
+        located = self.prepared.located
+        return stages.response_text(located.tokenizer, response_ids, located.stop_ids)
+
+    @property
+    def _players(self) -> Players:
+        pair = self.prepared.pair
+        return Players(pair.base, pair.rl, pair.vocabulary)
+
+    @property
+    def _settings(self) -> DecodingSettings:
+        return stages.decoding_settings(self.prepared)
+
+
+def _flips_of(ends: Ends, disagreements: pd.DataFrame) -> list[Flip]:
+    rows = disagreements[disagreements["problem_id"] == ends.problem_id].sort_values("position")
+    places = zip(rows["position"].tolist(), rows["argmax_rl"].tolist(), strict=True)
+    return [Flip(ends, ordinal, *place) for ordinal, place in enumerate(places)]
+
+
+def _by_problem(flips: pa.Table) -> Rows:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in flips.to_pylist():
+        found.setdefault(row["problem_id"], []).append(row)
+    return found
+
+
+def _kept(search: Search, response: Response | None, flips: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The edits kept: ordinals, positions and tokens in the response that they give. A flip knows its own."""
+    if search.end is SearchEnd.ORACLE_WRONG:
+        return {}
+    if response is None:
+        chosen = [tuple(f[name] for name in _FLIP_KEY) for f in flips if f["ordinal"] in search.kept]
+    else:
+        met = [t for t, fired in enumerate(response.gated) if fired]
+        places = [(n, met[n]) for n in sorted(search.kept) if n < len(met)]  # an ordinal never met is no edit
+        chosen = [(n, t, response.host_ids[t], response.ids[t]) for n, t in places]
+    return {f"{name}s": [edit[column] for edit in chosen] for column, name in enumerate(_FLIP_KEY)}

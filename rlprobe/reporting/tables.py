@@ -1,3 +1,0 @@
-"""The old name of disagree/tables.py."""
-
-from rlprobe.reporting.disagree.tables import TABLES as TABLES

@@ -1,0 +1,266 @@
+"""`rlprobe flips` on the tiny pair: tables against lock-step by hand, resuming, scopes, and what it refuses.
+
+Tiny random models box nothing, so a judge takes the grader's place: any rule on texts under which RL is right and the
+base is wrong will do.
+"""
+
+import json
+import zlib
+from contextlib import contextmanager
+from dataclasses import replace
+from itertools import combinations
+
+import pytest
+from conftest import save_pair
+from making import contents
+
+from rlprobe import runs
+from rlprobe.analysis.classes import Reading
+from rlprobe.decoding.arms import Arm, Facts, disagree, donor_at_ordinals
+from rlprobe.decoding.engine import DecodingSettings, Players, Task
+from rlprobe.decoding.lockstep import decode_in_lockstep
+from rlprobe.errors import BadInput, OtherRun
+from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pipeline.flips import FlipChoice, FlipSettings, flips
+from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.problems.grading import GraderSettings
+from rlprobe.records import SearchEnd
+
+NEW = 30
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    return save_pair(tmp_path_factory.mktemp("flips"), "llama", 0.1)
+
+
+@pytest.fixture
+def done(rlprobe, folders):
+    """A finished run of six problems, and the settings that fit it."""
+    rlprobe.base, rlprobe.rl = folders
+    file = rlprobe.problems()
+    assert rlprobe.disagree(dataset=file)[0] == 0
+    base, rl = map(str, folders)
+    return FlipSettings(
+        pair=PairChoice(base=base, rl=rl),
+        problems=ProblemChoice(dataset=str(file), style="question_answer"),
+        compute=ComputeChoice(max_new_tokens=NEW, block=3),
+        output=OutputChoice(rlprobe.tmp_path / "run"),
+        reading=Reading(),
+        grader=GraderSettings(),
+        flips=FlipChoice(),
+    )
+
+
+def ends_of(settings) -> dict[str, dict[str, dict]]:
+    rows = runs.read(settings.output.out).table("rollouts").to_pylist()
+    return {m: {r["problem_id"]: r for r in rows if r["arm"] == m} for m in ("base", "rl")}
+
+
+class Rule:
+    """Texts are right by lot, but RL's own always and the base's own never; `share` of them are."""
+
+    def __init__(self, settings, share=0.3):
+        located = locate(settings.pair)
+        self.decode, self.stops, self.share = located.tokenizer.decode, located.stop_ids, share
+        ends, self.asked = ends_of(settings), 0
+        self.fixed = {self.text(r["response_ids"]): m == "rl" for m in ("base", "rl") for r in ends[m].values()}
+
+    def text(self, ids) -> str:
+        return self.decode(ids[:-1] if ids and ids[-1] in self.stops else ids)
+
+    def right(self, text: str) -> bool:
+        return self.fixed.get(text, zlib.crc32(text.encode()) % 100 < 100 * self.share)
+
+    @contextmanager
+    def judging(self, settings: GraderSettings):
+        def judge(pairs):
+            self.asked += len(pairs)
+            return [self.right(text) for text, _ in pairs]
+
+        yield judge
+
+
+def flipped(settings, rule):
+    return flips(settings, Reporter(quiet=True), rule.judging)
+
+
+def tables(settings, scope="solved"):
+    run = runs.read(settings.output.out)
+    found = []
+    for layer in ("single", f"needed-{settings.flips.most_trials}"):
+        layer = f"flips/{settings.grader.key}/{layer}"
+        found.append([row for s in run.shards(layer, scope) for row in run.read_shard(layer, s).to_pylist()])
+    return found
+
+
+def by_lockstep(settings, asked):
+    """The ids that edit sets give: asked is [(problem_id, ordinals)]."""
+    pair = load(locate(settings.pair))
+    base = ends_of(settings)["base"]
+    tasks = [Task(i, base[i]["prompt_ids"], facts=Facts(ordinals=frozenset(s))) for i, s in asked]
+    of = DecodingSettings(NEW, 16, pair.stop_ids, pair.context)
+    players, arm = Players(pair.base, pair.rl, pair.vocabulary), Arm(disagree(), donor_at_ordinals())
+    return decode_in_lockstep(players, arm, tasks, of)
+
+
+def test_flips_and_needed_edits_are_what_lockstep_and_every_subset_say(done):
+    rule = Rule(done, share=0.15)
+    written = flipped(done, rule)
+    single, needed = tables(done)
+    assert len(needed) == 6
+    assert {row["end"] for row in needed} >= {SearchEnd.ONE_FLIP, SearchEnd.MINIMAL}
+
+    ends = ends_of(done)
+    hosts = by_lockstep(done, [(row["problem_id"], ()) for row in needed])
+    for row, host in zip(needed, hosts, strict=True):
+        mine = [flip for flip in single if flip["problem_id"] == row["problem_id"]]
+        assert [flip["position"] for flip in mine] == [t for t, gated in enumerate(host.gated) if gated]
+        assert row["flips"] == len(mine)
+    ones = by_lockstep(done, [(flip["problem_id"], {flip["ordinal"]}) for flip in single])
+    for flip, response in zip(single, ones, strict=True):
+        assert (flip["response_ids"], flip["stop"]) == (response.ids, response.stop)
+        assert flip["right"] == rule.right(rule.text(response.ids))
+
+    for row in needed:
+        kept = set(row["ordinals"])
+        subsets = [s for n in range(len(kept) + 1) for s in combinations(sorted(kept), n)]
+        responses = by_lockstep(done, [(row["problem_id"], s) for s in subsets])
+        right = {s: rule.right(rule.text(r.ids)) for s, r in zip(subsets, responses, strict=True)}
+        whole, empty = responses[-1], responses[0]
+        assert empty.ids == ends["base"][row["problem_id"]]["response_ids"]
+        assert right[subsets[-1]]
+        assert not any(right[s] for s in subsets if len(s) == len(kept) - 1)
+        edited = [t for t in range(len(whole.ids)) if whole.ids[t] != whole.host_ids[t]]
+        assert row["positions"] == edited
+        assert row["base_ids"] == [whole.host_ids[t] for t in edited]
+        assert row["rl_ids"] == [whole.ids[t] for t in edited]
+    oracles = by_lockstep(done, [(row["problem_id"], range(NEW)) for row in needed])
+    assert [r.ids for r in oracles] == [ends["rl"][row["problem_id"]]["response_ids"] for row in needed]
+    assert [r.edits for r in oracles] == [row["oracle_edits"] for row in needed]
+
+    summary = json.loads((done.output.out / "flips.json").read_text())
+    assert summary == json.loads(json.dumps(written.summary))
+    assert summary["single"]["fix"]["flips"] == len(single)
+    assert summary["single"]["fix"]["changed"] == sum(flip["right"] for flip in single)
+    for name in ("flips", "needed_edits", "needed_sizes", "flip_tokens"):
+        assert all((done.output.out / f"tables/{name}.{s}").stat().st_size > 0 for s in ("csv", "md", "tex"))
+
+
+def test_where_nothing_but_rls_own_text_is_right_every_edit_that_moves_it_is_needed(done):
+    flipped(done, Rule(done, share=0))
+    for row in tables(done)[1]:
+        subsets = [set(range(row["oracle_edits"])) - {n} for n in range(row["oracle_edits"])]
+        others = by_lockstep(done, [(row["problem_id"], s) for s in subsets])
+        own = ends_of(done)["rl"][row["problem_id"]]["response_ids"]
+        spared = {n for n, r in enumerate(others) if r.ids == own}
+        assert set(range(row["oracle_edits"])) - spared <= set(row["ordinals"])
+
+
+def test_the_same_command_again_computes_nothing_and_other_rules_are_read_anew(done, monkeypatch):
+    rule = Rule(done)
+    flipped(done, rule)
+    before = contents(done.output.out, "flips.json")
+    monkeypatch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))
+    asked = rule.asked
+    flipped(done, rule)
+    assert rule.asked == asked
+    assert contents(done.output.out, "flips.json") == before
+
+
+def test_an_interrupted_command_goes_on_where_it_stopped_and_ends_in_the_same_bytes(done):
+    rule = Rule(done)
+    flipped(done, rule)
+    whole = contents(done.output.out, "flips.json")
+    made = sorted((done.output.out / "flips").rglob("*.parquet"))
+    assert len(made) == 4
+    kept = {file: file.stat().st_mtime_ns for file in made[::3]}
+    for file in made[1:3]:
+        file.unlink()
+    (made[0]).write_bytes(made[0].read_bytes()[:50])  # cut short
+    kept.pop(made[0])
+    flipped(done, rule)
+    assert contents(done.output.out, "flips.json") == whole
+    assert {file: file.stat().st_mtime_ns for file in kept} == kept
+
+
+def test_all_problems_show_what_breaks_and_one_problem_has_files_of_its_own(done):
+    rule = Rule(done)
+    some, other = sorted(ends_of(done)["base"])[:2]
+    rule.fixed[rule.text(ends_of(done)["base"][some]["response_ids"])] = True
+    flipped(done, rule)
+    assert some not in {flip["problem_id"] for flip in tables(done)[0]}
+    every = replace(done, flips=FlipChoice(all_problems=True))
+    summary = flipped(every, rule).summary
+    assert summary["looked_at"] == 6
+    broken = [flip for flip in tables(every, "all")[0] if flip["problem_id"] == some and not flip["right"]]
+    assert summary["single"]["break"]["changed"] == len(broken) > 0
+
+    files = contents(done.output.out, "flips.json")
+    one = replace(done, flips=FlipChoice(problem=other))
+    written = flipped(one, rule)
+    assert {k: v for k, v in contents(done.output.out, "flips.json").items() if k in files} == files
+    single = [flip for flip in tables(every, "all")[0] if flip["problem_id"] == other]
+    assert tables(one, f"problem {other}")[0] == single
+    assert len(written.summary["one"]["flips"]) == len(single)
+    assert (done.output.out / f"flips-{other}.json").exists()
+    assert (done.output.out / f"tables/flips-{other}.md").exists()
+
+
+def test_a_search_that_hits_the_limit_of_trials_is_counted_and_not_called_minimal(done):
+    few = replace(done, flips=FlipChoice(most_trials=1))
+    needed = flipped(few, Rule(few, share=0)).summary["needed"]
+    assert needed["ends"]["stopped"] > 0
+    assert sum(needed["histogram"].values()) == needed["problems"] - needed["ends"]["stopped"]
+    assert all(row["trials"] <= 1 for row in tables(few)[1])
+
+
+def test_a_limit_and_shares_fill_the_same_tables(done):
+    rule = Rule(done)
+    flipped(done, rule)
+    whole = tables(done)
+    for file in (done.output.out / "flips").rglob("*.parquet"):
+        file.unlink()
+    flipped(replace(done, problems=replace(done.problems, limit=2)), rule)
+    assert {row["problem_id"] for row in tables(done)[1]} == {"q0", "q1"}
+    for index in (0, 1):
+        share = runs.Share(index, 2)
+        flipped(replace(done, output=replace(done.output, share=share)), rule)
+    assert tables(done) == whole
+
+
+def test_no_problem_that_qualifies_is_said_in_one_line(done, capsys):
+    rule = Rule(done)
+    rule.fixed = dict.fromkeys(rule.fixed, False)
+    written = flipped(done, rule)
+    assert written.summary["looked_at"] == 0
+    written.check(0)
+    text = str(written.text.renderables[2])
+    assert "Nothing to flip: of 6 problems" in text
+    assert "--all takes every problem" in text
+
+
+def test_the_real_grader_finds_no_box_and_nothing_to_flip(done):
+    assert flips(done, Reporter(quiet=True)).summary["verdicts"]["neither"] == 6
+
+
+def test_what_is_refused_says_what_to_do_and_writes_nothing(done, rlprobe):
+    rule = Rule(done)
+    before = contents(done.output.out)
+    with pytest.raises(BadInput, match="holds no problem 'q9'"):
+        flipped(replace(done, flips=FlipChoice(problem="q9")), rule)
+    with pytest.raises(BadInput, match="either --problem or --all"):
+        FlipChoice(problem="q1", all_problems=True)
+    with pytest.raises(BadInput, match="no run yet; run `rlprobe disagree`"):
+        flipped(replace(done, output=OutputChoice(rlprobe.tmp_path / "none")), rule)
+    assert not (rlprobe.tmp_path / "none").exists()
+    with pytest.raises(OtherRun, match="max_new_tokens"):
+        flipped(replace(done, compute=ComputeChoice(max_new_tokens=9, block=3)), rule)
+    assert contents(done.output.out) == before
+    for layer in ("tokens/base", "rollouts/rl"):
+        next((done.output.out / layer).glob("*.parquet")).unlink()
+        with pytest.raises(BadInput, match="run `rlprobe disagree` with the same options first"):
+            flipped(done, rule)
+        assert rlprobe.disagree(dataset=done.problems.dataset)[0] == 0
+    assert contents(done.output.out) == before
