@@ -1,0 +1,73 @@
+"""What an arm costs on a GPU, on paper: calls and bytes per emitted token, and for all of MATH-500.
+
+The model: a pass moves the weights of one model once, whatever the number of rows, and each row's keys and values;
+every token read costs two operations a parameter. A token that took r lane reads in lanes of R rows therefore moves
+r (W / R + C K) bytes: W those of the weights, C the positions held, K those of keys and values a position. Lock-step
+has r = 2; ours has the lane reads measured on the bundled pair (figures/speed_intervene_a.csv), which a larger pair
+need not share. Nothing here was timed: seconds are the larger of bytes over bandwidth and operations over peak, a lower
+bound.
+
+    python experiments/cost_by_scale.py
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+import pandas as pd
+
+FIGURES = Path(__file__).parent.parent / "figures"
+BANDWIDTH, PEAK = 2.0e12, 3.1e14  # bytes and bfloat16 operations a second: an 80 GB A100
+TOKENS = 500 * 600  # MATH-500 at 600 tokens a response
+READS = ["lane reads a token", "tokens read a token"]
+HELD = 500  # positions held on average: half a response and its prompt
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A Qwen2.5 model in bfloat16: bytes of weights, of keys and values a position, and rows that fit beside a pair."""
+
+    name: str
+    weights: float
+    cache: int
+    rows: int
+    cards: int
+
+
+SHAPES = (
+    Shape("1.5B", 3.1e9, 2 * 28 * 2 * 128 * 2, 256, 1),
+    Shape("7B", 15.2e9, 2 * 28 * 4 * 128 * 2, 128, 1),
+    Shape("32B", 65.5e9, 2 * 64 * 8 * 128 * 2, 32, 2),
+)
+
+
+def cost(shape: Shape, name: str, lane_reads: float, tokens_read: float) -> dict[str, object]:
+    """One row of the table."""
+    moved = lane_reads * (shape.weights / shape.rows + HELD * shape.cache)
+    seconds = max(moved / BANDWIDTH, tokens_read * shape.weights / PEAK) * TOKENS  # 2 operations, 2 bytes a parameter
+    return {
+        "pair": shape.name,
+        "80 GB cards": shape.cards,
+        "rows": shape.rows,
+        "arm": name,
+        "lane reads a token": round(lane_reads, 3),
+        "calls a token": round(lane_reads / shape.rows, 5),
+        "MB a token": round(moved / 1e6, 1),
+        "MATH-500, calls": round(lane_reads / shape.rows * TOKENS),
+        "MATH-500, seconds at least": round(seconds),
+    }
+
+
+@click.command(help=__doc__)
+def main() -> None:
+    """Write figures/cost_by_scale.csv."""
+    measured = pd.read_csv(FIGURES / "speed_intervene_a.csv").set_index("arm")
+    arms = {name: tuple(measured.loc[name, READS]) for name in ("entropy", "random")}
+    arms = {"lock-step": (2.0, 2.0), **arms}
+    table = pd.DataFrame([cost(shape, name, *reads) for shape in SHAPES for name, reads in arms.items()])
+    table.to_csv(FIGURES / "cost_by_scale.csv", index=False)
+    click.echo(table.to_string(index=False))
+
+
+if __name__ == "__main__":
+    main()
