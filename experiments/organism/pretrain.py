@@ -118,7 +118,7 @@ def pretrain(seed: int, steps: int, out: Path) -> None:
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--steps", default=2600, show_default=True, help=f"Batches of about {TOKENS} tokens.")
+@click.option("--steps", default=2200, show_default=True, help=f"Batches of about {TOKENS} tokens.")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: work/seed<seed>]")
 def main(seed: int, steps: int, out: Path | None) -> None:
     """Train."""

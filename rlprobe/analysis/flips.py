@@ -14,7 +14,7 @@ import pandas as pd
 
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.statistics import Clusters, Interval, Resampling, mean, proportion, rate
+from rlprobe.analysis.statistics import Clusters, Interval, Resampling, Sums, mean, proportion, rate
 from rlprobe.records import SearchEnd
 
 SWAPS_KEPT = 50
@@ -31,7 +31,7 @@ def summarise(
     `single` and `needed` have the columns of records.FLIP_SCHEMA and NEEDED_SCHEMA; `token_text` gives the string of a
     token id. "one" lists the flips and edits where there is one problem, and is None where there are several.
     """
-    flips = single.merge(needed[["problem_id", "base_right"]], on="problem_id", how="left")
+    flips = single.assign(base_right=single["problem_id"].map(needed.set_index("problem_id")["base_right"]))
     looked_at = needed[needed["flips"].notna()]
     summary = {
         "reading": reading,
@@ -63,7 +63,6 @@ def _single(flips: pd.DataFrame, looked_at: pd.DataFrame, outcome: str, resampli
     here = flips[flips["problem_id"].isin(problems) & flips["right"].notna()]
     clusters = Clusters(pd.Index(problems).get_indexer(here["problem_id"]), len(problems))
     changed, tried = clusters.sums(_had(here, outcome)), clusters.sums(np.ones(len(here)))
-    each = np.ones(len(problems))
     return {
         "problems": len(problems),
         "flips": len(here),
@@ -71,8 +70,8 @@ def _single(flips: pd.DataFrame, looked_at: pd.DataFrame, outcome: str, resampli
         "nothing": int(tried.sum() - changed.sum()),
         "ungraded": int(flips["problem_id"].isin(problems).sum()) - len(here),
         "share": _of_problems(rate(changed, tried, resampling)),
-        "per_problem": _of_problems(mean(changed, each, resampling)),
-        "flips_per_problem": _of_problems(mean(tried, each, resampling)),
+        "per_problem": _per_problem(changed, resampling),
+        "flips_per_problem": _per_problem(tried, resampling),
         "problems_with": proportion(int((changed > 0).sum()), len(problems), resampling),
     }
 
@@ -81,6 +80,14 @@ def _had(flips: pd.DataFrame, outcome: str) -> np.ndarray:
     """Per flip: it has a verdict, and the verdict is not that on the base's own answer, which is the outcome's."""
     own = OUTCOMES[outcome]
     return ((flips["base_right"] == own) & (flips["right"] == (not own))).to_numpy(dtype=bool)
+
+
+def _per_problem(counts: Sums, resampling: Resampling) -> Interval:
+    """The mean of a count. Where every problem has the same, resampling would claim certainty: then no interval."""
+    found = _of_problems(mean(counts, np.ones(len(counts)), resampling))
+    if len(counts) > 1 and np.ptp(counts) == 0:
+        return replace(found, low=None, high=None, method=None, reason="every problem has the same number")
+    return found
 
 
 def _of_problems(interval: Interval) -> Interval:
@@ -96,11 +103,11 @@ def _needed(needed: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
     return {
         "problems": len(searched),
         "ends": {str(end): int((needed["end"] == end).sum()) for end in SearchEnd},
-        "size": _of_problems(mean(sizes, np.ones(len(sizes)), resampling)),
+        "size": _per_problem(sizes, resampling),
         "median": float(np.median(sizes)) if len(sizes) else None,
         "histogram": {str(int(size)): int(n) for size, n in zip(*np.unique(sizes, return_counts=True), strict=True)},
-        "oracle_edits": _of_problems(mean(oracle, np.ones(len(oracle)), resampling)),
-        "share_of_oracle": _of_problems(mean(sizes, oracle, resampling)),
+        "oracle_edits": _per_problem(oracle, resampling),
+        "share_of_oracle": _of_problems(rate(sizes, oracle, resampling)),
         "one_flip": proportion(int((fewest["end"] == SearchEnd.ONE_FLIP).sum()), len(searched), resampling),
         "stopped_size": float(_sizes(stopped).mean()) if len(stopped) else None,
         "trials": int(searched["trials"].sum()),

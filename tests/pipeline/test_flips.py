@@ -5,6 +5,7 @@ base is wrong will do.
 """
 
 import json
+import shutil
 import zlib
 from contextlib import contextmanager
 from dataclasses import replace
@@ -15,40 +16,49 @@ from making import contents
 
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
-from rlprobe.decoding.arms import Arm, Facts, disagree, donor_at_ordinals
+from rlprobe.decoding import arms
+from rlprobe.decoding.arms import Arm, Facts
 from rlprobe.decoding.engine import DecodingSettings, Players, Task
 from rlprobe.decoding.lockstep import decode_in_lockstep
 from rlprobe.errors import BadInput, OtherRun
 from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pipeline.disagree import DisagreeSettings, disagree
 from rlprobe.pipeline.flips import FlipChoice, FlipSettings, flips
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import SearchEnd
 
-NEW = 30
+NEW = 20
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    return save_pair(tmp_path_factory.mktemp("flips"), "llama", 0.1)
+def finished(tmp_path_factory) -> DisagreeSettings:
+    """What a run of six problems was made with."""
+    folder = tmp_path_factory.mktemp("flips")
+    base, rl = map(str, save_pair(folder, "llama", 0.1))
+    rows = [{"id": f"q{i}", "question": f"Ann has {i} eggs. She buys {i + 2}.", "answer": "4"} for i in range(6)]
+    problems = folder / "problems.jsonl"
+    problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    settings = DisagreeSettings(
+        pair=PairChoice(base=base, rl=rl),
+        problems=ProblemChoice(dataset=str(problems), style="question_answer"),
+        compute=ComputeChoice(max_new_tokens=NEW, block=3),
+        output=OutputChoice(folder / "run"),
+        reading=Reading(),
+        grader=GraderSettings(),
+    )
+    disagree(settings, Reporter(quiet=True))
+    return settings
 
 
 @pytest.fixture
-def done(rlprobe, folders):
-    """A finished run of six problems, and the settings that fit it."""
-    rlprobe.base, rlprobe.rl = folders
-    file = rlprobe.problems()
-    assert rlprobe.disagree(dataset=file)[0] == 0
-    base, rl = map(str, folders)
+def done(finished, tmp_path) -> FlipSettings:
+    """A copy of the finished run, and the settings that fit it."""
+    shutil.copytree(finished.output.out, tmp_path / "run")
+    f = finished
     return FlipSettings(
-        pair=PairChoice(base=base, rl=rl),
-        problems=ProblemChoice(dataset=str(file), style="question_answer"),
-        compute=ComputeChoice(max_new_tokens=NEW, block=3),
-        output=OutputChoice(rlprobe.tmp_path / "run"),
-        reading=Reading(),
-        grader=GraderSettings(),
-        flips=FlipChoice(),
+        f.pair, f.problems, f.compute, OutputChoice(tmp_path / "run"), f.reading, f.grader, FlipChoice()
     )
 
 
@@ -100,7 +110,7 @@ def by_lockstep(settings, asked):
     base = ends_of(settings)["base"]
     tasks = [Task(i, base[i]["prompt_ids"], facts=Facts(ordinals=frozenset(s))) for i, s in asked]
     of = DecodingSettings(NEW, 16, pair.stop_ids, pair.context)
-    players, arm = Players(pair.base, pair.rl, pair.vocabulary), Arm(disagree(), donor_at_ordinals())
+    players, arm = Players(pair.base, pair.rl, pair.vocabulary), Arm(arms.disagree(), arms.donor_at_ordinals())
     return decode_in_lockstep(players, arm, tasks, of)
 
 
@@ -143,16 +153,6 @@ def test_flips_and_needed_edits_are_what_lockstep_and_every_subset_say(done):
     assert summary["single"]["fix"]["changed"] == sum(flip["right"] for flip in single)
     for name in ("flips", "needed_edits", "needed_sizes", "flip_tokens"):
         assert all((done.output.out / f"tables/{name}.{s}").stat().st_size > 0 for s in ("csv", "md", "tex"))
-
-
-def test_where_nothing_but_rls_own_text_is_right_every_edit_that_moves_it_is_needed(done):
-    flipped(done, Rule(done, share=0))
-    for row in tables(done)[1]:
-        subsets = [set(range(row["oracle_edits"])) - {n} for n in range(row["oracle_edits"])]
-        others = by_lockstep(done, [(row["problem_id"], s) for s in subsets])
-        own = ends_of(done)["rl"][row["problem_id"]]["response_ids"]
-        spared = {n for n, r in enumerate(others) if r.ids == own}
-        assert set(range(row["oracle_edits"])) - spared <= set(row["ordinals"])
 
 
 def test_the_same_command_again_computes_nothing_and_other_rules_are_read_anew(done, monkeypatch):
@@ -227,7 +227,7 @@ def test_a_limit_and_shares_fill_the_same_tables(done):
     assert tables(done) == whole
 
 
-def test_no_problem_that_qualifies_is_said_in_one_line(done, capsys):
+def test_no_problem_that_qualifies_is_said_in_one_line(done):
     rule = Rule(done)
     rule.fixed = dict.fromkeys(rule.fixed, False)
     written = flipped(done, rule)
@@ -242,7 +242,7 @@ def test_the_real_grader_finds_no_box_and_nothing_to_flip(done):
     assert flips(done, Reporter(quiet=True)).summary["verdicts"]["neither"] == 6
 
 
-def test_what_is_refused_says_what_to_do_and_writes_nothing(done, rlprobe):
+def test_what_is_refused_says_what_to_do_and_writes_nothing(done, finished, tmp_path):
     rule = Rule(done)
     before = contents(done.output.out)
     with pytest.raises(BadInput, match="holds no problem 'q9'"):
@@ -250,8 +250,8 @@ def test_what_is_refused_says_what_to_do_and_writes_nothing(done, rlprobe):
     with pytest.raises(BadInput, match="either --problem or --all"):
         FlipChoice(problem="q1", all_problems=True)
     with pytest.raises(BadInput, match="no run yet; run `rlprobe disagree`"):
-        flipped(replace(done, output=OutputChoice(rlprobe.tmp_path / "none")), rule)
-    assert not (rlprobe.tmp_path / "none").exists()
+        flipped(replace(done, output=OutputChoice(tmp_path / "none")), rule)
+    assert not (tmp_path / "none").exists()
     with pytest.raises(OtherRun, match="max_new_tokens"):
         flipped(replace(done, compute=ComputeChoice(max_new_tokens=9, block=3)), rule)
     assert contents(done.output.out) == before
@@ -259,5 +259,5 @@ def test_what_is_refused_says_what_to_do_and_writes_nothing(done, rlprobe):
         next((done.output.out / layer).glob("*.parquet")).unlink()
         with pytest.raises(BadInput, match="run `rlprobe disagree` with the same options first"):
             flipped(done, rule)
-        assert rlprobe.disagree(dataset=done.problems.dataset)[0] == 0
+        disagree(replace(finished, output=done.output), Reporter(quiet=True))
     assert contents(done.output.out) == before
