@@ -22,7 +22,9 @@ check: .venv/dev
 	$(BIN)/mypy
 
 figures: .venv/run
-	$(BIN)/python experiments/disagreement.py
+	$(BIN)/python -m experiments.disagreement
+	$(BIN)/python -m experiments.interventions
+	$(BIN)/python -m experiments.cost_by_scale
 
 .venv/run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

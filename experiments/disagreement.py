@@ -3,23 +3,20 @@
 Both models answer every problem greedily, both read both answers, every position gets its class. Draws the figure
 "disagreement" and writes table 1 ("classes") with its companions, each number with a 95 % interval over problems.
 
-    python experiments/disagreement.py
+    python -m experiments.disagreement
 """
 
-import shutil
 from pathlib import Path
 
 import click
 
+from experiments.kept import FIGURES, keep
 from rlprobe.analysis.classes import Reading
 from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.grading import GraderSettings
-
-FIGURES = Path(__file__).parent.parent / "figures"
-KEPT = ("figures/disagreement.*", "tables/classes.*", "tables/rates.*", "tables/accuracy.*", "tables/noise.*")
 
 
 @click.command(help=__doc__)
@@ -36,11 +33,7 @@ def main(pair: str, dataset: str, limit: int | None) -> None:
         reading=Reading(),
         grader=GraderSettings(),
     )
-    written = disagree(settings, Reporter())
-    FIGURES.mkdir(exist_ok=True)
-    for pattern in KEPT:
-        for file in written.run.path.glob(pattern):
-            shutil.copy(file, FIGURES / file.name)
+    keep(disagree(settings, Reporter()).run, ("disagreement",), ("classes", "rates", "accuracy", "entropy", "noise"))
     click.echo((FIGURES / "classes.md").read_text())
 
 

@@ -167,7 +167,12 @@ def disagree(dry_run: bool, as_json: bool, **asked: Any) -> None:
 @cli.command()
 @pair_options
 @problem_options
-@click.option("--mode", "modes", multiple=True, help="A named arm; repeatable.  [default: oracle, random, entropy]")
+@click.option(
+    "--mode",
+    "modes",
+    multiple=True,
+    help="NAME or NAME:VALUE,...; repeatable.  [default: oracle, random, entropy]",
+)
 @click.option(
     "--gate", "gates", multiple=True, help="Instead of --mode: NAME:ARG or not-NAME; repeated, all must fire."
 )

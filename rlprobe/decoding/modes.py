@@ -16,16 +16,22 @@ from rlprobe.errors import BadInput
 
 @dataclass(frozen=True)
 class Options:
-    """What modes can be told. None leaves a mode its published value, or its own sweep."""
+    """What a mode can be told. Without `values` it takes its published value, or its own sweep."""
 
-    taus: tuple[float, ...] | None = None
-    top_ks: tuple[int, ...] | None = None
+    values: tuple[float, ...] = ()  # of the parameter that the mode sweeps
     budget: int | None = None
     exclude_donor: bool = False
-    shares: tuple[float, ...] = (0.1, 0.25, 0.5, 0.75, 0.9)
-    firsts: tuple[int, ...] = (1, 2, 3, 5, 8)
-    weights: tuple[float, ...] = (0.25, 0.5, 0.75)
     rank_counts: tuple[int, ...] = ()  # how often ranks 2, 3, ... were seen at the pair's disagreements
+
+    def or_else(self, *published: float) -> tuple[float, ...]:
+        """The values that were asked for, or the mode's own."""
+        return self.values or published
+
+    def whole(self, *published: int) -> tuple[int, ...]:
+        """The same for a parameter that counts."""
+        if any(value != int(value) for value in self.values):
+            raise BadInput(f"{', '.join(f'{v:g}' for v in self.values)}: this mode takes whole numbers")
+        return tuple(int(value) for value in self.values) or published
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ def _seeded(
     gate = draft.gate if options.budget is None else draft.gate & arms.budget(options.budget)
     one = Arm(gate, draft.writer, host, 0, sampling)
     label = mode if draft.dose is None else f"{mode} {draft.dose:g}"
+    label = f"{gate.spec} x {draft.writer.spec}" if mode == "composed" else label
     each = [replace(one, seed=seed) for seed in range(seeds)] if one.random else [one]
     return [Named(mode, label, arm, draft.dose) for arm in each]
 
@@ -131,12 +138,12 @@ def oracle(_: Options) -> list[_Draft]:
 
 def oracle_reranked(options: Options) -> list[_Draft]:
     """Only disagreements within the host's top k (5)."""
-    return [_Draft(arms.reranked(k), arms.donor_argmax()) for k in options.top_ks or (5,)]
+    return [_Draft(arms.reranked(k), arms.donor_argmax()) for k in options.whole(5)]
 
 
 def random(options: Options) -> list[_Draft]:
     """The oracle's kind of place on the arm's own prefix, uniform from the host's top 20 (the paper's text)."""
-    return [_Draft(arms.disagree(), arms.host_random(k, options.exclude_donor)) for k in options.top_ks or (20,)]
+    return [_Draft(arms.disagree(), arms.host_random(k, options.exclude_donor)) for k in options.whole(20)]
 
 
 def random_top5(options: Options) -> list[_Draft]:
@@ -166,52 +173,55 @@ def matched(options: Options) -> list[_Draft]:
 
 def entropy(options: Options) -> list[_Draft]:
     """RL's token wherever the host's entropy is above τ = 1.2 nats (arXiv 2605.06241, §3.3)."""
-    return [_Draft(arms.entropy_above(t), arms.donor_argmax(), t) for t in options.taus or (1.2,)]
+    return [_Draft(arms.entropy_above(t), arms.donor_argmax(), t) for t in options.or_else(1.2)]
 
 
 def inverse(options: Options) -> list[_Draft]:
     """RL's token wherever it is not: the control that should fail, or not."""
-    return [_Draft(arms.entropy_below(t), arms.donor_argmax(), t) for t in options.taus or (1.2,)]
+    return [_Draft(arms.entropy_below(t), arms.donor_argmax(), t) for t in options.or_else(1.2)]
 
 
 def kl(options: Options) -> list[_Draft]:
     """RL's token where KL(donor ‖ host) is at least τ."""
-    return [_Draft(arms.kl_above(t), arms.donor_argmax(), t) for t in options.taus or (0.1, 0.3, 1.0)]
+    return [_Draft(arms.kl_above(t), arms.donor_argmax(), t) for t in options.or_else(0.1, 0.3, 1.0)]
 
 
 def js(options: Options) -> list[_Draft]:
     """RL's token where the Jensen-Shannon divergence is at least τ (arXiv 2603.22446)."""
-    return [_Draft(arms.js_above(t), arms.donor_argmax(), t) for t in options.taus or (0.05, 0.1, 0.2)]
+    return [_Draft(arms.js_above(t), arms.donor_argmax(), t) for t in options.or_else(0.05, 0.1, 0.2)]
 
 
 def delta(options: Options) -> list[_Draft]:
     """RL's token where it finds the host's own token less likely by more than −τ nats (arXiv 2603.22117)."""
-    return [_Draft(arms.delta_below(t), arms.donor_argmax(), t) for t in options.taus or (-0.3, -0.4, -1.0)]
+    return [_Draft(arms.delta_below(t), arms.donor_argmax(), t) for t in options.or_else(-0.3, -0.4, -1.0)]
 
 
 def margin(options: Options) -> list[_Draft]:
     """RL's token where the host hesitates: its best leads its second best by less than τ nats."""
-    return [_Draft(arms.margin_below(t), arms.donor_argmax(), t) for t in options.taus or (0.5, 1.0)]
+    return [_Draft(arms.margin_below(t), arms.donor_argmax(), t) for t in options.or_else(0.5, 1.0)]
 
 
 def support(options: Options) -> list[_Draft]:
     """At disagreements, RL's best token among the host's top k: what is the host's support worth?"""
-    return [_Draft(arms.disagree(), arms.donor_in_host_top(k), k) for k in options.top_ks or (2, 3, 5, 20)]
+    return [_Draft(arms.disagree(), arms.donor_in_host_top(k), k) for k in options.whole(2, 3, 5, 20)]
 
 
 def first(options: Options) -> list[_Draft]:
     """Only the first m edits of a response."""
-    return [_Draft(arms.disagree() & arms.first(m), arms.donor_argmax(), m) for m in options.firsts]
+    return [_Draft(arms.disagree() & arms.first(m), arms.donor_argmax(), m) for m in options.whole(1, 2, 3, 5, 8)]
 
 
 def dose(options: Options) -> list[_Draft]:
     """A share q of the disagreements, nested in q."""
-    return [_Draft(arms.disagree() & arms.bernoulli(q), arms.donor_argmax(), q) for q in options.shares]
+    return [
+        _Draft(arms.disagree() & arms.bernoulli(q), arms.donor_argmax(), q)
+        for q in options.or_else(0.1, 0.25, 0.5, 0.75, 0.9)
+    ]
 
 
 def mix(options: Options) -> list[_Draft]:
     """Everywhere, the best token of (1 − λ) log π_host + λ log π_donor."""
-    return [_Draft(arms.always(), arms.mix(w), w) for w in options.weights]
+    return [_Draft(arms.always(), arms.mix(w), w) for w in options.or_else(0.25, 0.5, 0.75)]
 
 
 # name: function from options to arms

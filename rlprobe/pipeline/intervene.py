@@ -31,12 +31,17 @@ from rlprobe.runs import Run
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "interventions.json"
 DEFAULT_MODES = ("oracle", "random", "entropy")
-_SIGNALS = {"entropy": "entropy", "inverse": "entropy", "margin": "margin", "kl": "kl", "js": "js", "delta": "delta"}
+SIGNALS = {"entropy": "entropy", "inverse": "entropy", "margin": "margin", "kl": "kl", "js": "js", "delta": "delta"}
+COUNTS = ("support", "random", "oracle-reranked")  # modes with a top k
 
 
 @dataclass(frozen=True)
 class ArmChoice:
-    """Which arms: named modes, or one composed of gates and a writer. `taus` are nats, or percentiles as "p95"."""
+    """Which arms: named modes, or one composed of gates and a writer.
+
+    A mode may carry the values of its parameter, as "entropy:0.5,p95"; those without take `taus` (signals) or `top_ks`.
+    Thresholds are nats, or percentiles of the signal on the host's own text, as "p95".
+    """
 
     modes: tuple[str, ...] = ()
     gates: tuple[str, ...] = ()
@@ -49,17 +54,47 @@ class ArmChoice:
     seeds: int = 3
     sampling: Sampling | None = None
 
-    def options(self) -> Options:
-        """What the modes are told, but for what the run must first be asked."""
-        numbers = tuple(_number(tau) for tau in self.taus if not tau.startswith("p"))
-        return Options(
-            taus=numbers or None, top_ks=self.top_ks or None, budget=self.budget, exclude_donor=self.exclude_donor
-        )
+    @property
+    def wanted(self) -> dict[str, tuple[str, ...]]:
+        """Mode -> the values of its parameter, as they were written."""
+        found = {}
+        for words in self.modes or DEFAULT_MODES:
+            mode, _, values = words.partition(":")
+            others = self.taus if mode in SIGNALS else tuple(map(str, self.top_ks)) if mode in COUNTS else ()
+            found[mode] = tuple(values.split(",")) if values else others
+        return found
 
     @property
     def asks_the_run(self) -> bool:
         """Whether an arm depends on the pair's token table."""
-        return "matched" in self.modes or any(tau.startswith("p") for tau in self.taus)
+        return "matched" in self.wanted or any(v.startswith("p") for values in self.wanted.values() for v in values)
+
+
+@dataclass(frozen=True)
+class FromRun:
+    """What arms ask of a run's token table. Before there is one, stand-ins that make every arm possible."""
+
+    tokens: pd.DataFrame | None = None
+
+    def value(self, mode: str, text: str, host: str) -> float:
+        """A value as a number: percentiles are looked up."""
+        if not text.startswith("p"):
+            return _number(text)
+        if mode not in SIGNALS:
+            raise BadInput(f"{mode}:{text}: only {', '.join(SIGNALS)} have percentiles")
+        q = _number(text[1:])
+        if self.tokens is None:
+            return 1.0
+        return thresholds.percentile(thresholds.signal(self.tokens, SIGNALS[mode], host), q)
+
+    def rank_counts(self, host: str) -> tuple[int, ...]:
+        """The ranks seen at disagreements."""
+        if self.tokens is None:
+            return (1,)
+        counts = thresholds.rank_counts(self.tokens, host)
+        if not sum(counts):
+            raise BadInput("the pair never disagrees on the host's own text: there are no ranks to match")
+        return counts
 
 
 @dataclass(frozen=True)
@@ -107,7 +142,7 @@ def prepare_intervene(settings: InterveneSettings) -> Prepared:
     if arms.asks_the_run and settings.output.share.count > 1:
         raise BadInput("percentiles and matched ranks need the whole run: give thresholds in nats with --shard")
     prepared = prepare(settings.pair, settings.problems, settings.compute, settings.output, {})
-    for named in chosen(arms, replace(arms.options(), rank_counts=(1,))):
+    for named in chosen(arms, FromRun()):
         named.arm.check(len(prepared.located.vocabulary.ids))
     return prepared
 
@@ -115,7 +150,7 @@ def prepare_intervene(settings: InterveneSettings) -> Prepared:
 def plan(settings: InterveneSettings) -> list[str]:
     """What `--dry-run` prints."""
     prepared = prepare_intervene(settings)
-    arms = chosen(settings.arms, replace(settings.arms.options(), rank_counts=(1,)))
+    arms = chosen(settings.arms, FromRun())
     return [
         *notices(prepared),
         f"{len(prepared.prompts)} problems, the ends base and rl, and {len(arms)} arms:",
@@ -124,13 +159,18 @@ def plan(settings: InterveneSettings) -> list[str]:
     ]
 
 
-def chosen(choice: ArmChoice, options: Options) -> list[Named]:
+def chosen(choice: ArmChoice, run: FromRun) -> list[Named]:
     """The arms that are asked for, the oracle first where another needs its edits; no arm twice."""
+    common = Options(budget=choice.budget, exclude_donor=choice.exclude_donor)
     if choice.gates:
-        found = modes.composed_arm(choice.gates, choice.writer, options, choice.host, choice.seeds, choice.sampling)
+        found = modes.composed_arm(choice.gates, choice.writer, common, choice.host, choice.seeds, choice.sampling)
     else:
-        wanted = choice.modes or DEFAULT_MODES
-        found = [n for m in wanted for n in modes.named_arms(m, options, choice.host, choice.seeds, choice.sampling)]
+        found = []
+        for mode, values in choice.wanted.items():
+            counts = run.rank_counts(choice.host) if mode == "matched" else ()
+            numbers = tuple(run.value(mode, text, choice.host) for text in values)
+            options = replace(common, values=numbers, rank_counts=counts)
+            found += modes.named_arms(mode, options, choice.host, choice.seeds, choice.sampling)
     if any(named.needs_oracle for named in found):
         found = [*modes.named_arms("oracle", Options(), choice.host, 1, None), *found]
     if choice.sampling:
@@ -166,25 +206,11 @@ def summarise_again(run: Run, layer: str, saved: Path, reading: Reading) -> Writ
 
 def _arms(prepared: Prepared, run: Run, settings: InterveneSettings, reporter: Reporter) -> list[Named]:
     """The arms, with what the token table of the host's own text says where that is asked for."""
-    choice, options = settings.arms, settings.arms.options()
+    choice = settings.arms
     if not choice.asks_the_run:
-        return chosen(choice, options)
+        return chosen(choice, FromRun())
     stages.score(prepared, run, choice.host, reporter)
-    tokens = run.table("tokens", list(thresholds.COLUMNS)).to_pandas()
-    counts = thresholds.rank_counts(tokens, choice.host)
-    if "matched" in choice.modes and not sum(counts):
-        raise BadInput("the pair never disagrees on the host's own text: there are no ranks to match")
-    options = replace(options, rank_counts=counts)
-    percentiles = [_number(tau[1:]) for tau in choice.taus if tau.startswith("p")]
-    found: list[Named] = []
-    for mode in choice.modes or DEFAULT_MODES:
-        of_mode = options
-        if percentiles and mode in _SIGNALS:
-            values = thresholds.signal(tokens, _SIGNALS[mode], choice.host)
-            taus = tuple(thresholds.percentile(values, q) for q in percentiles)
-            of_mode = replace(options, taus=(*(options.taus or ()), *taus))
-        found += chosen(replace(choice, modes=(mode,)), of_mode)
-    return list({named.arm.spec: named for named in found}.values())
+    return chosen(choice, FromRun(run.table("tokens", list(thresholds.COLUMNS)).to_pandas()))
 
 
 def _entry(named: Named) -> NamedArm:

@@ -59,6 +59,12 @@ def test_fixes_are_counted_where_the_base_is_wrong_and_breaks_where_it_is_right(
     assert broke["share"]["low"] is None  # one problem
 
 
+def test_a_count_that_never_varies_claims_no_certainty():
+    fix = found(SINGLE.assign(right=False))["single"]["fix"]
+    assert (fix["per_problem"]["value"], fix["per_problem"]["low"]) == (0, None)
+    assert fix["share"]["high"] > 0  # Clopper and Pearson
+
+
 def test_sizes_are_of_sets_in_which_nothing_can_be_spared_and_other_ends_are_counted():
     needed = found()["needed"]
     assert needed["ends"] == {"one_flip": 1, "minimal": 1, "stopped": 1, "oracle_wrong": 1}

@@ -51,7 +51,7 @@ def test_a_gate_that_has_seen_the_draw_redraws_with_fresh_noise():
 
 
 def test_options_reach_the_arms():
-    taus = [n.arm.gate.spec for n in named_arms("kl", Options(taus=(0.5, 2)), "rl", 1, None)]
+    taus = [n.arm.gate.spec for n in named_arms("kl", Options(values=(0.5, 2)), "rl", 1, None)]
     assert taus == ["kl_above(0.5)", "kl_above(2)"]
     budget = named_arms("entropy", Options(budget=3), "base", 1, None)[0].arm.gate.spec
     assert budget == "(entropy_above(1.2) & budget(3))"
@@ -98,3 +98,11 @@ def test_impossible_sampling_is_refused():
     for temperature, top_p in ((0, 1), (-1, 1), (1, 0), (1, 1.5)):
         with pytest.raises(BadInput):
             Sampling(temperature, top_p)
+
+
+def test_a_count_is_a_whole_number():
+    assert [n.arm.writer.spec for n in named_arms("support", Options(values=(2.0,)), "base", 1, None)] == [
+        "donor_in_host_top(2)"
+    ]
+    with pytest.raises(BadInput, match=r"2\.5: this mode takes whole numbers"):
+        named_arms("support", Options(values=(2.5,)), "base", 1, None)

@@ -16,6 +16,7 @@ from rlprobe.reporting.formats import Cell, quoted
 from rlprobe.reporting.terminal import open_table, texts_of
 
 SWAPS_SHOWN = 10
+_SHARES = {"share": "%", "per_problem": "", "problems_with": "%"}
 
 
 def show(summary: Summary) -> Group:
@@ -52,14 +53,9 @@ def _flips(summary: Summary) -> Table:
     )
     for outcome, found in summary["single"].items():
         if found["problems"]:
-            numbers = [
-                found["problems"],
-                found["flips"],
-                f"{found['changed']:,} {outcome}",
-                Cell.of(found["share"], "%"),
-            ]
-            cells = [Cell.of(found["per_problem"]), Cell.of(found["problems_with"], "%")]
-            table.add_row(*texts_of([STARTS[outcome], *numbers, *map(_stacked, cells)]))
+            cells = [Cell.of(found[name], unit) for name, unit in _SHARES.items()]
+            counts = [found["problems"], found["flips"], f"{found['changed']:,} {outcome}"]
+            table.add_row(*texts_of([STARTS[outcome], *counts, *map(_stacked, cells)]))
     return table
 
 
@@ -112,12 +108,14 @@ def _one(summary: Summary) -> Iterator[RenderableType]:
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    several = summary["problem"] is None
     if summary["looked_at"]:
-        yield Text("flip: RL's token once, at one disagreement along the base's own text; the base goes on alone.")
+        yield Text("flip: RL's token once, at a disagreement along the base's text; then the base.")
+    if summary["looked_at"] and several:
         yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems.")
-    if summary["needed"]["problems"]:
-        yield Text("needed: by ddmin (Zeller and Hildebrandt 2002); dropping any one edit makes the answer wrong.")
-        yield Text("1-minimal is not smallest: only where one flip is enough is there no smaller set.")
+    if summary["needed"]["problems"] and several:
+        yield Text("needed: by delta debugging; dropping any one edit makes the answer wrong, but")
+        yield Text("only where one flip is enough is it certain that no smaller set exists.")
     ends = summary["needed"]["ends"]
     if n := ends[SearchEnd.STOPPED]:
         size = Cell(summary["needed"]["stopped_size"])

@@ -1,0 +1,16 @@
+"""What a command left in its run, kept under figures/ for a reader."""
+
+import shutil
+from pathlib import Path
+
+from rlprobe.runs import Run
+
+FIGURES = Path(__file__).parent.parent / "figures"
+
+
+def keep(run: Run, figures: tuple[str, ...], tables: tuple[str, ...]) -> None:
+    """Copy figures (with the CSV they were drawn from) and tables by name."""
+    FIGURES.mkdir(exist_ok=True)
+    patterns = [*(f"figures/{name}.*" for name in figures), *(f"tables/{name}.*" for name in tables)]
+    for file in (file for pattern in patterns for file in run.path.glob(pattern)):
+        shutil.copy(file, FIGURES / file.name)
