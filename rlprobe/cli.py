@@ -45,7 +45,7 @@ def _share(_context: click.Context, _parameter: click.Parameter, value: str | No
     return int(index) - 1, int(count)
 
 
-def _batch_size(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
+def _auto_or_count(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
     if value == "auto":
         return None
     if not value.isdigit() or int(value) < 1:
@@ -88,8 +88,10 @@ problem_options = _options(
 
 compute_options = _options(
     click.option("--max-new-tokens", default=1024, show_default=True, type=click.IntRange(min=1)),
-    click.option("--batch-size", default="auto", show_default=True, callback=_batch_size, help="Rows decoded at once."),
-    click.option("--shard-size", default=32, show_default=True, type=click.IntRange(min=1), help="Problems a shard."),
+    click.option(
+        "--batch-size", default="auto", show_default=True, callback=_auto_or_count, help="Rows decoded at once."
+    ),
+    click.option("--shard-size", default="auto", show_default=True, callback=_auto_or_count, help="Problems a file."),
     click.option(
         "--statistics",
         default="auto",

@@ -24,6 +24,16 @@ class PairEntry:
     rl_revision: str | None = None
     verified: bool = False
 
+    def shown(self, name: str) -> tuple[str, ...]:
+        """A line of `rlprobe pairs`, in the order of PAIR_COLUMNS."""
+        base, rl = (f"{m}@{r}" if r else m for m, r in ((self.base, self.base_revision), (self.rl, self.rl_revision)))
+        if name == DEFAULT_PAIR:
+            base, rl = "(inside the package)", "(inside the package)"
+        return name, base, rl, self.algorithm, self.prompt_style, "verified" if self.verified else "unverified"
+
+
+PAIR_COLUMNS = ("pair", "base", "rl", "algorithm", "prompt style", "checked")
+
 
 def _simplerl(size: str, prompt_style: str = "qwen_boxed") -> PairEntry:
     return PairEntry(

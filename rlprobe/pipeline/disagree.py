@@ -68,14 +68,14 @@ def plan(settings: DisagreeSettings) -> list[str]:
     """What `--dry-run` prints: one prompt with visible whitespace, its ids, and what would be done."""
     prepared = prepare_disagree(settings)
     ids = next(iter(prepared.prompts.values()), [])
-    blocks = -(-len(prepared.problems) // prepared.compute.block)
+    blocks = -(-len(prepared.problems) // prepared.block)
     return [
         *notices(prepared),
         f"prompt style {prepared.style}, first prompt:",
         visible(prepared.example),
         f"ids ({len(ids)}): {' '.join(map(str, ids))}",
         f"{len(prepared.prompts)} problems in {blocks} shards, {len(prepared.left_out)} left out; "
-        f"at most {prepared.compute.max_new_tokens} new tokens, {prepared.batch_size} rows at a time, "
+        f"at most {prepared.max_new_tokens} new tokens, {prepared.batch_size} rows at a time, "
         f"{prepared.located.dtype} on {prepared.located.base.device}",
         f"would write to {prepared.out}",
     ]
@@ -133,7 +133,7 @@ def _take_responses(prepared: Prepared, run: Run, settings: DisagreeSettings) ->
     rollouts = load_responses(settings.responses, prepared.prompts, located.tokenizer, set(located.stop_ids), allowed)
     order = {p.problem_id: i for i, p in enumerate(run.problems())}
     rollouts = sorted(rollouts, key=lambda r: (order[r.problem_id], r.draw))
-    for shard in run.missing("rollouts", "responses", prepared.compute.block, settings.output.share):
+    for shard in run.missing("rollouts", "responses", prepared.block, settings.output.share):
         here = [r for r in rollouts if shard.start <= order[r.problem_id] < shard.stop]
         run.write_shard("rollouts", shard, stages.rollouts_table(here))
 

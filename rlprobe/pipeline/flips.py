@@ -141,7 +141,7 @@ def _finished_run(prepared: Prepared) -> Run:
 
 def _missing(run: Run, prepared: Prepared, layer: str, settings: FlipSettings) -> list[Shard]:
     """The shards to make, of which every response and token table is there. Raises BadInput where one is not."""
-    choice, share, block = settings.flips, settings.output.share, prepared.compute.block
+    choice, share, block = settings.flips, settings.output.share, prepared.block
     if choice.problem is not None:
         at = _index(run, choice.problem)
         wanted = [shard for shard in run.missing(layer, choice.scope, 1) if shard.start == at]
@@ -149,7 +149,7 @@ def _missing(run: Run, prepared: Prepared, layer: str, settings: FlipSettings) -
         here = min(len(prepared.problems), len(run.problems()))
         found = run.missing(layer, choice.scope, block, share)
         wanted = [Shard(s.arm, s.start, min(s.stop, here)) for s in found if s.start < here]
-    lacking = [shard for member in MEMBERS for shard in run.missing("rollouts", member, block, share)]
+    lacking = [shard for member in MEMBERS for shard in run.missing("rollouts", member, block)]
     lacking += run.lacking("tokens", "rollouts", "base")
     if any(a.start < b.stop and b.start < a.stop for a in wanted for b in lacking):
         raise BadInput(

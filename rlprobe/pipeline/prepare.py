@@ -40,11 +40,11 @@ class ProblemChoice:
 
 @dataclass(frozen=True)
 class ComputeChoice:
-    """How much at once. `batch_size` None is chosen from the memory and kept by the run."""
+    """How much at once. What is None is chosen from the device and its memory, and kept by the run."""
 
     max_new_tokens: int = 1024
-    batch_size: int | None = None
-    block: int = 32  # problems in a shard
+    batch_size: int | None = None  # rows decoded at a time
+    block: int | None = None  # problems in a shard; lanes are refilled within one
     path: str = "auto"
 
 
@@ -67,8 +67,9 @@ class Prepared:
     left_out: dict[str, str]  # problem_id -> reason
     example: str  # the first prompt as text
     style: str
-    compute: ComputeChoice
+    max_new_tokens: int
     batch_size: int
+    block: int
     out: Path
     identity: dict[str, Any]
     about: dict[str, Any]
@@ -100,7 +101,9 @@ def prepare(
     example = encoded[chosen[0].problem_id][0]
     prompts, left_out = _that_fit({i: ids for i, (_, ids) in encoded.items()}, located)
     out = output.out or Path("runs") / f"{pair.pair or Path(str(pair.rl)).name}-{Path(problem_set.name).stem}"
-    batch_size = compute.batch_size or _batch_size_of(out, output) or _automatic_batch_size(located, prompts, compute)
+    kept = _decoding_of(out, output)
+    batch_size = compute.batch_size or kept.get("batch_size") or _automatic_batch_size(located, prompts, compute)
+    block = compute.block or kept.get("shard") or (32 if torch.device(located.base.device).type == "cpu" else 256)
     return Prepared(
         located=located,
         problems=chosen,
@@ -108,8 +111,9 @@ def prepare(
         left_out=left_out,
         example=example,
         style=style,
-        compute=compute,
+        max_new_tokens=compute.max_new_tokens,
         batch_size=batch_size,
+        block=block,
         out=out,
         identity={
             "pair": located.identity(),
@@ -119,7 +123,7 @@ def prepare(
                 "max_new_tokens": compute.max_new_tokens,
                 "batch_size": batch_size,
                 "context": located.context,
-                "shard": compute.block,
+                "shard": block,
                 "statistics": choose_path(compute.path, len(located.vocabulary.ids), torch.device(located.base.device)),
             },
             "threads": torch.get_num_threads(),
@@ -165,11 +169,11 @@ def _that_fit(encoded: dict[str, list[int]], located: LocatedPair) -> tuple[dict
     return fitting, left_out
 
 
-def _batch_size_of(out: Path, output: OutputChoice) -> int | None:
-    """The batch size of a run that is there already: a resumed run keeps what it chose."""
+def _decoding_of(out: Path, output: OutputChoice) -> dict[str, Any]:
+    """The decoding settings of a run that is there already: a resumed run keeps what it chose."""
     if output.overwrite or not (out / "run.json").exists():
-        return None
-    return runs.read(out).identity["decoding"]["batch_size"]
+        return {}
+    return runs.read(out).identity["decoding"]
 
 
 def _automatic_batch_size(located: LocatedPair, prompts: dict[str, list[int]], compute: ComputeChoice) -> int:

@@ -1,5 +1,6 @@
 """The engine against lock-step, and the identities of arms, with nothing known to copy from."""
 
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 
@@ -206,3 +207,20 @@ def test_doses_are_nested_by_common_noise(pairs):
     for less, more in pairwise(gates):
         for a, b in zip(less, more, strict=True):
             assert all(y for x, y in zip(a.gated, b.gated, strict=True) if x)
+
+
+@pytest.mark.parametrize("name", ["never", "bernoulli", "replayed", "random"])
+@pytest.mark.parametrize("sampling", [None, Sampling(0.9, 0.9)])
+def test_a_response_goes_on_from_a_given_beginning_as_if_it_had_never_stopped(pairs, name, sampling):
+    pair = pairs("llama", 0.05)
+    arm = Arm(*ARMS[name](), seed=2, sampling=sampling)
+    tasks, of = tasks_for(pair, 5, 8, known=False), DecodingSettings(NEW, 3, frozenset({0}), 256)
+    whole, _ = decode(players(pair, "base"), arm, tasks, of)
+    long = [(task, response) for task, response in zip(tasks, whole, strict=True) if len(response.ids) > 7]
+    assert len(long) > 2
+    begun = [replace(task, prompt_ids=[*task.prompt_ids, *response.ids[:7]], said=7) for task, response in long]
+    for again in (
+        decode(players(pair, "base"), arm, begun, of)[0],
+        decode_in_lockstep(players(pair, "base"), arm, begun, of),
+    ):
+        assert [(r.ids, r.gated, r.stop) for r in again] == [(r.ids[7:], r.gated[7:], r.stop) for _, r in long]
