@@ -231,12 +231,9 @@ def merge(out: Path, runs: tuple[Path, ...], as_json: bool, **asked: Any) -> Non
 @cli.command()
 def pairs() -> None:
     """List the registered pairs."""
-    from rlprobe.pairs.registry import PAIRS
+    from rlprobe.pairs.registry import PAIR_COLUMNS, PAIRS
 
-    rows = [
-        (n, e.base, e.rl, e.algorithm, e.prompt_style, "yes" if e.verified else "unverified") for n, e in PAIRS.items()
-    ]
-    _list(("pair", "base", "rl", "algorithm", "prompt style", "verified"), rows)
+    _list(PAIR_COLUMNS, [entry.shown(name) for name, entry in PAIRS.items()])
 
 
 @cli.command()
