@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
 from making import contents
 
 SCRIPT = Path(__file__).with_name("killable.py")
@@ -19,6 +20,7 @@ def forks(delays: list[float], *command) -> list[str]:
     return subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout.split()
 
 
+@pytest.mark.slow
 def test_a_run_killed_ten_times_ends_in_the_same_bytes(tiny_folders, tmp_path):
     problems = tmp_path / "problems.jsonl"
     rows = [{"id": i, "question": f"Ann has {i} eggs. She buys {i} more.", "answer": str(2 * i)} for i in range(40)]
