@@ -18,6 +18,7 @@ from rlprobe.errors import INTERRUPTED, BadInput, RlprobeError
 
 if TYPE_CHECKING:
     from rlprobe.pipeline.disagree import DisagreeSettings
+    from rlprobe.pipeline.flips import FlipSettings
     from rlprobe.pipeline.intervene import InterveneSettings
     from rlprobe.pipeline.written import Written
 
@@ -206,6 +207,30 @@ def intervene(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
 
 @cli.command()
+@pair_options
+@problem_options
+@click.option("--problem", help="Only this problem (its problem_id), whoever is right.")
+@click.option("--all", "all_problems", is_flag=True, help="Every problem, not only those that RL alone gets right.")
+@click.option(
+    "--most-trials",
+    default=256,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Sets of edits tried for one problem.",
+)
+@compute_options
+@click.option("--out", type=_FILE, help="The run directory of `rlprobe disagree`.  [default: runs/PAIR-DATASET]")
+@click.option("--shard", "share", callback=_share, metavar="I/N", help="Only this machine's share of the work.")
+@reading_options
+def flips(as_json: bool, **asked: Any) -> None:
+    """Which single tokens matter? Put RL's token once at each disagreement; find the few edits an answer needs."""
+    from rlprobe.pipeline.flips import flips
+
+    settings = _flip_settings(asked)
+    _finish(lambda: [flips(settings, _reporter(as_json))], as_json, asked["max_failed"])
+
+
+@cli.command()
 @click.argument("run", type=_FILE)
 @reading_options
 @tau_option
@@ -277,6 +302,12 @@ def _intervene_settings(asked: dict[str, Any]) -> "InterveneSettings":
 
     sampling = Sampling(asked["temperature"], asked["top_p"]) if asked["sample"] else None
     return InterveneSettings(**_common(asked), arms=_noun(ArmChoice, asked, sampling=sampling))
+
+
+def _flip_settings(asked: dict[str, Any]) -> "FlipSettings":
+    from rlprobe.pipeline.flips import FlipChoice, FlipSettings
+
+    return FlipSettings(**_common(asked | {"overwrite": False}), flips=_noun(FlipChoice, asked))
 
 
 def _common(asked: dict[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,8 @@
       rollouts/ARM/START-STOP.parquet         one shard: problems START..STOP-1 of one arm
       tokens/ARM/START-STOP.parquet           the token table of the same rollouts
       grades/GRADER/ARM/START-STOP.parquet    verdicts; GRADER is the hash of the grader's settings
-      summary.json, tables/, figures/         written anew by each command from the above
+      flips/GRADER/...                          single flips, and the sets of edits that answers need
+      summary.json, interventions.json, flips.json, tables/, figures/        written anew by each command
       log.jsonl             what happened (halved batches, broken shards), in order; never read back
 
 A shard is written under a temporary name, synced and renamed, so under its own name it is whole or absent. Its content
