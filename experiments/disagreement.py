@@ -6,17 +6,13 @@ Both models answer every problem greedily, both read both answers, every positio
     python -m experiments.disagreement
 """
 
-from pathlib import Path
-
 import click
 
-from experiments.kept import FIGURES, keep
-from rlprobe.analysis.classes import Reading
+from experiments.kept import FIGURES, keep, run_of
 from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
+from rlprobe.pipeline.prepare import ProblemChoice
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.problems.grading import GraderSettings
 
 
 @click.command(help=__doc__)
@@ -26,12 +22,7 @@ from rlprobe.problems.grading import GraderSettings
 def main(pair: str, dataset: str, limit: int | None) -> None:
     """Run, and keep what a reader wants to see."""
     settings = DisagreeSettings(
-        pair=PairChoice(pair=pair),
-        problems=ProblemChoice(dataset=dataset, limit=limit),
-        compute=ComputeChoice(),
-        output=OutputChoice(Path("runs") / f"{pair}-{dataset}"),
-        reading=Reading(),
-        grader=GraderSettings(),
+        pair=PairChoice(pair=pair), problems=ProblemChoice(dataset=dataset, limit=limit), output=run_of(pair, dataset)
     )
     keep(disagree(settings, Reporter()).run, ("disagreement",), ("classes", "rates", "accuracy", "entropy", "noise"))
     click.echo((FIGURES / "classes.md").read_text())

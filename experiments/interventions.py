@@ -7,17 +7,13 @@ the figures "interventions" and "dose" and writes the table "interventions".
     python -m experiments.interventions
 """
 
-from pathlib import Path
-
 import click
 
-from experiments.kept import FIGURES, keep
-from rlprobe.analysis.classes import Reading
+from experiments.kept import FIGURES, keep, run_of
 from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings, intervene
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
+from rlprobe.pipeline.prepare import ProblemChoice
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.problems.grading import GraderSettings
 
 MODES = (
     *("oracle", "oracle-reranked", "entropy:0.3,0.6,0.9,1.2", "inverse:0.3,0.6,0.9,1.2"),
@@ -37,10 +33,7 @@ def main(pair: str, dataset: str, limit: int | None, seeds: int) -> None:
     settings = InterveneSettings(
         pair=PairChoice(pair=pair),
         problems=ProblemChoice(dataset=dataset, limit=limit),
-        compute=ComputeChoice(),
-        output=OutputChoice(Path("runs") / f"{pair}-{dataset}"),
-        reading=Reading(),
-        grader=GraderSettings(),
+        output=run_of(pair, dataset),
         arms=ArmChoice(modes=MODES, seeds=seeds),
     )
     keep(intervene(settings, Reporter()).run, ("interventions", "dose"), ("interventions", "doses"))

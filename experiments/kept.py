@@ -3,9 +3,15 @@
 import shutil
 from pathlib import Path
 
+from rlprobe.pipeline.prepare import OutputChoice
 from rlprobe.runs import Run
 
 FIGURES = Path(__file__).parent.parent / "figures"
+
+
+def run_of(pair: str, dataset: str) -> OutputChoice:
+    """The run that all experiments on a pair and a data set share."""
+    return OutputChoice(Path("runs") / f"{pair}-{dataset}")
 
 
 def keep(run: Run, figures: tuple[str, ...], tables: tuple[str, ...]) -> None:

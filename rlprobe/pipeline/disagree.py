@@ -9,12 +9,11 @@ import pandas as pd
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import PairChoice, load_tokenizer
+from rlprobe.pairs.loading import load_tokenizer
 from rlprobe.pipeline import stages
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, Prepared, ProblemChoice, prepare
+from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Report, Written, problems_of
-from rlprobe.problems.grading import GraderSettings
 from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import load_responses
 from rlprobe.records import MEMBERS
@@ -26,16 +25,10 @@ from rlprobe.runs import Run
 TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
 
 
-@dataclass(frozen=True)
-class DisagreeSettings:
+@dataclass(frozen=True, kw_only=True)
+class DisagreeSettings(Settings):
     """What `rlprobe disagree` is asked for."""
 
-    pair: PairChoice
-    problems: ProblemChoice
-    compute: ComputeChoice
-    output: OutputChoice
-    reading: Reading
-    grader: GraderSettings
     trajectory: str = "both"
     responses: Path | None = None
 
@@ -61,7 +54,7 @@ def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
 def prepare_disagree(settings: DisagreeSettings) -> Prepared:
     """Everything that is settled before computing."""
     extra = {"responses": _hash(settings.responses)} if settings.responses else {}
-    return prepare(settings.pair, settings.problems, settings.compute, settings.output, extra)
+    return prepare(settings, extra)
 
 
 def plan(settings: DisagreeSettings) -> list[str]:

@@ -24,16 +24,15 @@ import pandas as pd
 import pyarrow as pa
 
 from rlprobe import runs
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.flips import summarise
 from rlprobe.analysis.minimal import Search
 from rlprobe.decoding.edits import Edits, Ends, Flip, decode_edits, decode_flips, every_edit
 from rlprobe.decoding.engine import DecodingSettings, Players, Response, Watch
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import PairChoice, load_tokenizer
+from rlprobe.pairs.loading import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, Prepared, ProblemChoice, prepare
+from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Meter, Reporter
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import Grader, GraderSettings
@@ -69,16 +68,10 @@ class FlipChoice:
         return f"problem {self.problem}" if self.problem is not None else "all" if self.all_problems else "solved"
 
 
-@dataclass(frozen=True)
-class FlipSettings:
+@dataclass(frozen=True, kw_only=True)
+class FlipSettings(Settings):
     """What `rlprobe flips` is asked for."""
 
-    pair: PairChoice
-    problems: ProblemChoice
-    compute: ComputeChoice
-    output: OutputChoice
-    reading: Reading
-    grader: GraderSettings
     flips: FlipChoice
 
 
@@ -100,7 +93,7 @@ def flips(
     judging: Callable[[GraderSettings], AbstractContextManager[Judge]] = graded,
 ) -> Written:
     """Flip and search what the run still lacks, then summarise it."""
-    prepared = prepare(settings.pair, settings.problems, settings.compute, settings.output, {})
+    prepared = prepare(settings, {})
     for line in notices(prepared):
         reporter.note(line)
     run = _finished_run(prepared)

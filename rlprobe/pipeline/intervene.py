@@ -15,13 +15,11 @@ from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.engine import Counts
 from rlprobe.decoding.modes import Named, Options
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, Prepared, ProblemChoice, prepare
+from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Report, Written, problems_of
-from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.intervene.figures import FIGURES
 from rlprobe.reporting.intervene.tables import TABLES
@@ -97,16 +95,10 @@ class FromRun:
         return counts
 
 
-@dataclass(frozen=True)
-class InterveneSettings:
+@dataclass(frozen=True, kw_only=True)
+class InterveneSettings(Settings):
     """What `rlprobe intervene` is asked for."""
 
-    pair: PairChoice
-    problems: ProblemChoice
-    compute: ComputeChoice
-    output: OutputChoice
-    reading: Reading
-    grader: GraderSettings
     arms: ArmChoice
 
 
@@ -141,7 +133,7 @@ def prepare_intervene(settings: InterveneSettings) -> Prepared:
         raise BadInput("give either --mode or --gate with --writer, not both")
     if arms.asks_the_run and settings.output.share.count > 1:
         raise BadInput("percentiles and matched ranks need the whole run: give thresholds in nats with --shard")
-    prepared = prepare(settings.pair, settings.problems, settings.compute, settings.output, {})
+    prepared = prepare(settings, {})
     for named in chosen(arms, FromRun()):
         named.arm.check(len(prepared.located.vocabulary.ids))
     return prepared

@@ -6,7 +6,7 @@ Nothing here loads weights: a run of another identity, an unknown name or an imp
 import hashlib
 import importlib.metadata
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from typing import Any
 import torch
 
 from rlprobe import runs
+from rlprobe.analysis.classes import Reading
 from rlprobe.measures.passes import choose_path
 from rlprobe.pairs import loading
 from rlprobe.pairs.loading import LocatedPair, PairChoice
 from rlprobe.pairs.model import ModelPair
-from rlprobe.pairs.registry import PAIRS
+from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
 from rlprobe.problems.datasets import ProblemSet, load_problems
+from rlprobe.problems.grading import GraderSettings
 from rlprobe.problems.prompts import encode_prompt, prompt_style
 from rlprobe.records import Problem
 from rlprobe.runs import Run, Share
@@ -57,6 +59,18 @@ class OutputChoice:
     share: Share = runs.ALL
 
 
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What every command that needs a pair and problems is asked for."""
+
+    pair: PairChoice = field(default_factory=lambda: PairChoice(pair=DEFAULT_PAIR))
+    problems: ProblemChoice = ProblemChoice()
+    compute: ComputeChoice = ComputeChoice()
+    output: OutputChoice = OutputChoice()
+    reading: Reading = field(default_factory=Reading)
+    grader: GraderSettings = field(default_factory=GraderSettings)
+
+
 @dataclass(frozen=True)
 class Prepared:
     """Everything that is settled before computing. `pair` loads the weights the first time somebody asks for it."""
@@ -88,10 +102,9 @@ class Prepared:
         return run
 
 
-def prepare(
-    pair: PairChoice, problems: ProblemChoice, compute: ComputeChoice, output: OutputChoice, extra: dict[str, Any]
-) -> Prepared:
+def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
     """Choose and check; `extra` is what else belongs to the run's identity."""
+    pair, problems, compute, output = settings.pair, settings.problems, settings.compute, settings.output
     problem_set = load_problems(problems.dataset, problems.question_field, problems.answer_field)
     style = problems.style or (PAIRS[pair.pair].prompt_style if pair.pair in PAIRS else "chat")
     prompt_style(style)  # refuses an unknown one
