@@ -1,5 +1,5 @@
 # make demo   a virtual environment and the main job on the bundled pair, offline
-# make test   the whole test suite;  make check   lint, format and types;  make figures   everything under figures/
+# make test   the whole test suite;  make check   lint, format and types;  make figures   the findings under figures/
 
 PYTHON ?= python3
 BIN = .venv/bin
