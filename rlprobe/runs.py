@@ -100,13 +100,14 @@ class Run:
 
     # ---- shards ------------------------------------------------------------------------------------------------------
 
-    def missing(self, layer: str, arm: str, block: int, share: Share = ALL) -> list[Shard]:
+    def missing(self, layer: str, arm: str, block: int, share: Share = ALL, among: int | None = None) -> list[Shard]:
         """The shards of a layer that are still to be made: what no whole shard covers, cut at multiples of `block`.
 
-        A shard that is cut short is named, moved aside and counted as missing.
+        Of the first `among` problems, or of all that the run holds: a smaller --limit must not make shards of problems
+        that it did not ask for. A shard that is cut short is named, moved aside and counted as missing.
         """
         self._set_broken_aside(layer, arm)
-        total, missing = len(self.problems()), []
+        total, missing = len(self.problems()) if among is None else among, []
         for number, start in enumerate(range(0, total, block)):
             if share.has(number):
                 missing += _gaps(arm, start, min(start + block, total), self.shards(layer, arm))

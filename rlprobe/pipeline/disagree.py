@@ -126,7 +126,8 @@ def _take_responses(prepared: Prepared, run: Run, settings: DisagreeSettings) ->
     rollouts = load_responses(settings.responses, prepared.prompts, located.tokenizer, set(located.stop_ids), allowed)
     order = {p.problem_id: i for i, p in enumerate(run.problems())}
     rollouts = sorted(rollouts, key=lambda r: (order[r.problem_id], r.draw))
-    for shard in run.missing("rollouts", "responses", prepared.block, settings.output.share):
+    asked, share = len(prepared.problems), settings.output.share
+    for shard in run.missing("rollouts", "responses", prepared.block, share, asked):
         here = [r for r in rollouts if shard.start <= order[r.problem_id] < shard.stop]
         run.write_shard("rollouts", shard, stages.rollouts_table(here))
 

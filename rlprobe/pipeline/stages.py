@@ -22,7 +22,7 @@ from rlprobe.scoring.teacher_forcing import Reader
 
 def decode_greedy_arm(prepared: Prepared, run: Run, member: str, share: Share, reporter: Reporter) -> None:
     """The member's own greedy responses, as the arm that is called like it."""
-    shards = run.missing("rollouts", member, prepared.block, share)
+    shards = run.missing("rollouts", member, prepared.block, share, len(prepared.problems))
     with reporter.task(f"{member} answers", sum(s.stop - s.start for s in shards), "problems") as meter:
         watch = Watch(meter.emitted, lambda rows: halved(run, reporter, member, rows))
         for shard in shards:
@@ -35,7 +35,7 @@ def decode_arm(
 ) -> Counts:
     """The responses of an intervention arm, proposed from the arms in `known`; returns what this call's shards took."""
     arm, took = named.arm, Counts()
-    shards = run.missing("rollouts", arm.spec, prepared.block, share)
+    shards = run.missing("rollouts", arm.spec, prepared.block, share, len(prepared.problems))
     with reporter.task(f"{named.label} ({arm.spec})", sum(s.stop - s.start for s in shards), "problems") as meter:
         watch = Watch(meter.emitted, lambda rows: halved(run, reporter, arm.spec, rows))
         for shard in shards:

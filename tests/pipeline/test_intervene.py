@@ -178,3 +178,18 @@ def test_interventions_are_graded_again_without_models(intervene, rlprobe):
     after = json.loads(out)
     assert after["specs"] == before["specs"]
     assert after["reading"]["answer"] == "first"
+
+
+def test_a_smaller_limit_on_a_larger_run_leaves_the_other_problems_to_be_done(intervene, rlprobe):
+    file = intervene.problems(8)
+    assert intervene("--mode", "entropy", dataset=file, out="whole")[0] == 0
+    assert rlprobe.disagree("--max-new-tokens", 20, dataset=file)[0] == 0
+    assert intervene("--mode", "entropy", "--limit", 4, dataset=file)[0] == 0
+    run = runs.read(intervene.tmp_path / "run")
+    arm = "entropy_above(1.2) x donor_argmax x base"
+    assert [r for r in run.table("rollouts")["arm"].to_pylist() if r == arm] == [arm] * 4
+    assert intervene("--mode", "entropy", dataset=file)[0] == 0
+    whole = responses(runs.read(intervene.tmp_path / "whole"))
+    assert {key: ids for key, ids in responses(run).items() if key[0] == arm} == {
+        key: ids for key, ids in whole.items() if key[0] == arm
+    }
