@@ -58,7 +58,13 @@ def done(finished, tmp_path) -> FlipSettings:
     shutil.copytree(finished.output.out, tmp_path / "run")
     f = finished
     return FlipSettings(
-        f.pair, f.problems, f.compute, OutputChoice(tmp_path / "run"), f.reading, f.grader, FlipChoice()
+        pair=f.pair,
+        problems=f.problems,
+        compute=f.compute,
+        output=OutputChoice(tmp_path / "run"),
+        reading=f.reading,
+        grader=f.grader,
+        flips=FlipChoice(),
     )
 
 
