@@ -1,0 +1,66 @@
+"""The one door: parse, call one function of pipeline/, print what was written. Knows no tensors.
+
+One file a command; torch is imported only to work, so that --help and bad arguments are answered without it.
+"""
+
+import logging
+import sys
+from typing import NoReturn
+
+import click
+
+from rlprobe import __version__
+from rlprobe.cli.again import grade, merge
+from rlprobe.cli.disagree import disagree
+from rlprobe.cli.flips import flips
+from rlprobe.cli.intervene import intervene
+from rlprobe.cli.lists import datasets, pairs
+from rlprobe.errors import INTERRUPTED, RlprobeError
+
+COMMANDS = (disagree, intervene, flips, grade, merge, pairs, datasets)  # in the order of `rlprobe --help`
+
+
+class _InOrder(click.Group):
+    """A group that lists its commands in the order in which they were added, not by name."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        return list(self.commands)
+
+
+@click.group(
+    cls=_InOrder,
+    commands=COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RLPROBE"},
+)
+@click.version_option(__version__, prog_name="rlprobe")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option(
+    "--log-level",
+    default="warning",
+    show_default=True,
+    type=click.Choice(["debug", "info", "warning", "error"]),
+    help="Of the Python log, on standard error.",
+)
+def cli(debug: bool, log_level: str) -> None:  # noqa: ARG001 - main() looks for --debug
+    """Compare a base language model with the RL model trained from it, token by token."""
+    logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+
+
+def main() -> NoReturn:
+    """Run the command line; every error of ours is one line and its own exit code (errors.py)."""
+    debug = "--debug" in sys.argv
+    try:
+        sys.exit(cli.main(standalone_mode=False) or 0)
+    except click.exceptions.Exit as error:
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("\ninterrupted; the same command goes on where it stopped", err=True)
+        sys.exit(INTERRUPTED)
+    except RlprobeError as error:
+        if debug:
+            raise
+        click.echo(f"rlprobe: {error}", err=True)
+        sys.exit(error.exit_code)

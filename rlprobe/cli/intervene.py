@@ -1,0 +1,67 @@
+"""The command `rlprobe intervene`."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rlprobe.cli.ending import finish, reporter
+from rlprobe.cli.options import (
+    common,
+    compute_options,
+    noun,
+    output_options,
+    pair_options,
+    problem_options,
+    reading_options,
+)
+
+if TYPE_CHECKING:
+    from rlprobe.pipeline.intervene import InterveneSettings
+
+
+@click.command()
+@pair_options
+@problem_options
+@click.option(
+    "--mode",
+    "modes",
+    multiple=True,
+    help="NAME or NAME:VALUE,...; repeatable.  [default: oracle, random, entropy]",
+)
+@click.option(
+    "--gate", "gates", multiple=True, help="Instead of --mode: NAME:ARG or not-NAME; repeated, all must fire."
+)
+@click.option(
+    "--writer", default="donor_argmax", show_default=True, help="With --gate: NAME:ARG, what is written there."
+)
+@click.option("--host", default="base", show_default=True, type=click.Choice(["base", "rl"]), help="Who decodes.")
+@click.option("--tau", "taus", multiple=True, help="Threshold of the mode, nats, or a percentile: p95; repeatable.")
+@click.option("--top-k", "top_ks", multiple=True, type=int, help="k of the mode; repeatable.")
+@click.option("--budget", type=click.IntRange(min=0), help="At most so many gated tokens a response.")
+@click.option("--exclude-donor", is_flag=True, help="Random tokens are never RL's own choice.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Of greedy arms with randomness.")
+@click.option("--sample", is_flag=True, help="Sample both models, with common noise, instead of greedy decoding.")
+@click.option("--draws", default=4, show_default=True, type=click.IntRange(min=1), help="With --sample: per problem.")
+@click.option("--temperature", default=1.0, show_default=True, type=float, help="With --sample.")
+@click.option("--top-p", default=1.0, show_default=True, type=float, help="With --sample.")
+@compute_options
+@output_options
+@reading_options
+@click.option("--dry-run", is_flag=True, help="Print the arms and the plan; compute nothing.")
+def intervene(dry_run: bool, as_json: bool, **asked: Any) -> None:
+    """Do those tokens cause the gain? Replace tokens while one model decodes, and grade."""
+    from rlprobe.pipeline.intervene import intervene, plan
+
+    settings = _intervene_settings(asked)
+    if dry_run:
+        click.echo("\n".join(plan(settings)))
+        return
+    finish(lambda: [intervene(settings, reporter(as_json))], as_json, asked["max_failed"])
+
+
+def _intervene_settings(asked: dict[str, Any]) -> "InterveneSettings":
+    from rlprobe.decoding.arms import Sampling
+    from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings
+
+    sampling = Sampling(asked["temperature"], asked["top_p"]) if asked["sample"] else None
+    return InterveneSettings(**common(asked), arms=noun(ArmChoice, asked, sampling=sampling))

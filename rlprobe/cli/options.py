@@ -1,0 +1,149 @@
+"""The options that several commands have, one decorator a noun of pipeline/prepare.py, and the nouns made of them.
+
+Values are checked here, before torch is imported.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rlprobe.errors import BadInput
+
+_Command = Callable[..., Any]
+
+
+def _options(*options: _Command) -> Callable[[_Command], _Command]:
+    """Several click options as one decorator, shown in the order given."""
+
+    def decorate(command: _Command) -> _Command:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def share_of(_context: click.Context, _parameter: click.Parameter, value: str | None) -> tuple[int, int]:
+    """`i/n` as 0-based (i, n)."""
+    if value is None:
+        return 0, 1
+    index, _, count = value.partition("/")
+    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        raise click.BadParameter(f"{value!r} is not of the form i/n with 1 <= i <= n, for example 2/8")
+    return int(index) - 1, int(count)
+
+
+def _auto_or_count(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
+    if value == "auto":
+        return None
+    if not value.isdigit() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither 'auto' nor a whole number above 0")
+    return int(value)
+
+
+FILE = click.Path(path_type=Path)
+
+pair_options = _options(
+    click.option("--pair", help="A registered pair (see `rlprobe pairs`).  [default: bundled]"),
+    click.option("--base", help="The base model: a Hub id or a folder."),
+    click.option("--rl", help="The RL model: a Hub id, a folder, or base+ADAPTER."),
+    click.option("--base-revision", help="Hub revision of the base."),
+    click.option("--rl-revision", help="Hub revision of the RL model."),
+    click.option(
+        "--dtype",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "float32", "bfloat16", "float16"]),
+        help="Of the trunks; auto is float32 on a CPU, the checkpoint's own elsewhere.",
+    ),
+    click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ..."),
+    click.option("--base-device", help="Another device for the base."),
+    click.option("--rl-device", help="Another device for the RL model."),
+)
+
+problem_options = _options(
+    click.option(
+        "--dataset",
+        default="word-problems",
+        show_default=True,
+        help="A registered data set (see `rlprobe datasets`) or a JSONL, Parquet or CSV file.",
+    ),
+    click.option("--question-field", help="Column of a file that holds the question."),
+    click.option("--answer-field", help="Column of a file that holds the gold answer."),
+    click.option("--style", help="Prompt style, the same for both models.  [default: the pair's own, else chat]"),
+    click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems."),
+)
+
+compute_options = _options(
+    click.option("--max-new-tokens", default=1024, show_default=True, type=click.IntRange(min=1)),
+    click.option(
+        "--batch-size", default="auto", show_default=True, callback=_auto_or_count, help="Rows decoded at once."
+    ),
+    click.option("--shard-size", default="auto", show_default=True, callback=_auto_or_count, help="Problems a file."),
+    click.option(
+        "--statistics",
+        default="auto",
+        show_default=True,
+        type=click.Choice(["auto", "plain", "compiled"]),
+        help="How full-vocabulary statistics are computed.",
+    ),
+)
+
+output_options = _options(
+    click.option("--out", type=FILE, help="The run directory.  [default: runs/PAIR-DATASET]"),
+    click.option("--overwrite", is_flag=True, help="Delete the run that is there and start anew."),
+    click.option("--shard", "share", callback=share_of, metavar="I/N", help="Only this machine's share of the work."),
+)
+
+reading_options = _options(
+    click.option("--class-k", default=5, show_default=True, type=click.IntRange(min=1), help="Largest reranked rank."),
+    click.option(
+        "--answer", default="last", show_default=True, type=click.Choice(["first", "last"]), help="Which box counts."
+    ),
+    click.option("--seed", default=0, show_default=True, type=int, help="Of the bootstrap intervals."),
+    click.option("--grader-timeout", default=5, show_default=True, type=click.IntRange(min=1), help="Seconds."),
+    click.option("--max-failed", default=0, show_default=True, type=click.IntRange(min=0), help="Problems left out."),
+    click.option("--json", "as_json", is_flag=True, help="The summary as JSON on standard output, nothing else there."),
+)
+
+tau_option = click.option(
+    "--tau", default=1.2, show_default=True, type=click.FloatRange(min=0), help="Entropy gate, nats."
+)
+
+
+def common(asked: dict[str, Any]) -> dict[str, Any]:
+    """What every command that needs a pair and problems is told."""
+    from rlprobe.pairs.loading import PairChoice
+    from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
+    from rlprobe.runs import Share
+
+    if asked["pair"] and (asked["base"] or asked["rl"]):
+        raise BadInput("give either --pair or --base and --rl, not both")
+    if not (asked["pair"] or asked["base"] or asked["rl"]):
+        asked["pair"] = "bundled"
+    grader, reading = reading_of(asked)
+    return {
+        "pair": noun(PairChoice, asked),
+        "problems": noun(ProblemChoice, asked),
+        "compute": noun(ComputeChoice, asked, block=asked["shard_size"], path=asked["statistics"]),
+        "output": OutputChoice(asked["out"], asked["overwrite"], Share(*asked["share"])),
+        "reading": reading,
+        "grader": grader,
+    }
+
+
+def noun(kind: Any, asked: dict[str, Any], **more: Any) -> Any:
+    """A settings object from the options that are called like its fields."""
+    return kind(**{name: asked[name] for name in kind.__dataclass_fields__ if name in asked}, **more)
+
+
+def reading_of(asked: dict[str, Any]) -> tuple[Any, Any]:
+    """(GraderSettings, Reading): how verdicts are made, and how tables are read."""
+    from rlprobe.analysis.classes import Reading
+    from rlprobe.problems.grading import GraderSettings
+
+    fields = {name: asked[name] for name in ("class_k", "answer", "tau", "seed") if name in asked}
+    reading = Reading(**fields)
+    return GraderSettings(answer=asked["answer"], timeout_s=asked["grader_timeout"]), reading
