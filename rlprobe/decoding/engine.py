@@ -25,6 +25,7 @@ from torch import Tensor
 from rlprobe.decoding.arms import Arm, Facts, History, Opinions, View, donor_argmax, never, opinions
 from rlprobe.decoding.lanes import Lanes
 from rlprobe.decoding.noise import Noise, response_key
+from rlprobe.decoding.prices import A_PASS, DRAFT, Price, groups
 from rlprobe.decoding.proposals import Proposer
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
@@ -176,8 +177,7 @@ class _Row:
     proposer: Proposer
     response: Response
     proposal: list[int] = field(default_factory=list)
-    drafting: int = 0  # tokens that the host is still to draft in this round
-    drafted: bool = False  # this round's proposal is the host's own
+    kind: int = DRAFT  # of the proposal
 
     @property
     def last(self) -> int:
@@ -199,10 +199,12 @@ class _Row:
         self.response.gated += gated
         self.response.logprobs += logprobs
 
-    def learn(self, taken: int) -> None:
-        """Of the proposal and the token after it, so many were taken: the last may be a surprise."""
-        accepted = len(self.proposal) if taken > len(self.proposal) else taken - 1
-        (self.proposer.learn_draft if self.drafted else self.proposer.learn)(len(self.proposal), accepted)
+    def judged(self, taken: int) -> tuple[int, bool]:
+        """(tokens of the proposal that were emitted, whether the next one was not), now that so many were taken."""
+        if taken > len(self.proposal):
+            return len(self.proposal), False
+        rejected = self.last != self.proposal[taken - 1]  # a stop id may have been taken as it was proposed
+        return taken - rejected, rejected
 
 
 class _Decoder:
@@ -223,6 +225,8 @@ class _Decoder:
         donor = players.donor or players.host
         self.donor_head = Head(donor.head_weight, donor.head_bias)
         self.rows: list[_Row] = []
+        self.price = Price(A_PASS[players.host.device.type], 2 if players.donor else 1)
+        self.round_cost = 0.0
 
     def run(self, rows: int, todo: deque[int], responses: list[Response | None]) -> None:
         """Decode everything in `todo`, filing each response as it ends."""
@@ -240,7 +244,7 @@ class _Decoder:
 
     def _admit(self, both: list[Lanes], new: list[int]) -> None:
         """Take up tasks in the rows after those in use: both models read the prompts but for their last tokens."""
-        rows = torch.arange(len(self.rows), len(self.rows) + len(new))
+        rows = list(range(len(self.rows), len(self.rows) + len(new)))
         for number in new:
             task = self.tasks[number]
             key = response_key(self.arm.seed, task.problem_id, task.draw)
@@ -249,57 +253,84 @@ class _Decoder:
         for lanes in both:
             lanes.lengths[rows] = 0
             if any(prompts):
-                lanes.read(*_padded(prompts), rows)
+                self._read_grouped(lanes, rows, prompts)
 
     # ---- propose and read --------------------------------------------------------------------------------------------
 
     def _read(self, host: Lanes, donor: Lanes | None) -> tuple[Tensor, Tensor]:
         """One round's reads: the hidden states of host and donor at every position in question, row after row."""
         self.counts.rounds += 1
+        self.round_cost = 0.0
         for row in self.rows:
-            self._propose(row, alone=donor is None)
+            self._propose(row)
         everyone = list(range(len(self.rows)))
         states = [[state] for state in self._pass(host, everyone, [row.to_read for row in self.rows])]
-        self._draft(host, states)
+        if donor is not None:
+            self._draft(host, states)
         of_host = torch.cat([state for parts in states for state in parts])
         if donor is None:
             return of_host, of_host
         return of_host, torch.cat(self._pass(donor, everyone, [row.to_read for row in self.rows]))
 
-    def _propose(self, row: _Row, alone: bool) -> None:
-        """Look for the next tokens in known texts; failing that, leave it to the host to draft some."""
+    def _propose(self, row: _Row) -> None:
+        """Look for the next tokens in known texts, as many as are worth reading."""
         said = len(row.response.ids)
-        most = self._limit(row) - said - 1  # the token after the proposal comes for nothing
-        row.proposal = [] if alone else row.proposer.propose([*row.task.prompt_ids, *row.response.ids], said, most)
-        row.drafting = 0 if alone or row.proposal else min(row.proposer.draft_reach, most)
-        row.drafted = row.drafting > 0
+        most = self._most(row)
+        proposal = row.proposer.propose([*row.task.prompt_ids, *row.response.ids], said, most)
+        row.kind = proposal.kind
+        row.proposal = proposal.ids[: self.price.reach(proposal.kind, len(self.rows))] if proposal.ids else []
 
     def _draft(self, host: Lanes, states: list[list[Tensor]]) -> None:
-        """Let the host go on alone, a token a pass, in the rows that are to draft; a stop id ends a draft."""
-        while drafting := [r for r, row in enumerate(self.rows) if row.drafting]:
-            newest = torch.stack([states[r][-1][-1] for r in drafting])
-            for r, token in zip(drafting, self._host_ids(newest, drafting), strict=True):
-                row = self.rows[r]
-                row.drafting = 0 if token in self.settings.stop_ids else row.drafting - 1
-                if token not in self.settings.stop_ids:
-                    row.proposal.append(token)
-                    states[r].append(newest[:0])  # filled below
-            going = [r for r in drafting if len(states[r][-1]) == 0]
-            for r, state in zip(
-                going, self._pass(host, going, [self.rows[r].proposal[-1:] for r in going]), strict=True
-            ):
-                states[r][-1] = state
+        """Where nothing is known let the host go on alone, a token a pass in all such rows, while that is worth it."""
+        drafting = [r for r, row in enumerate(self.rows) if not row.proposal and self._most(row) > 0]
+        for _ in range(self.price.draft(len(drafting), len(self.rows))):
+            drafting = self._draft_a_token(host, drafting, states)
+            if not drafting:
+                return
+
+    def _draft_a_token(self, host: Lanes, drafting: list[int], states: list[list[Tensor]]) -> list[int]:
+        """The rows that go on: a stop id, or the limit, ends a draft."""
+        newest = torch.stack([states[r][-1][-1] for r in drafting])
+        guesses = dict(zip(drafting, self._host_ids(newest, drafting), strict=True))
+        going = [r for r in drafting if self._goes_on(self.rows[r], guesses[r])]
+        for r in going:
+            self.rows[r].proposal.append(guesses[r])
+            self.rows[r].kind = DRAFT
+        for r, state in zip(going, self._pass(host, going, [[guesses[r]] for r in going]), strict=True):
+            states[r].append(state)
+        return going
+
+    def _goes_on(self, row: _Row, guess: int) -> bool:
+        """Whether a guess becomes part of the row's draft."""
+        return guess not in self.settings.stop_ids and len(row.proposal) < self._most(row)
+
+    def _most(self, row: _Row) -> int:
+        """Tokens that may be proposed: the one after the proposal comes for nothing."""
+        return self._limit(row) - len(row.response.ids) - 1
 
     def _pass(self, lanes: Lanes, rows: list[int], texts: list[list[int]]) -> list[Tensor]:
-        """One pass over `texts` in some rows: the hidden states (tokens, width) of each."""
-        if not rows:
-            return []
-        ids, counts = _padded(texts)
-        hidden = lanes.read(ids, counts, None if len(rows) == len(self.rows) else torch.tensor(rows))
-        self.counts.passes += 1
+        """Read `texts` in some rows, and count it: the hidden states (tokens, width) of each."""
+        hidden, shapes = self._read_grouped(lanes, rows, texts)
+        self.counts.passes += len(shapes)
         self.counts.lane_reads += len(rows)
-        self.counts.tokens_read += int(counts.sum())
-        return [hidden[i, :n] for i, n in enumerate(counts.tolist())]
+        self.counts.tokens_read += sum(map(len, texts))
+        self.round_cost += sum(self.price.of_pass(*shape) for shape in shapes)
+        return hidden
+
+    def _read_grouped(
+        self, lanes: Lanes, rows: list[int], texts: list[list[int]]
+    ) -> tuple[list[Tensor], list[torch.Size]]:
+        """The hidden states of each text, in the passes (their shapes are returned) that cost least in all."""
+        hidden: list[Tensor] = [torch.empty(0)] * len(rows)
+        shapes = []
+        for group in groups([len(text) for text in texts], self.price.a_pass):
+            ids, counts = _padded([texts[i] for i in group])
+            whole = len(group) == len(self.rows)
+            read = lanes.read(ids, counts, None if whole else torch.tensor([rows[i] for i in group]))
+            for i, state, n in zip(group, read, counts.tolist(), strict=True):
+                hidden[i] = state[:n]
+            shapes.append(ids.shape)
+        return hidden, shapes
 
     # ---- decide ------------------------------------------------------------------------------------------------------
 
@@ -345,10 +376,12 @@ class _Decoder:
             taken = self._taken(row, emitted[start : start + asked])
             kept = slice(start, start + taken)
             row.append(emitted[kept], host_ids[kept], gated[kept], logprobs[kept])
-            row.learn(taken)
+            self.price.learn(row.kind, *row.judged(taken))
+            row.proposer.follow(taken)
             self.counts.emitted += taken
             rewind.append(asked - taken)
             start += asked
+        self.price.pay(self.round_cost, start - sum(rewind))
         self.watch.tokens(start - sum(rewind))
         for lanes in both:
             lanes.lengths[: len(rewind)] -= torch.tensor(rewind)

@@ -1,18 +1,27 @@
 """What an arm will probably say next: a known text to the same problem goes on where the arm's last tokens stand in it.
 
 Proposals change how many rounds a response takes, never what it says: nothing here has to be right, only often right.
-Knows no models.
+Knows no models and no prices.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
-LONGEST = 32  # tokens proposed from a known text in one round
-LONGEST_DRAFT = 8  # tokens that the host drafts in one round where nothing is known
-_MATCHED = 8  # tokens looked at to choose among places that match
+from rlprobe.decoding.prices import DRAFT
+
+MATCHED = 8  # tokens looked at to choose among places that match
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """Tokens to come, and how many tokens before them matched."""
+
+    ids: list[int]
+    kind: int = DRAFT
 
 
 class Proposer:
-    """Proposals for one response. Its reach grows while everything is accepted and shrinks to what was."""
+    """Looks for the next tokens of one response in texts that are known."""
 
     def __init__(self, prompt_ids: Sequence[int], known: Sequence[Sequence[int]]):
         border = list(prompt_ids[-2:])
@@ -23,46 +32,28 @@ class Proposer:
             for i in range(1, len(text)):
                 self._places.setdefault((text[i - 1], text[i]), []).append((number, i + 1))
         self._followed: tuple[int, int] | None = None  # where the last proposal would go on
-        self._reach, self.draft_reach = 8, 4
 
-    def propose(self, context: Sequence[int], said: int, most: int) -> list[int]:
-        """At most `most` tokens to come after `context` (prompt and response, of which `said` tokens are response)."""
-        place = self._best_place(context, said)
-        if place is None:
-            return []
-        number, index = place
-        proposal = self._texts[number][index : index + min(self._reach, most)]
-        self._followed = (number, index)
-        return proposal
-
-    def learn(self, proposed: int, accepted: int) -> None:
-        """Of so many tokens proposed from a known text, so many were emitted."""
-        if proposed:
-            self._reach = min(LONGEST, 2 * self._reach) if accepted == proposed else max(2, accepted + 1)
-            if self._followed:
-                self._followed = (self._followed[0], self._followed[1] + accepted + 1)
-
-    def learn_draft(self, proposed: int, accepted: int) -> None:
-        """The same of tokens that the host drafted."""
-        if proposed:
-            self.draft_reach = (
-                min(LONGEST_DRAFT, self.draft_reach + 2) if accepted == proposed else max(2, accepted + 1)
-            )
-
-    def _best_place(self, context: Sequence[int], said: int) -> tuple[int, int] | None:
-        """The place whose preceding tokens match longest; of equal ones the one followed so far, then the nearest."""
+    def propose(self, context: Sequence[int], said: int, most: int) -> Proposal:
+        """Up to `most` tokens to come after `context` (prompt and response, of which `said` tokens are response)."""
         places = [p for p in self._places.get(tuple(context[-2:]), ()) if p[1] < len(self._texts[p[0]])]
-        if not places:
-            return None
+        if not places or most <= 0:
+            return Proposal([])
+        same, (number, index) = max((self._worth(place, context, said), place) for place in places)
+        self._followed = (number, index)
+        return Proposal(self._texts[number][index : index + most], same[0])
 
-        def worth(place: tuple[int, int]) -> tuple[int, bool, int]:
-            number, index = place
-            before = self._texts[number][max(0, index - _MATCHED) : index]
-            same = 0
-            for mine, theirs in zip(reversed(context[-_MATCHED:]), reversed(before), strict=False):
-                if mine != theirs:
-                    break
-                same += 1
-            return same, place == self._followed, -abs(index - self._border - said)
+    def follow(self, taken: int) -> None:
+        """So many tokens were emitted since the last proposal."""
+        if self._followed:
+            self._followed = (self._followed[0], self._followed[1] + taken)
 
-        return max(places, key=worth)
+    def _worth(self, place: tuple[int, int], context: Sequence[int], said: int) -> tuple[int, bool, int]:
+        """By what places are compared: how many tokens match, then the one followed so far, then the nearest."""
+        number, index = place
+        before = self._texts[number][max(0, index - MATCHED) : index]
+        same = 0
+        for mine, theirs in zip(reversed(context[-MATCHED:]), reversed(before), strict=False):
+            if mine != theirs:
+                break
+            same += 1
+        return same, place == self._followed, -abs(index - self._border - said)

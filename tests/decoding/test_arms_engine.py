@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from making import random_prompts
 
-from rlprobe.decoding import arms, proposals
+from rlprobe.decoding import arms, prices
 from rlprobe.decoding.arms import Arm, Facts, Sampling
 from rlprobe.decoding.engine import DecodingSettings, Players, Task, decode, decode_greedily
 from rlprobe.decoding.lockstep import decode_in_lockstep
@@ -122,17 +122,15 @@ def check_against_lockstep(pair, name, host, sampling, n, seed, known, rows):
     known=st.booleans(),
     rows=st.integers(1, 5),
     longest=st.integers(1, 12),
-    draft=st.integers(1, 6),
+    a_pass=st.sampled_from([1.0, 8.0, 32.0, 300.0]),
 )
 def test_the_engine_equals_lockstep_whatever_is_drawn(
-    pairs, kind, noise, name, host, sampling, seed, known, rows, longest, draft
+    pairs, kind, noise, name, host, sampling, seed, known, rows, longest, a_pass
 ):
-    before = proposals.LONGEST, proposals.LONGEST_DRAFT
-    proposals.LONGEST, proposals.LONGEST_DRAFT = longest, draft
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prices, "LONGEST", longest)
+        patch.setitem(prices.A_PASS, "cpu", a_pass)
         check_against_lockstep(pairs(kind, noise), name, host, sampling, n=4, seed=seed, known=known, rows=rows)
-    finally:
-        proposals.LONGEST, proposals.LONGEST_DRAFT = before
 
 
 @pytest.mark.parametrize("host", ["base", "rl"])
