@@ -10,6 +10,7 @@ import rlprobe
 
 PACKAGE = Path(rlprobe.__file__).parent
 ROOMS = (  # design, section 3: each may import what stands below it
+    "python",
     "cli",
     "pipeline",
     "reporting",

@@ -40,7 +40,7 @@ class Reporter:
     """Counts and says so. `quiet` says nothing."""
 
     def __init__(self, quiet: bool = False):
-        self.console = Console(stderr=True, quiet=quiet, highlight=False)
+        self.console = Console(stderr=True, quiet=quiet, highlight=False, force_jupyter=False)
 
     @contextmanager
     def task(self, name: str, total: int, unit: str) -> Iterator["Meter"]:
