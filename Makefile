@@ -1,11 +1,13 @@
 # make demo   a virtual environment and the main job on the bundled pair, offline
 # make test   the whole test suite;  make check   lint, format and types;  make figures   the findings under figures/
+# make notebooks   the notebooks, executed
+# make browser   Debian's chromium, with which the tests look at the page; as root, where there is apt-get
 
 PYTHON ?= python3
 BIN = .venv/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test fast check figures clean
+.PHONY: demo test fast check figures notebooks browser clean
 
 demo: .venv/run
 	$(BIN)/rlprobe disagree --out demo --overwrite
@@ -23,8 +25,28 @@ check: .venv/dev
 
 figures: .venv/run
 	$(BIN)/python -m experiments.disagreement
+	$(BIN)/python -m experiments.direction
+	$(BIN)/python -m experiments.divergence
+	$(BIN)/python -m experiments.extrapolation
+	$(BIN)/python -m experiments.backward
 	$(BIN)/python -m experiments.interventions
+	$(BIN)/python -m experiments.signals
+	$(BIN)/python -m experiments.sampling
+	$(BIN)/python -m experiments.footprint
+	$(BIN)/python -m experiments.internals
+	$(BIN)/python -m experiments.weights
 	$(BIN)/python -m experiments.cost_by_scale
+	$(BIN)/python -m experiments.cost_by_pair
+	$(BIN)/python -m experiments.claims --readme
+
+notebooks: .venv/dev
+	$(BIN)/python -m experiments.notebooks
+
+browser:
+	@if command -v chromium >/dev/null && command -v chromedriver >/dev/null; then :; \
+	elif command -v apt-get >/dev/null && [ "$$(id -u)" = 0 ]; then \
+	apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium chromium-driver; \
+	else echo "make browser: chromium is missing and cannot be installed here (that takes root and apt-get): the tests that look at the page will be SKIPPED" >&2; fi
 
 .venv/run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

@@ -41,10 +41,18 @@ SHAPES = (
 )
 
 
+def moved(shape: Shape, lane_reads: float) -> float:
+    """Bytes a token."""
+    return lane_reads * (shape.weights / shape.rows + HELD * shape.cache)
+
+
+def seconds(shape: Shape, lane_reads: float, tokens_read: float) -> float:
+    """For all of MATH-500, at least; a token read costs 2 operations a parameter, which is 2 bytes."""
+    return max(moved(shape, lane_reads) / BANDWIDTH, tokens_read * shape.weights / PEAK) * TOKENS
+
+
 def cost(shape: Shape, name: str, lane_reads: float, tokens_read: float) -> dict[str, object]:
     """One row of the table."""
-    moved = lane_reads * (shape.weights / shape.rows + HELD * shape.cache)
-    seconds = max(moved / BANDWIDTH, tokens_read * shape.weights / PEAK) * TOKENS  # 2 operations, 2 bytes a parameter
     return {
         "pair": shape.name,
         "80 GB cards": shape.cards,
@@ -52,9 +60,9 @@ def cost(shape: Shape, name: str, lane_reads: float, tokens_read: float) -> dict
         "arm": name,
         "lane reads a token": round(lane_reads, 3),
         "calls a token": round(lane_reads / shape.rows, 5),
-        "MB a token": round(moved / 1e6, 1),
+        "MB a token": round(moved(shape, lane_reads) / 1e6, 1),
         "MATH-500, calls": round(lane_reads / shape.rows * TOKENS),
-        "MATH-500, seconds at least": round(seconds),
+        "MATH-500, seconds at least": round(seconds(shape, lane_reads, tokens_read)),
     }
 
 

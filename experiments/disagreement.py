@@ -8,8 +8,9 @@ Both models answer every problem greedily, both read both answers, every positio
 
 import click
 
-from experiments.kept import FIGURES, keep, run_of
-from rlprobe.pairs.loading import PairChoice
+from experiments.claimed.disagreement import CLAIMS
+from experiments.claims import write_claims
+from experiments.kept import FIGURES, keep, pair_of, run_of
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree
 from rlprobe.pipeline.prepare import ProblemChoice
 from rlprobe.pipeline.progress import Reporter
@@ -22,10 +23,12 @@ from rlprobe.pipeline.progress import Reporter
 def main(pair: str, dataset: str, limit: int | None) -> None:
     """Run, and keep what a reader wants to see."""
     settings = DisagreeSettings(
-        pair=PairChoice(pair=pair), problems=ProblemChoice(dataset=dataset, limit=limit), output=run_of(pair, dataset)
+        pair=pair_of(pair), problems=ProblemChoice(dataset=dataset, limit=limit), output=run_of(pair, dataset)
     )
-    keep(disagree(settings, Reporter()).run, ("disagreement",), ("classes", "rates", "accuracy", "entropy", "noise"))
+    written = disagree(settings, Reporter())
+    keep(written.run, ("disagreement",), ("classes", "rates", "accuracy", "entropy", "noise"))
     click.echo((FIGURES / "classes.md").read_text())
+    write_claims("disagreement", CLAIMS, written.summary, pair)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,9 @@ the figures "interventions" and "dose" and writes the table "interventions".
 
 import click
 
-from experiments.kept import FIGURES, keep, run_of
-from rlprobe.pairs.loading import PairChoice
+from experiments.claimed.interventions import CLAIMS
+from experiments.claims import write_claims
+from experiments.kept import FIGURES, keep, pair_of, run_of
 from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings, intervene
 from rlprobe.pipeline.prepare import ProblemChoice
 from rlprobe.pipeline.progress import Reporter
@@ -31,13 +32,15 @@ MODES = (
 def main(pair: str, dataset: str, limit: int | None, seeds: int) -> None:
     """Run, and keep what a reader wants to see."""
     settings = InterveneSettings(
-        pair=PairChoice(pair=pair),
+        pair=pair_of(pair),
         problems=ProblemChoice(dataset=dataset, limit=limit),
         output=run_of(pair, dataset),
         arms=ArmChoice(modes=MODES, seeds=seeds),
     )
-    keep(intervene(settings, Reporter()).run, ("interventions", "dose"), ("interventions", "doses"))
+    written = intervene(settings, Reporter())
+    keep(written.run, ("interventions", "dose"), ("interventions", "doses"))
     click.echo((FIGURES / "interventions.md").read_text())
+    write_claims("interventions", CLAIMS, written.summary, pair)
 
 
 if __name__ == "__main__":

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         report,
         sample,
         signals,
+        steer,
         weights,
     )
 
@@ -41,6 +42,7 @@ __all__ = [
     "report",
     "sample",
     "signals",
+    "steer",
     "weights",
 ]
 

@@ -6,6 +6,7 @@
     ├── ProblemsLeftOut       3   finished, but more problems were left out or ungraded than --max-failed allows
     ├── NotAvailable          4   a model, a tokenizer or a data set that cannot be loaded
     └── IncompatiblePair      5   two models that cannot be compared, or a model that cannot be decoded
+        └── UnsupportedArchitecture   5   a model whose layers cannot be found, or that carries an adapter
     (Ctrl-C)                130   interrupted: the same command goes on where it stopped
 
 A message is one line: what is wrong, where, and what to do about it.
@@ -44,6 +45,10 @@ class IncompatiblePair(RlprobeError):
     """Two models that cannot be compared token by token, or a model whose state cannot be rewound."""
 
     exit_code = 5
+
+
+class UnsupportedArchitecture(IncompatiblePair):
+    """A model that cannot be looked into: its layers are not where they are sought, or an adapter lies on them."""
 
 
 INTERRUPTED = 130

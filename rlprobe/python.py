@@ -106,7 +106,7 @@ class Results:
 
     def _facts(self) -> dict[str, str]:
         about = self.run.about
-        said = {name: str(about[name]) for name in ("pair", "dataset", "prompt_style") if name in about}
+        said = {name: str(value) for name, value in about.items() if name in ("pair", "dataset", "prompt_style")}
         arms = self.run.arms("rollouts")
         return {
             "run": str(self.path),
@@ -204,6 +204,13 @@ def patch(run: "Results | str | Path", **options: Any) -> Results:
     from rlprobe.pipeline.patch import PatchSettings, patch
 
     return _results(patch(settings_of(PatchSettings, {"run": _path(run), **options}), Reporter()))
+
+
+def steer(run: "Results | str | Path", **options: Any) -> Results:
+    """Is the correction one direction? The mean difference at a run's disagreements, added to the base."""
+    from rlprobe.pipeline.steer import SteerSettings, steer
+
+    return _results(steer(settings_of(SteerSettings, {"run": _path(run), **options}), Reporter()))
 
 
 def weights(**options: Any) -> Results:

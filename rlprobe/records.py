@@ -192,3 +192,31 @@ NEEDED_SCHEMA = pa.schema(
         ("rl_ids", pa.list_(pa.int32())),
     ]
 )
+
+# `rlprobe weights`: one row a tensor of the pair, in the order of the network
+WEIGHT_SCHEMA = pa.schema(
+    [
+        ("name", pa.string()),
+        ("kind", pa.string()),
+        ("layer", pa.int32()),  # null outside the layers
+        ("shape", pa.list_(pa.int64())),
+        ("left_out", pa.int64()),  # rows that only one model has
+        ("numbers", pa.int64()),
+        ("unchanged", pa.int64()),  # numbers that are equal in bfloat16
+        ("unchanged_exact", pa.int64()),  # as stored; null where that is bfloat16, or not the same in both
+        ("base_squares", pa.float64()),
+        ("change_squares", pa.float64()),
+        ("singular_values", pa.list_(pa.float64())),  # of the change, descending; null for a vector
+    ]
+)
+
+# `rlprobe weights --ranks`: what the base with part of RL's change would say along the text of base or RL
+LOW_RANK_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("draw", pa.int32()),
+        ("position", pa.int32()),
+        ("argmax", pa.int32()),
+        ("kl_from_rl", pa.float32()),  # KL(RL || it), nats
+    ]
+)

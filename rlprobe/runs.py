@@ -4,11 +4,15 @@
       run.json              schema version, identity (another identity is refused by name) and what to call things
       problems.parquet      the problems this run is about, in order
       tokenizer/            so that a run is read, graded again and shown without its models
-      rollouts/ARM/START-STOP.parquet         one shard: problems START..STOP-1 of one arm
+      rollouts/ARM/START-STOP.parquet         one shard: problems START..STOP-1 of one arm; of a draw above 0 it is
+                                              START-STOP.draw-DRAW.parquet, so that more draws only add files
       tokens/ARM/START-STOP.parquet           the token table of the same rollouts
       grades/GRADER/ARM/START-STOP.parquet    verdicts; GRADER is the hash of the grader's settings
       flips/GRADER/...                          single flips, and the sets of edits that answers need
+      weights/change/...                      what RL changed, tensors START..STOP-1
+      low_rank/on_MEMBER/PART/...             what the base with part of RL's change says along a member's text
       summary.json, interventions.json, flips.json, tables/, figures/        written anew by each command
+      signals/HALF/         a run of its own on half of the problems; `merge` leaves it where it is
       log.jsonl             what happened (halved batches, broken shards), in order; never read back
 
 A shard is written under a temporary name, synced and renamed, so under its own name it is whole or absent. Its content
@@ -18,10 +22,11 @@ is a function of its key and the identity alone, hence a killed run that is resu
 import errno
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -35,20 +40,32 @@ from rlprobe.errors import BadInput, OtherRun, RlprobeError
 from rlprobe.records import GRADE_SCHEMA, PROBLEM_SCHEMA, ROLLOUT_SCHEMA, TOKEN_SCHEMA, Problem
 
 SCHEMA_VERSION = 1
+INSIDE = "signals"  # the folder of runs inside a run
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Shard:
-    """Problems start..stop-1 of one arm: the unit of work, of resuming and of sharing work between machines."""
+    """One draw of problems start..stop-1 of one arm: the unit of work, of resuming and of sharing it between machines.
+
+    Greedy responses are draw 0; a file of responses made elsewhere has all of its draws in there.
+    """
 
     arm: str
     start: int
     stop: int
+    draw: int = 0
 
     @property
     def file_name(self) -> str:
-        """Sorts by position."""
-        return f"{self.start:06d}-{self.stop:06d}.parquet"
+        """`named` is the way back."""
+        draw = f".draw-{self.draw:03d}" if self.draw else ""
+        return f"{self.start:06d}-{self.stop:06d}{draw}.parquet"
+
+    @classmethod
+    def named(cls, arm: str, file_name: str) -> "Shard | None":
+        """The shard that a file holds; None for a file that is none, such as one that a killed process left."""
+        found = re.fullmatch(r"(\d+)-(\d+)(?:\.draw-(\d+))?\.parquet", file_name)
+        return cls(arm, *(int(number or 0) for number in found.groups())) if found else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +117,20 @@ class Run:
 
     # ---- shards ------------------------------------------------------------------------------------------------------
 
-    def missing(self, layer: str, arm: str, block: int, share: Share = ALL, among: int | None = None) -> list[Shard]:
+    def missing(
+        self, layer: str, arm: str, block: int, share: Share = ALL, among: int | None = None, draws: int = 1
+    ) -> list[Shard]:
         """The shards of a layer that are still to be made: what no whole shard covers, cut at multiples of `block`.
 
         Of the first `among` problems, or of all that the run holds: a smaller --limit must not make shards of problems
-        that it did not ask for. A shard that is cut short is named, moved aside and counted as missing.
+        that it did not ask for. One draw after the other, 0..draws-1; all draws of a problem belong to one share. A
+        shard that is cut short is named, moved aside and counted as missing.
         """
         self._set_broken_aside(layer, arm)
-        total, missing = len(self.problems()) if among is None else among, []
-        for number, start in enumerate(range(0, total, block)):
-            if share.has(number):
-                missing += _gaps(arm, start, min(start + block, total), self.shards(layer, arm))
-        return missing
+        total, there = len(self.problems()) if among is None else among, self.shards(layer, arm)
+        blocks = [start for number, start in enumerate(range(0, total, block)) if share.has(number)]
+        wanted = [Shard(arm, start, min(start + block, total), draw) for draw in range(draws) for start in blocks]
+        return [gap for shard in wanted for gap in _gaps(shard, there)]
 
     def lacking(self, layer: str, of: str, arm: str) -> list[Shard]:
         """The shards of an arm in layer `of` that `layer` has no whole counterpart of."""
@@ -119,17 +138,17 @@ class Run:
         return sorted(set(self.shards(of, arm)) - set(self.shards(layer, arm)))
 
     def shards(self, layer: str, arm: str) -> list[Shard]:
-        """The shards of a layer that exist, in order of their problems."""
-        files = sorted((self.path / layer / _safe(arm)).glob("*-*.parquet"))
-        return [Shard(arm, *map(int, file.stem.split("-"))) for file in files]
+        """The shards of a layer that exist, in order of their problems and, within that, of their draws."""
+        files = (self.path / layer / _safe(arm)).glob("*-*.parquet")
+        return sorted(shard for file in files if (shard := Shard.named(arm, file.name)))
 
     def write_shard(self, layer: str, shard: Shard, table: pa.Table) -> None:
         """Write one shard, whole or not at all."""
         _write_table(self._file(layer, shard), table)
 
-    def read_shard(self, layer: str, shard: Shard) -> pa.Table:
-        """One shard. Raises RlprobeError if it is damaged."""
-        return _read_table(self._file(layer, shard))
+    def read_shard(self, layer: str, shard: Shard, columns: list[str] | None = None) -> pa.Table:
+        """One shard, all its columns or some. Raises RlprobeError if it is damaged."""
+        return _read_table(self._file(layer, shard), columns)
 
     def arms(self, layer: str) -> list[str]:
         """The arms that a layer has shards of."""
@@ -138,7 +157,7 @@ class Run:
         return sorted(unquote(arm.name) for arm in folders if any(arm.glob("*-*.parquet")))
 
     def table(self, layer: str, columns: list[str] | None = None) -> pa.Table:
-        """A whole layer, in order of arm and problem; all its columns or some."""
+        """A whole layer, in order of arm, shard and draw; all its columns or some."""
         shards = [shard for arm in self.arms(layer) for shard in self.shards(layer, arm)]
         parts = [_read_table(self._file(layer, shard), columns) for shard in shards]
         if parts:
@@ -241,34 +260,45 @@ def merge(path: Path, parts: Sequence[Run]) -> Run:
     for part in parts:
         _refuse_other(part.path, part.identity, first.identity)
         run.extend(part.problems(), part.left_out())
-        for file in sorted([*part.path.glob("*/**/*-*.parquet"), *part.path.glob("tokenizer/*")]):
+        for file in [*_shard_files(part.path), *sorted(part.path.glob("tokenizer/*"))]:
             name = str(file.relative_to(part.path))
             if not (path / name).exists():
                 run.write_with(name, partial(shutil.copyfile, file))
-    for layer, shards in _by_layer_and_arm(path).items():
+    for (layer, _), shards in _by_folder_and_draw(path).items():
         for earlier, later in pairwise(shards):
             if later.start < earlier.stop:
                 raise BadInput(f"{layer}: {earlier.file_name} and {later.file_name} overlap; merge runs of one --limit")
     return run
 
 
-def _by_layer_and_arm(path: Path) -> dict[str, list[Shard]]:
-    found: dict[str, list[Shard]] = {}
-    for file in sorted(path.glob("*/**/*-*.parquet")):
-        start, stop = map(int, file.stem.split("-"))
-        found.setdefault(str(file.parent.relative_to(path)), []).append(Shard(file.parent.name, start, stop))
+def _shard_files(path: Path) -> list[Path]:
+    """Every shard of a run, but not of the runs inside it."""
+    return [f for f in sorted(path.glob("*/**/*-*.parquet")) if f.relative_to(path).parts[0] != INSIDE]
+
+
+def _by_folder_and_draw(path: Path) -> dict[tuple[str, int], list[Shard]]:
+    found: dict[tuple[str, int], list[Shard]] = {}
+    for file in _shard_files(path):
+        if shard := Shard.named(file.parent.name, file.name):
+            found.setdefault((str(file.parent.relative_to(path)), shard.draw), []).append(shard)
     return found
 
 
 def _refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
     """Raise OtherRun at the first setting in which two identities differ."""
+    if found := first_difference(there, here):
+        name, a, b = found
+        raise OtherRun(
+            f"{path} holds another run: its {name} is {a}, this one's is {b}; "
+            "give another --out, or --overwrite to start anew"
+        )
+
+
+def first_difference(there: dict[str, Any], here: dict[str, Any]) -> tuple[str, str, str] | None:
+    """The first setting in which two identities (or parts of them) differ, with both values in short; else None."""
     a, b = _flat(there), _flat(json.loads(json.dumps(here)))
-    for name in sorted(a.keys() | b.keys()):
-        if a.get(name) != b.get(name):
-            raise OtherRun(
-                f"{path} holds another run: its {name} is {_short(a.get(name))}, this one's is {_short(b.get(name))}; "
-                "give another --out, or --overwrite to start anew"
-            )
+    names = (name for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name))
+    return next(((name, _short(a.get(name)), _short(b.get(name))) for name in names), None)
 
 
 def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
@@ -282,16 +312,16 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _gaps(arm: str, start: int, stop: int, shards: Sequence[Shard]) -> list[Shard]:
-    """The parts of start..stop-1 that no shard covers."""
-    gaps = []
+def _gaps(wanted: Shard, shards: Sequence[Shard]) -> list[Shard]:
+    """The parts of a shard that no other of its draw covers."""
+    start, gaps = wanted.start, []
     for shard in shards:
-        if start < shard.stop and shard.start < stop:
+        if shard.draw == wanted.draw and start < shard.stop and shard.start < wanted.stop:
             if shard.start > start:
-                gaps.append(Shard(arm, start, shard.start))
+                gaps.append(replace(wanted, start=start, stop=shard.start))
             start = max(start, shard.stop)
-    if start < stop:
-        gaps.append(Shard(arm, start, stop))
+    if start < wanted.stop:
+        gaps.append(replace(wanted, start=start))
     return gaps
 
 

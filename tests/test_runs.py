@@ -33,8 +33,8 @@ def make_run(path, n=10, identity=None):
     return run
 
 
-def fill(run, arm="base", block=4, share=runs.ALL):
-    for shard in run.missing(LAYER, arm, block, share):
+def fill(run, arm="base", block=4, share=runs.ALL, draws=1):
+    for shard in run.missing(LAYER, arm, block, share, draws=draws):
         run.write_shard(LAYER, shard, grades(shard))
     return run
 
@@ -58,9 +58,36 @@ def test_a_larger_limit_adds_only_what_is_missing(tmp_path):
     assert len(run.problems()) == 14
 
 
+def test_more_draws_add_shards_beside_those_of_fewer(tmp_path):
+    run = make_run(tmp_path / "run", 6)
+    assert [shard.draw for shard in run.missing(LAYER, "base", 4, draws=2)] == [0, 0, 1, 1]
+    fill(run)
+    assert run.missing(LAYER, "base", 4, draws=2) == [Shard("base", 0, 4, 1), Shard("base", 4, 6, 1)]
+    for shard in run.missing(LAYER, "base", 4, draws=2):
+        run.write_shard("tokens", shard, grades(shard))
+    assert run.lacking(LAYER, "tokens", "base") == run.shards("tokens", "base")
+    assert next(shard.file_name for shard in run.shards("tokens", "base")) == "000000-000004.draw-001.parquet"
+    run.extend(problems(7), {})
+    assert run.missing("tokens", "base", 4, draws=2)[2:] == [Shard("base", 6, 7, 1)]
+
+
+def test_a_cut_shard_of_one_draw_leaves_the_others_alone(tmp_path):
+    run = fill(make_run(tmp_path / "run", 4), draws=3)
+    file = run.path / LAYER / "base" / Shard("base", 0, 4, 2).file_name
+    file.write_bytes(b"")
+    assert run.missing(LAYER, "base", 4, draws=3) == [Shard("base", 0, 4, 2)]
+
+
+def test_what_a_killed_process_left_is_no_shard(tmp_path):
+    run = fill(make_run(tmp_path / "run", 4))
+    (run.path / LAYER / "base" / ".000000-000004.parquet.part.parquet").write_bytes(b"PAR1")
+    assert run.shards(LAYER, "base") == [Shard("base", 0, 4)]
+    assert runs.merge(tmp_path / "merged", [run]).shards(LAYER, "base") == [Shard("base", 0, 4)]
+
+
 def test_shares_are_disjoint_and_merge_to_the_whole(tmp_path):
-    whole = fill(make_run(tmp_path / "whole", 30))
-    parts = [fill(make_run(tmp_path / f"part{i}", 30), share=Share(i, 3)) for i in range(3)]
+    whole = fill(make_run(tmp_path / "whole", 30), draws=2)
+    parts = [fill(make_run(tmp_path / f"part{i}", 30), share=Share(i, 3), draws=2) for i in range(3)]
     assert sum(len(p.shards(LAYER, "base")) for p in parts) == len(whole.shards(LAYER, "base"))
     merged = runs.merge(tmp_path / "merged", parts)
     for shard in whole.shards(LAYER, "base"):

@@ -253,4 +253,6 @@ def plain(value: Any) -> Any:
         return asdict(value)
     if isinstance(value, dict):
         return {key: plain(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [plain(inner) for inner in value]
     return value

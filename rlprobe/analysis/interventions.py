@@ -69,9 +69,10 @@ class NamedArm:
     def identity(self) -> str | None:
         """The end whose own text it writes by construction, if it does: an arm that never or always gives way."""
         gate, writer, *_ = *self.spec.split(" x "), ""
-        if gate in ("disagree", "always") and writer in ("donor_argmax", "donor_draw"):
+        always = gate in ("disagree", "always") and writer in ("donor_argmax", "donor_draw")
+        if always or (gate, writer) == ("always", "mix(1)"):
             return MEMBERS[1 - MEMBERS.index(self.host)]
-        return self.host if gate == "never" else None
+        return self.host if gate == "never" or writer == "mix(0)" else None
 
 
 ENDS = tuple(NamedArm(name=m, mode=m, label=m, host=m, spec=f"never x donor_argmax x {m}") for m in MEMBERS)
@@ -88,11 +89,10 @@ def summarise(
 
     `rollouts` and `grades` have the columns of records.ROLLOUT_SCHEMA and GRADE_SCHEMA, in any order of rows; `arms`
     are those to show, without the two ends, in the order to show them; arms of the tables that are not among them are
-    named and not counted. Where the ends have several draws, an arm's seed is its draw. `left_out` gives the reason for
-    each problem_id that is not in the run. Of the result, "arms" has an entry for base, each title, and rl, in order.
+    named and not counted. An arm is compared with the same draws of the ends. `left_out` gives the reason for each
+    problem_id that is not in the run. Of the result, "arms" has an entry for base, each title, and rl, in order.
     """
     titles, (rows, n) = _titles(arms), _rows(rollouts, grades)
-    rows = _seeds_as_draws(rows, arms)
     pools = {title: Pool(rows[rows["arm"].isin([arm.name for arm in same])], n) for title, same in titles.items()}
     shown = {arm.name for same in titles.values() for arm in same}
     summary = {
@@ -183,14 +183,6 @@ def _rows(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, i
     ids = [np.asarray(ids, dtype=np.int64).tobytes() for ids in rollouts["response_ids"]]
     kept = rollouts[[*KEY, "response_ids", "stop"]]
     return kept.assign(**counts, ids=pd.Series(ids, index=rollouts.index, dtype=object)), len(problems)
-
-
-def _seeds_as_draws(rows: pd.DataFrame, arms: Sequence[NamedArm]) -> pd.DataFrame:
-    """Sampled ends have a draw a seed; the same draw of an arm is then that of the same seed."""
-    if not (rows.loc[rows["arm"].isin(MEMBERS), "draw"] > 0).any():
-        return rows
-    seeds = {arm.name: arm.seed for arm in arms if arm.seed is not None}
-    return rows.assign(draw=rows["arm"].map(seeds).fillna(rows["draw"]).astype(rows["draw"].dtype))
 
 
 def _edits(response_ids: Ids, host_ids: Ids | None) -> int:

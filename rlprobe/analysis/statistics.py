@@ -231,15 +231,22 @@ def auroc(
     """
     p, n = int(positive.sum()), int((~positive).sum())
     if p == 0 or n == 0:
-        return missing("it takes both positions that agree and positions that disagree")
-    ranks, share = stats.rankdata(scores), np.empty(len(scores))
-    share[positive] = (ranks[positive] - stats.rankdata(scores[positive])) / n  # of the negatives, below this positive
-    share[~positive] = 1 - (ranks[~positive] - stats.rankdata(scores[~positive])) / p  # of the positives, above it
+        return missing("one of the two groups is empty")
+    order = np.argsort(scores, kind="stable")
+    values, is_positive = scores[order], positive[order]
+    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])  # of each run of equal scores
+    tied = {kind: np.add.reduceat(np.int64(is_positive == kind), starts) for kind in (True, False)}
+    below = {kind: np.cumsum(counts) - counts / 2 for kind, counts in tied.items()}  # half of the equal ones count
+    run, share = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(values)])), np.empty(len(scores))
+    # of the negatives, those below a positive; of the positives, those above a negative
+    share[order] = np.where(is_positive, below[False][run] / n, 1 - below[True][run] / p)
     columns = tuple(clusters.sums(x) for x in (share * positive, positive, share * ~positive, ~positive))
     value = float(share[positive].mean())
     found = Interval(value, None, None, int(np.count_nonzero(columns[1])), len(scores), None)
     if found.n_problems == 1:
         return replace(found, reason="one problem cannot be resampled")
+    if value in (0, 1):
+        return replace(found, reason="the two groups do not overlap: there is nothing to resample")
 
     def first_order(a: np.ndarray, n_a: np.ndarray, b: np.ndarray, n_b: np.ndarray, axis: int = -1) -> np.ndarray:
         both = _ratio_of_sums(a, n_a, axis) + _ratio_of_sums(b, n_b, axis)

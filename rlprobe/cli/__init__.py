@@ -11,13 +11,42 @@ import click
 
 from rlprobe import __version__
 from rlprobe.cli.again import grade, merge
+from rlprobe.cli.direction import direction
 from rlprobe.cli.disagree import disagree
 from rlprobe.cli.flips import flips
+from rlprobe.cli.footprint import footprint
 from rlprobe.cli.intervene import intervene
+from rlprobe.cli.lens import lens
 from rlprobe.cli.lists import datasets, pairs
+from rlprobe.cli.patch import patch
+from rlprobe.cli.report import report
+from rlprobe.cli.sample import sample
+from rlprobe.cli.signals import signals
+from rlprobe.cli.steer import steer
+from rlprobe.cli.view import view
+from rlprobe.cli.weights import weights
 from rlprobe.errors import INTERRUPTED, RlprobeError
 
-COMMANDS = (disagree, intervene, flips, grade, merge, pairs, datasets)  # in the order of `rlprobe --help`
+# in the order of `rlprobe --help`
+COMMANDS = (
+    disagree,
+    intervene,
+    flips,
+    sample,
+    direction,
+    footprint,
+    signals,
+    lens,
+    patch,
+    steer,
+    weights,
+    grade,
+    merge,
+    report,
+    view,
+    pairs,
+    datasets,
+)
 
 
 class _InOrder(click.Group):

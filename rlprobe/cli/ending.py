@@ -18,16 +18,17 @@ def reporter(as_json: bool) -> Any:
     return Reporter(quiet=False) if not as_json else Reporter(quiet=not sys.stderr.isatty())
 
 
-def finish(work: Callable[[], "list[Written]"], as_json: bool, max_failed: int) -> None:
-    """Do the work and show what it found, also when it then ends with problems left out."""
+def finish(work: Callable[[], "list[Written]"], as_json: bool, max_failed: int | None) -> None:
+    """Do the work and show what it found, also when it then ends with problems left out; None asks for no check."""
     written = work()
     for each in written:
         if as_json:
             click.echo(json.dumps(each.summary, ensure_ascii=False, allow_nan=False))
         else:
             _show(each)
-    for each in written:
-        each.check(max_failed)
+    if max_failed is not None:
+        for each in written:
+            each.check(max_failed)
 
 
 def _show(written: "Written") -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     help="NAME or NAME:VALUE,...; repeatable.  [default: oracle, random, entropy]",
 )
 @click.option(
-    "--gate", "gates", multiple=True, help="Instead of --mode: NAME:ARG or not-NAME; repeated, all must fire."
+    "--gate", "gates", multiple=True, help="Instead of --mode: NAME:ARG, NAME:p95 or not-NAME; repeated, all must fire."
 )
 @click.option(
     "--writer", default="donor_argmax", show_default=True, help="With --gate: NAME:ARG, what is written there."
@@ -39,7 +39,9 @@ if TYPE_CHECKING:
 @click.option("--top-k", "top_ks", multiple=True, type=int, help="k of the mode; repeatable.")
 @click.option("--budget", type=click.IntRange(min=0), help="At most so many gated tokens a response.")
 @click.option("--exclude-donor", is_flag=True, help="Random tokens are never RL's own choice.")
-@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Of greedy arms with randomness.")
+@click.option(
+    "--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Of greedy arms with randomness."
+)
 @click.option("--sample", is_flag=True, help="Sample both models, with common noise, instead of greedy decoding.")
 @click.option("--draws", default=4, show_default=True, type=click.IntRange(min=1), help="With --sample: per problem.")
 @click.option("--temperature", default=1.0, show_default=True, type=float, help="With --sample.")

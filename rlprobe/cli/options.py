@@ -14,11 +14,11 @@ from rlprobe.errors import BadInput
 _Command = Callable[..., Any]
 
 
-def _options(*options: _Command) -> Callable[[_Command], _Command]:
+def options(*several: _Command) -> Callable[[_Command], _Command]:
     """Several click options as one decorator, shown in the order given."""
 
     def decorate(command: _Command) -> _Command:
-        for option in reversed(options):
+        for option in reversed(several):
             command = option(command)
         return command
 
@@ -45,12 +45,7 @@ def _auto_or_count(_context: click.Context, _parameter: click.Parameter, value: 
 
 FILE = click.Path(path_type=Path)
 
-pair_options = _options(
-    click.option("--pair", help="A registered pair (see `rlprobe pairs`).  [default: bundled]"),
-    click.option("--base", help="The base model: a Hub id or a folder."),
-    click.option("--rl", help="The RL model: a Hub id, a folder, or base+ADAPTER."),
-    click.option("--base-revision", help="Hub revision of the base."),
-    click.option("--rl-revision", help="Hub revision of the RL model."),
+device_options = options(
     click.option(
         "--dtype",
         default="auto",
@@ -63,7 +58,16 @@ pair_options = _options(
     click.option("--rl-device", help="Another device for the RL model."),
 )
 
-problem_options = _options(
+pair_options = options(
+    click.option("--pair", help="A registered pair (see `rlprobe pairs`).  [default: bundled]"),
+    click.option("--base", help="The base model: a Hub id or a folder."),
+    click.option("--rl", help="The RL model: a Hub id, a folder, or base+ADAPTER."),
+    click.option("--base-revision", help="Hub revision of the base."),
+    click.option("--rl-revision", help="Hub revision of the RL model."),
+    device_options,
+)
+
+problem_options = options(
     click.option(
         "--dataset",
         default="word-problems",
@@ -76,7 +80,7 @@ problem_options = _options(
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems."),
 )
 
-compute_options = _options(
+compute_options = options(
     click.option("--max-new-tokens", default=1024, show_default=True, type=click.IntRange(min=1)),
     click.option(
         "--batch-size", default="auto", show_default=True, callback=_auto_or_count, help="Rows decoded at once."
@@ -91,21 +95,26 @@ compute_options = _options(
     ),
 )
 
-output_options = _options(
+output_options = options(
     click.option("--out", type=FILE, help="The run directory.  [default: runs/PAIR-DATASET]"),
     click.option("--overwrite", is_flag=True, help="Delete the run that is there and start anew."),
     click.option("--shard", "share", callback=share_of, metavar="I/N", help="Only this machine's share of the work."),
 )
 
-reading_options = _options(
+# of a token table, whose verdicts do not matter
+table_options = options(
     click.option("--class-k", default=5, show_default=True, type=click.IntRange(min=1), help="Largest reranked rank."),
     click.option(
         "--answer", default="last", show_default=True, type=click.Choice(["first", "last"]), help="Which box counts."
     ),
     click.option("--seed", default=0, show_default=True, type=int, help="Of the bootstrap intervals."),
-    click.option("--grader-timeout", default=5, show_default=True, type=click.IntRange(min=1), help="Seconds."),
     click.option("--max-failed", default=0, show_default=True, type=click.IntRange(min=0), help="Problems left out."),
     click.option("--json", "as_json", is_flag=True, help="The summary as JSON on standard output, nothing else there."),
+)
+
+reading_options = options(
+    table_options,
+    click.option("--grader-timeout", default=5, show_default=True, type=click.IntRange(min=1), help="Seconds."),
 )
 
 tau_option = click.option(

@@ -35,8 +35,8 @@ class Sampling:
     top_p: float = 1.0
 
     def __post_init__(self) -> None:
-        if not self.temperature > 0:
-            raise BadInput(f"temperature {self.temperature} is not above 0; leave --sample out for greedy decoding")
+        if not 0 < self.temperature < math.inf:
+            raise BadInput(f"temperature {self.temperature} is no finite number above 0; greedy decoding takes none")
         if not 0 < self.top_p <= 1:
             raise BadInput(f"top-p {self.top_p} is not in (0, 1]")
 

@@ -3,7 +3,8 @@
 An edit is the ordinal n of a disagreement met (from 0): the n-th time that the two argmaxes differ on the text as it
 stands, the donor's token is written. So the empty set gives the host's own greedy text, all ordinals the donor's, and
 {n} the host's own up to its n-th disagreement, the donor's token there, and the host alone from then on, which is a
-flip. A flip needs no donor, since the place is known: the host reads the beginning and goes on.
+flip. A flip needs no donor, since the place is known: the host reads the beginning and goes on, proposing to itself
+what either text goes on with.
 """
 
 from collections.abc import Sequence
@@ -51,7 +52,8 @@ class Flip:
     def task(self) -> Task:
         """What is left to the host."""
         begun = self.beginning
-        return Task(self.ends.problem_id, [*self.ends.prompt_ids, *begun], said=len(begun))
+        known = [self.ends.host_ids, self.ends.donor_ids]
+        return Task(self.ends.problem_id, [*self.ends.prompt_ids, *begun], known=known, said=len(begun))
 
 
 def decode_flips(

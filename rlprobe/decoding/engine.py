@@ -8,7 +8,7 @@ base's or RL's own answer, with edits), so each round
     reads      them all in one pass of each model: a pass over k tokens costs far less than k passes over one;
     commits    them up to and including the first that differs from the proposal, and rewinds both models to there.
 
-Greedy decoding of one model is the arm `never` without a donor: nothing is proposed and every round reads one token.
+Greedy decoding of one model is the arm `never` without a donor: unless a text is known, every round reads one token.
 A row whose response ends is given the next task at once, so a long response holds up nobody; the rows in use stay at
 the front of the lanes. Out of memory halves the lanes, begins the unfinished responses again, and goes on.
 """
@@ -248,7 +248,8 @@ class _Decoder:
         for number in new:
             task = self.tasks[number]
             key = response_key(self.arm.seed, task.problem_id, task.draw)
-            self.rows.append(_Row(number, task, key, Proposer(task.prompt_ids, task.known), Response()))
+            prompt = task.prompt_ids[: len(task.prompt_ids) - task.said]
+            self.rows.append(_Row(number, task, key, Proposer(prompt, task.known), Response()))
         prompts = [list(self.tasks[number].prompt_ids[:-1]) for number in new]
         for lanes in both:
             lanes.lengths[rows] = 0
@@ -274,9 +275,8 @@ class _Decoder:
 
     def _propose(self, row: _Row) -> None:
         """Look for the next tokens in known texts, as many as are worth reading."""
-        said = len(row.response.ids)
-        most = self._most(row)
-        proposal = row.proposer.propose([*row.task.prompt_ids, *row.response.ids], said, most)
+        text = [*row.task.prompt_ids, *row.response.ids]
+        proposal = row.proposer.propose(text, row.position, self._most(row))
         row.kind = proposal.kind
         row.proposal = proposal.ids[: self.price.reach(proposal.kind, len(self.rows))] if proposal.ids else []
 

@@ -19,6 +19,7 @@ class Options:
     """What a mode can be told. Without `values` it takes its published value, or its own sweep."""
 
     values: tuple[float, ...] = ()  # of the parameter that the mode sweeps
+    host: str = "base"
     budget: int | None = None
     exclude_donor: bool = False
     rank_counts: tuple[int, ...] = ()  # how often ranks 2, 3, ... were seen at the pair's disagreements
@@ -59,10 +60,10 @@ class _Draft:
 
 
 def named_arms(mode: str, options: Options, host: str, seeds: int, sampling: Sampling | None) -> list[Named]:
-    """The arms of a mode: one a swept value, and one a seed where there is randomness."""
+    """The arms of a mode: one a swept value; greedy ones with randomness one a seed, sampled ones vary by draw."""
     if mode not in MODES:
         raise BadInput(f"no mode is called {mode!r}; known: {', '.join(MODES)}")
-    drafts = MODES[mode](options)
+    drafts = MODES[mode](replace(options, host=host))
     if sampling:  # the donor speaks as it does when it is sampled itself
         drafts = [replace(d, writer=arms.donor_draw()) if d.writer.spec == "donor_argmax" else d for d in drafts]
     return [named for draft in drafts for named in _seeded(mode, draft, options, host, seeds, sampling)]
@@ -83,9 +84,10 @@ def oracle_spec(host: str) -> str:
     return Arm(arms.disagree(), arms.donor_argmax(), host).spec
 
 
-def end(host: str, seeds: int, sampling: Sampling) -> list[Named]:
+def sampled_end(host: str, sampling: Sampling) -> Named:
     """The host alone, sampled: what sampled arms are compared with."""
-    return _seeded(host, _Draft(arms.never(), arms.donor_argmax()), Options(), host, seeds, sampling)
+    (end,) = _seeded(host, _Draft(arms.never(), arms.donor_argmax()), Options(), host, 1, sampling)
+    return end
 
 
 def _seeded(
@@ -95,7 +97,7 @@ def _seeded(
     one = Arm(gate, draft.writer, host, 0, sampling)
     label = mode if draft.dose is None else f"{mode} {draft.dose:g}"
     label = f"{gate.spec} x {draft.writer.spec}" if mode == "composed" else label
-    each = [replace(one, seed=seed) for seed in range(seeds)] if one.random else [one]
+    each = [replace(one, seed=seed) for seed in range(seeds)] if one.random and not sampling else [one]
     return [Named(mode, label, arm, draft.dose) for arm in each]
 
 
@@ -224,6 +226,22 @@ def mix(options: Options) -> list[_Draft]:
     return [_Draft(arms.always(), arms.mix(w), w) for w in options.or_else(0.25, 0.5, 0.75)]
 
 
+def extrapolate(options: Options) -> list[_Draft]:
+    """Everywhere, beyond RL: log π_γ = (1 + γ) log π_RL − γ log π_base (arXiv 2603.22117); γ = 0 is RL itself."""
+    return [_Draft(arms.always(), _extrapolating(g, options.host), g) for g in options.or_else(0, 0.05, 0.1, 0.25, 0.5)]
+
+
+def extrapolate_delta(options: Options) -> list[_Draft]:
+    """The same where the donor finds the host's own token less likely by more than 0.3 nats; γ = 0 is `delta`."""
+    gate = arms.delta_below(-0.3)
+    return [_Draft(gate, _extrapolating(g, options.host), g) for g in options.or_else(0, 0.05, 0.1, 0.25, 0.5)]
+
+
+def _extrapolating(gamma: float, host: str) -> Writer:
+    """π_γ, whichever of the two models decodes."""
+    return arms.mix(1 + gamma if host == "base" else 0 - gamma)
+
+
 # name: function from options to arms
 MODES: dict[str, Callable[[Options], list[_Draft]]] = {
     "oracle": oracle,
@@ -244,4 +262,6 @@ MODES: dict[str, Callable[[Options], list[_Draft]]] = {
     "first": first,
     "dose": dose,
     "mix": mix,
+    "extrapolate": extrapolate,
+    "extrapolate-delta": extrapolate_delta,
 }

@@ -34,7 +34,7 @@ class Proposer:
         self._followed: tuple[int, int] | None = None  # where the last proposal would go on
 
     def propose(self, context: Sequence[int], said: int, most: int) -> Proposal:
-        """Up to `most` tokens to come after `context` (prompt and response, of which `said` tokens are response)."""
+        """Up to `most` tokens to come after `context` (prompt and response, whose last `said` tokens are response)."""
         places = [p for p in self._places.get(tuple(context[-2:]), ()) if p[1] < len(self._texts[p[0]])]
         if not places or most <= 0:
             return Proposal([])

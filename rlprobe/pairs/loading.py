@@ -10,6 +10,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,11 @@ class LocatedPair:
         """Positions that both models can read."""
         return min(context_length(self.base.config), context_length(self.rl.config))
 
+    @cached_property
+    def loaded(self) -> ModelPair:
+        """The pair with its weights, loaded the first time that somebody asks."""
+        return load(self)
+
     def identity(self) -> dict[str, Any]:
         """What makes this pair this pair: contents and revisions, not the names or folders it was found under."""
         ids = self.vocabulary.ids
@@ -124,7 +130,7 @@ def locate(choice: PairChoice) -> LocatedPair:
         raise BadInput(f"dtype {choice.dtype!r} is none of auto, {', '.join(DTYPES)}")
     base = _source(choice.base, choice.base_revision, choice.base_device or choice.device)
     rl_name = base.name + choice.rl[len("base") :] if choice.rl.startswith("base+") else choice.rl
-    rl = _source(rl_name, choice.rl_revision, choice.rl_device or choice.device)
+    rl = _source(rl_name, choice.rl_revision, choice.rl_device or choice.device, like=base)
     for source in (base, rl):
         attention_kinds(source.config)
     rows = (base.config.vocab_size, rl.config.vocab_size)
@@ -170,13 +176,14 @@ def _dtype(choice: PairChoice, base: Source) -> str:
     return str(own).removeprefix("torch.")
 
 
-def _source(spec: str, revision: str | None, device: str) -> Source:
+def _source(spec: str, revision: str | None, device: str, like: Source | None = None) -> Source:
+    """One member; a folder without a tokenizer, as a training run leaves its checkpoints, has that of `like`."""
     name, adapter = (spec, None) if "+" not in spec or Path(spec).is_dir() else spec.rsplit("+", 1)
     from transformers import AutoConfig, GenerationConfig
 
-    with _loading(name):
+    with loading_errors(name):
         config = AutoConfig.from_pretrained(name, revision=revision)
-        tokenizer = load_tokenizer(name, revision)
+        tokenizer = like.tokenizer if like and _lacks_tokenizer(Path(name)) else load_tokenizer(name, revision)
         try:
             generation = GenerationConfig.from_pretrained(name, revision=revision or "main")
         except OSError:  # most local checkpoints have none
@@ -197,6 +204,10 @@ def _source(spec: str, revision: str | None, device: str) -> Source:
     )
 
 
+def _lacks_tokenizer(folder: Path) -> bool:
+    return folder.is_dir() and not any(folder.glob("tokenizer*")) and not any(folder.glob("vocab*"))
+
+
 def load_tokenizer(name: str, revision: str | None = None) -> Any:
     """The tokenizer as its own tokenizer.json has it.
 
@@ -206,7 +217,7 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
     tokenizer = AutoTokenizer.from_pretrained(name, revision=revision)
-    file = _find_file(name, revision, "tokenizer.json")
+    file = find_file(name, revision, "tokenizer.json")
     if file is None:
         return tokenizer
     exact = PreTrainedTokenizerFast.from_pretrained(name, revision=revision or "main")
@@ -217,7 +228,8 @@ def load_tokenizer(name: str, revision: str | None = None) -> Any:
     return exact
 
 
-def _find_file(name: str, revision: str | None, file: str) -> Path | None:
+def find_file(name: str, revision: str | None, file: str) -> Path | None:
+    """A file of a model's, in its folder or (downloaded if need be) in the Hub's cache; None where it has none."""
     from transformers.utils import cached_file
 
     found = cached_file(name, file, revision=revision, _raise_exceptions_for_missing_entries=False)
@@ -228,7 +240,7 @@ def _files(name: str, revision: str | None) -> list[Path]:
     """The files that decide what a model says."""
     folder = Path(name)
     if not folder.is_dir():
-        config = _find_file(name, revision, "config.json")
+        config = find_file(name, revision, "config.json")
         if config is None:
             return []
         folder = config.parent
@@ -245,7 +257,7 @@ def _content(file: Path) -> str:
 
 
 @contextmanager
-def _loading(name: str) -> Iterator[None]:
+def loading_errors(name: str) -> Iterator[None]:
     """Everything that transformers, safetensors and the Hub client say about a model that is not there, in one line."""
     from safetensors import SafetensorError
 
@@ -270,7 +282,7 @@ def _network(source: Source, dtype: str) -> Any:
     transformers_logging.disable_progress_bar()  # one bar a shard of weights hides what we have to say
     attention = "eager" if getattr(source.config, "attn_logit_softcapping", None) else "sdpa"
     placement: dict[str, Any] = {"device_map": "auto"} if source.device == "auto" else {}
-    with _loading(source.name):
+    with loading_errors(source.name):
         network: Any = AutoModelForCausalLM.from_pretrained(
             source.name,
             revision=source.revision,
@@ -285,7 +297,7 @@ def _network(source: Source, dtype: str) -> Any:
 
 
 def _add_adapter(network: Any, adapter: str) -> None:
-    with _loading(adapter):
+    with loading_errors(adapter):
         network.load_adapter(adapter)
     network.eval().requires_grad_(False)
 

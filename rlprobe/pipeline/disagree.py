@@ -41,7 +41,11 @@ def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
     prepared = prepare_disagree(settings)
     for line in notices(prepared):
         reporter.note(line)
-    run = prepared.open_run(settings.output)
+    return disagree_in(prepared.open_run(settings.output), prepared, settings, reporter)
+
+
+def disagree_in(run: Run, prepared: Prepared, settings: DisagreeSettings, reporter: Reporter) -> Written:
+    """The same in a run that is open."""
     with run.locked():
         _compute(prepared, run, settings, reporter)
         grades = stages.grade(run, settings.grader, reporter)

@@ -5,7 +5,7 @@ from pathlib import Path
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
 from rlprobe.errors import BadInput
-from rlprobe.pipeline import intervene, stages
+from rlprobe.pipeline import intervene, sample, signals, stages
 from rlprobe.pipeline.disagree import summarise_run
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Written
@@ -17,17 +17,22 @@ def grade(path: Path, settings: GraderSettings, reading: Reading, reporter: Repo
     """Verdicts by another grader or answer policy; rollouts and token tables stay as they are."""
     run = runs.read(path)
     with run.locked():
-        return summarise_all(run, run.path / intervene.SUMMARY, settings, reading, reporter)
+        return summarise_all(run, run.path, settings, reading, reporter)
 
 
 def summarise_all(
-    run: Run, saved_arms: Path, settings: GraderSettings, reading: Reading, reporter: Reporter
+    run: Run, told: Path, settings: GraderSettings, reading: Reading, reporter: Reporter
 ) -> list[Written]:
-    """Grade what is not graded, and write every summary that the run has the tables for."""
+    """Grade what is not graded, and write every summary that the run has the tables for.
+
+    Which arms a summary speaks of is read from the one that lies in the run directory `told`.
+    """
     layer = stages.grade(run, settings, reporter)
     written = [summarise_run(run, layer, reading)] if run.arms("tokens") else []
-    if saved_arms.exists():
-        written.append(intervene.summarise_again(run, layer, saved_arms, reading))
+    for command in (intervene, sample):
+        if (told / command.SUMMARY).exists():
+            written.append(command.summarise_again(run, layer, told / command.SUMMARY, reading))
+    written += signals.summarise_again(run, settings, reading, reporter)
     if not written:
-        raise BadInput(f"{run.path} has neither token tables nor interventions yet: there is nothing to summarise")
+        raise BadInput(f"{run.path} has no token tables, interventions or samples yet: there is nothing to summarise")
     return written

@@ -19,6 +19,7 @@ from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.shown import GREEDY, Shown
 from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.intervene.figures import FIGURES
@@ -49,8 +50,19 @@ class ArmChoice:
     top_ks: tuple[int, ...] = ()
     budget: int | None = None
     exclude_donor: bool = False
-    seeds: int = 3
+    seeds: int = 3  # of greedy arms with randomness
     sampling: Sampling | None = None
+    draws: int = 4  # of sampled arms
+
+    @property
+    def asks_greedy_ends(self) -> bool:
+        """Whether the greedy texts are needed: arms stand between them, or thresholds are read off the host's."""
+        return self.sampling is None or self.asks_the_run
+
+    @property
+    def draws_each(self) -> int:
+        """How many responses an arm has to each problem."""
+        return self.draws if self.sampling else 1
 
     @property
     def wanted(self) -> dict[str, tuple[str, ...]]:
@@ -65,7 +77,8 @@ class ArmChoice:
     @property
     def asks_the_run(self) -> bool:
         """Whether an arm depends on the pair's token table."""
-        return "matched" in self.wanted or any(v.startswith("p") for values in self.wanted.values() for v in values)
+        values = [v for values in self.wanted.values() for v in values] + [g.partition(":")[2] for g in self.gates]
+        return "matched" in self.wanted or any(value.startswith("p") for value in values)
 
 
 @dataclass(frozen=True)
@@ -84,6 +97,14 @@ class FromRun:
         if self.tokens is None:
             return 1.0
         return thresholds.percentile(thresholds.signal(self.tokens, SIGNALS[mode], host), q)
+
+    def gate(self, words: str, host: str) -> str:
+        """`NAME:p95` as NAME with the number of nats; other gates as they are."""
+        name, _, text = words.partition(":")
+        if not text.startswith("p"):
+            return words
+        signal = name.removeprefix("not-").partition("_")[0]
+        return f"{name}:{self.value(signal, text, host)!r}"
 
     def rank_counts(self, host: str) -> tuple[int, ...]:
         """The ranks seen at disagreements."""
@@ -110,17 +131,18 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
     run = prepared.open_run(settings.output)
     share = settings.output.share
     with run.locked():
-        for member in MEMBERS:
+        for member in MEMBERS if settings.arms.asks_greedy_ends else ():
             stages.decode_greedy_arm(prepared, run, member, share, reporter)
         arms = _arms(prepared, run, settings, reporter)
         known = list(MEMBERS)
         for named in arms:
-            took = stages.decode_arm(prepared, run, named, known, share, reporter)
+            took = stages.decode_arm(prepared, run, named, known, share, reporter, settings.arms.draws_each)
             known.append(named.arm.spec)
             _log(run, named, took)
         layer = stages.grade(run, settings.grader, reporter)
         entries = [_entry(named) for named in arms if named.mode not in MEMBERS]
-        written = summarise_arms(run, layer, entries, _ends(arms), settings.reading)
+        ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
+        written = summarise_arms(run, layer, entries, (ends, settings.arms.draws_each), settings.reading)
     for name in run.broken:
         reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
     return written
@@ -133,6 +155,8 @@ def prepare_intervene(settings: InterveneSettings) -> Prepared:
         raise BadInput("give either --mode or --gate with --writer, not both")
     if arms.asks_the_run and settings.output.share.count > 1:
         raise BadInput("percentiles and matched ranks need the whole run: give thresholds in nats with --shard")
+    if arms.draws < 1:
+        raise BadInput(f"draws is {arms.draws}: a sampled arm has at least 1")
     prepared = prepare(settings, {})
     for named in chosen(arms, FromRun()):
         named.arm.check(len(prepared.located.vocabulary.ids))
@@ -145,7 +169,8 @@ def plan(settings: InterveneSettings) -> list[str]:
     arms = chosen(settings.arms, FromRun())
     return [
         *notices(prepared),
-        f"{len(prepared.prompts)} problems, the ends base and rl, and {len(arms)} arms:",
+        f"{len(prepared.prompts)} problems, the ends base and rl, and {len(arms)} arms, "
+        f"{settings.arms.draws_each} responses to each problem:",
         *(f"  {named.label}: {named.arm.spec}" for named in arms),
         f"would write to {prepared.out}",
     ]
@@ -155,7 +180,8 @@ def chosen(choice: ArmChoice, run: FromRun) -> list[Named]:
     """The arms that are asked for, the oracle first where another needs its edits; no arm twice."""
     common = Options(budget=choice.budget, exclude_donor=choice.exclude_donor)
     if choice.gates:
-        found = modes.composed_arm(choice.gates, choice.writer, common, choice.host, choice.seeds, choice.sampling)
+        gates = [run.gate(words, choice.host) for words in choice.gates]
+        found = modes.composed_arm(gates, choice.writer, common, choice.host, choice.seeds, choice.sampling)
     else:
         found = []
         for mode, values in choice.wanted.items():
@@ -166,24 +192,25 @@ def chosen(choice: ArmChoice, run: FromRun) -> list[Named]:
     if any(named.needs_oracle for named in found):
         found = [*modes.named_arms("oracle", Options(), choice.host, 1, None), *found]
     if choice.sampling:
-        found = [*(n for m in MEMBERS for n in modes.end(m, choice.seeds, choice.sampling)), *found]
+        found = [*(modes.sampled_end(member, choice.sampling) for member in MEMBERS), *found]
     return list({named.arm.spec: named for named in found}.values())
 
 
 def summarise_arms(
-    run: Run, layer: str, entries: Sequence[NamedArm], ends: dict[str, list[str]], reading: Reading
+    run: Run, layer: str, entries: Sequence[NamedArm], between: tuple[dict[str, str], int], reading: Reading
 ) -> Written:
     """Read some arms of a run, and write their summary, tables and figures.
 
-    `ends` is empty, or says which sampled arms stand for the greedy base and rl: their names in the order of draws.
+    `between`: which arms stand for base and rl, and how many draws of each arm are read.
     """
-    keys = {entry.name for entry in entries} | {name for names in ends.values() for name in names}
-    keys |= set() if ends else set(MEMBERS)
-    rollouts, verdicts = (_only(run.table(name).to_pandas(), keys, ends) for name in ("rollouts", layer))
+    ends, draws = between
+    shown = Shown([entry.name for entry in entries], ends, draws)
+    rollouts, verdicts = (shown.rows(run.table(name).to_pandas()) for name in ("rollouts", layer))
     summary = {
         "about": run.about,
         "specs": [asdict(entry) for entry in entries],
         "ends": ends,
+        "draws": draws,
         "problems": problems_of(run, verdicts, reading.answer),
         **summarise(rollouts, verdicts, entries, reading, run.left_out()),
     }
@@ -193,7 +220,8 @@ def summarise_arms(
 def summarise_again(run: Run, layer: str, saved: Path, reading: Reading) -> Written:
     """The same for the arms that an earlier summary, a file `saved`, speaks of."""
     earlier = json.loads(saved.read_text(encoding="utf-8"))
-    return summarise_arms(run, layer, [NamedArm(**spec) for spec in earlier["specs"]], earlier["ends"], reading)
+    entries = [NamedArm(**spec) for spec in earlier["specs"]]
+    return summarise_arms(run, layer, entries, (earlier["ends"], earlier["draws"]), reading)
 
 
 def _arms(prepared: Prepared, run: Run, settings: InterveneSettings, reporter: Reporter) -> list[Named]:
@@ -211,22 +239,6 @@ def _entry(named: Named) -> NamedArm:
     return NamedArm(
         name=spec, mode=named.mode, label=named.label, dose=named.dose, seed=seed, host=named.arm.host, spec=spec
     )
-
-
-def _ends(arms: Sequence[Named]) -> dict[str, list[str]]:
-    """The sampled arms that stand for base and rl, if the arms are sampled."""
-    found = {m: [n.arm.spec for n in arms if n.mode == m] for m in MEMBERS}
-    return found if any(found.values()) else {}
-
-
-def _only(table: pd.DataFrame, arms: set[str], ends: dict[str, list[str]]) -> pd.DataFrame:
-    """The rows of some arms, sampled ends under the names of the greedy ones: a seed is a draw."""
-    table = table[table["arm"].isin(arms)].copy()
-    for member, names in ends.items():
-        for draw, name in enumerate(names):
-            rows = table["arm"] == name
-            table.loc[rows, "draw"], table.loc[rows, "arm"] = draw, member
-    return table
 
 
 def _log(run: Run, named: Named, took: Counts) -> None:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
-from rlprobe.pipeline import intervene
 from rlprobe.pipeline.grade import summarise_all
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Written
@@ -18,4 +17,4 @@ def merge(
     """The run that one machine would have written. Verdicts that the parts brought along are kept."""
     run = runs.merge(out, [runs.read(part) for part in parts])
     with run.locked():
-        return summarise_all(run, parts[0] / intervene.SUMMARY, settings, reading, reporter)
+        return summarise_all(run, parts[0], settings, reading, reporter)

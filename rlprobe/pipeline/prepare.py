@@ -7,7 +7,6 @@ import hashlib
 import importlib.metadata
 import os
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -88,10 +87,10 @@ class Prepared:
     identity: dict[str, Any]
     about: dict[str, Any]
 
-    @cached_property
+    @property
     def pair(self) -> ModelPair:
         """The loaded pair."""
-        return loading.load(self.located)
+        return self.located.loaded
 
     def open_run(self, output: OutputChoice) -> Run:
         """The run directory of these settings, holding these problems and the tokenizer."""

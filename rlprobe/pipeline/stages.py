@@ -3,7 +3,8 @@
 Each does what the run still lacks, a shard at a time, and can be stopped anywhere.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
@@ -12,36 +13,57 @@ from rlprobe.decoding.arms import Arm, Facts, donor_argmax, never
 from rlprobe.decoding.engine import Counts, DecodingSettings, Players, Response, Task, Watch, decode
 from rlprobe.decoding.modes import Named, oracle_spec
 from rlprobe.pairs.loading import load_tokenizer
+from rlprobe.pairs.model import Model
 from rlprobe.pipeline.prepare import Prepared
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.grading import Grader, GraderSettings
-from rlprobe.records import GRADE_SCHEMA, MEMBERS, ROLLOUT_SCHEMA, Made, Rollout, Stop
+from rlprobe.records import GRADE_SCHEMA, ROLLOUT_SCHEMA, Made, Rollout, Stop
 from rlprobe.runs import Run, Shard, Share
 from rlprobe.scoring.teacher_forcing import Reader
 
 
 def decode_greedy_arm(prepared: Prepared, run: Run, member: str, share: Share, reporter: Reporter) -> None:
     """The member's own greedy responses, as the arm that is called like it."""
-    shards = run.missing("rollouts", member, prepared.block, share, len(prepared.problems))
-    with reporter.task(f"{member} answers", sum(s.stop - s.start for s in shards), "problems") as meter:
-        watch = Watch(meter.emitted, lambda rows: halved(run, reporter, member, rows))
+    decode_alone(prepared, run, Speaker(member, lambda: prepared.pair.member(member)), share, reporter)
+
+
+@dataclass(frozen=True)
+class Speaker:
+    """An arm that one model decodes alone; the model is made only if there is something to decode.
+
+    What it will say is proposed from the arms in `known`, whose text it may share.
+    """
+
+    arm: str
+    model: Callable[[], Model]
+    known: tuple[str, ...] = ()
+
+
+def decode_alone(prepared: Prepared, run: Run, speaker: Speaker, share: Share, reporter: Reporter) -> None:
+    """The greedy responses of any model over the pair's vocabulary."""
+    arm = speaker.arm
+    shards = run.missing("rollouts", arm, prepared.block, share, len(prepared.problems))
+    with reporter.task(f"{arm} answers", sum(s.stop - s.start for s in shards), "problems") as meter:
+        watch = Watch(meter.emitted, lambda rows: halved(run, reporter, arm, rows))
         for shard in shards:
-            run.write_shard("rollouts", shard, rollouts_table(_decode(prepared, run, shard, watch)))
+            run.write_shard("rollouts", shard, rollouts_table(_decode(prepared, run, shard, speaker, watch)))
             meter.advance(shard.stop - shard.start)
 
 
 def decode_arm(
-    prepared: Prepared, run: Run, named: Named, known: Sequence[str], share: Share, reporter: Reporter
+    prepared: Prepared, run: Run, named: Named, known: Sequence[str], share: Share, reporter: Reporter, draws: int = 1
 ) -> Counts:
-    """The responses of an intervention arm, proposed from the arms in `known`; returns what this call's shards took."""
+    """The responses of an arm, draws 0..draws-1; returns what the shards of this call took.
+
+    Draw d is proposed from draw d of the arms in `known`, which saw the same noise. A greedy arm has draw 0 alone.
+    """
     arm, took = named.arm, Counts()
-    shards = run.missing("rollouts", arm.spec, prepared.block, share, len(prepared.problems))
-    with reporter.task(f"{named.label} ({arm.spec})", sum(s.stop - s.start for s in shards), "problems") as meter:
+    shards = run.missing("rollouts", arm.spec, prepared.block, share, len(prepared.problems), draws)
+    with reporter.task(f"{named.label} ({arm.spec})", sum(s.stop - s.start for s in shards), "responses") as meter:
         watch = Watch(meter.emitted, lambda rows: halved(run, reporter, arm.spec, rows))
         for shard in shards:
-            players = Players(prepared.pair.member(arm.host), prepared.pair.member(arm.donor), prepared.pair.vocabulary)
             tasks = _tasks(prepared, run, shard, known, named)
-            responses, counts = decode(players, arm, tasks, decoding_settings(prepared), watch)
+            responses, counts = decode(_players(prepared, arm), arm, tasks, decoding_settings(prepared), watch)
             rollouts = [_rollout(arm.spec, t, r) for t, r in zip(tasks, responses, strict=True)]
             run.write_shard("rollouts", shard, rollouts_table(rollouts))
             took.add(counts)
@@ -99,21 +121,28 @@ def response_text(tokenizer: Any, response_ids: Sequence[int], stop_ids: Collect
     return tokenizer.decode(ids[:-1] if ids and ids[-1] in stop_ids else ids)
 
 
-def rollouts_in(run: Run, arm: str, start: int, stop: int) -> dict[str, Rollout]:
-    """An arm's rollouts (draw 0) to problems start..stop-1, by problem_id."""
-    shards = [shard for shard in run.shards("rollouts", arm) if shard.start < stop and start < shard.stop]
+def rollouts_in(run: Run, arm: str, start: int, stop: int, draw: int = 0) -> dict[str, Rollout]:
+    """An arm's rollouts (one draw of them) to problems start..stop-1, by problem_id."""
+    shards = [s for s in run.shards("rollouts", arm) if s.draw == draw and s.start < stop and start < s.stop]
     return {r.problem_id: r for shard in shards for r in rollouts_of(run.read_shard("rollouts", shard))}
+
+
+def _players(prepared: Prepared, arm: Arm) -> Players:
+    """Both models, or the host alone where nothing is ever put in."""
+    donor = None if arm.gate.spec == never().spec else prepared.pair.member(arm.donor)
+    return Players(prepared.pair.member(arm.host), donor, prepared.pair.vocabulary)
 
 
 def _tasks(prepared: Prepared, run: Run, shard: Shard, known: Sequence[str], named: Named) -> list[Task]:
     """What an arm is to answer in a shard, with what is known of each problem from earlier arms."""
-    texts = [rollouts_in(run, arm, shard.start, shard.stop) for arm in known]
+    texts = [rollouts_in(run, arm, shard.start, shard.stop, shard.draw) for arm in known]
     oracle = rollouts_in(run, oracle_spec(named.arm.host), shard.start, shard.stop) if named.needs_oracle else {}
     here = [p.problem_id for p in run.problems()[shard.start : shard.stop] if p.problem_id in prepared.prompts]
     return [
         Task(
             problem_id=i,
             prompt_ids=prepared.prompts[i],
+            draw=shard.draw,
             known=[list(of_arm[i].response_ids) for of_arm in texts if i in of_arm],
             facts=_facts(oracle[i]) if i in oracle else Facts(),
         )
@@ -147,16 +176,15 @@ def decoding_settings(prepared: Prepared) -> DecodingSettings:
     return DecodingSettings(prepared.max_new_tokens, prepared.batch_size, pair.stop_ids, pair.context)
 
 
-def _decode(prepared: Prepared, run: Run, shard: Shard, watch: Watch) -> list[Rollout]:
-    assert shard.arm in MEMBERS
+def _decode(prepared: Prepared, run: Run, shard: Shard, speaker: Speaker, watch: Watch) -> list[Rollout]:
+    texts = [rollouts_in(run, arm, shard.start, shard.stop) for arm in speaker.known]
     tasks = [
-        Task(p.problem_id, prepared.prompts[p.problem_id])
-        for p in run.problems()[shard.start : shard.stop]
-        if p.problem_id in prepared.prompts
+        Task(i, prepared.prompts[i], known=[list(of_arm[i].response_ids) for of_arm in texts if i in of_arm])
+        for i in (p.problem_id for p in run.problems()[shard.start : shard.stop])
+        if i in prepared.prompts
     ]
-    player = Players(prepared.pair.member(shard.arm), None, prepared.pair.vocabulary)
-    alone = Arm(never(), donor_argmax(), shard.arm)
-    responses, _ = decode(player, alone, tasks, decoding_settings(prepared), watch)
+    player = Players(speaker.model(), None, prepared.pair.vocabulary)
+    responses, _ = decode(player, Arm(never(), donor_argmax()), tasks, decoding_settings(prepared), watch)
     return [_rollout(shard.arm, task, response) for task, response in zip(tasks, responses, strict=True)]
 
 

@@ -7,7 +7,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from rlprobe.reporting.formats import written
+from rlprobe.reporting.formats import MISSING, written
 
 
 def open_table(*titles: str, texts: int = 1) -> Table:
@@ -21,3 +21,12 @@ def open_table(*titles: str, texts: int = 1) -> Table:
 def texts_of(entries: Sequence[Any]) -> list[Text]:
     """As Text, which rich does not search for markup: a token may well be [/b]."""
     return [Text(written(entry)) for entry in entries]
+
+
+def fixed(interval: dict[str, Any], decimals: int, scale: int = 1) -> str:
+    """A number and its interval with the same decimals in every line."""
+    value, low, high = (
+        None if interval[end] is None else f"{round(scale * interval[end], decimals) + 0.0:.{decimals}f}"
+        for end in ("value", "low", "high")  # + 0.0, since -0.0 is 0
+    )
+    return MISSING if value is None else value if low is None else f"{value} [{low}, {high}]"

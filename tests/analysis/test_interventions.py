@@ -161,6 +161,9 @@ def test_an_arm_that_happens_to_say_what_rl_says_is_no_identity_and_not_certain(
         ("disagree", "donor_argmax", "base", "rl"),
         ("always", "donor_draw", "rl", "base"),
         ("never", "host_second", "rl", "rl"),
+        ("always", "mix(1)", "base", "rl"),
+        ("delta_below(-0.3)", "mix(1)", "base", None),
+        ("always", "mix(0)", "rl", "rl"),
         ("reranked(5)", "donor_argmax", "base", None),
         ("disagree", "host_random(20)", "base", None),
     ],
@@ -179,16 +182,14 @@ def test_arms_of_one_label_that_are_not_of_one_kind_are_not_pooled():
     assert [found[f"random: {spec}"]["names"] for spec in specs.values()] == [["a"], ["b", "c"]]
 
 
-def test_where_the_ends_are_sampled_a_seed_is_compared_with_the_draw_of_its_number():
+def test_a_sampled_arm_is_compared_with_the_same_draws_of_its_ends():
     parts = []
-    for seed in (0, 1):
-        rollouts, grades = verdicts(base="wwwww", rl="ccccc", **{f"always#{seed}": "ccccc"})
-        ids = [[1, 7 + seed, 2 if name == "base" else 3] for name in rollouts["arm"]]
-        draws = [seed if name in ("base", "rl") else 0 for name in rollouts["arm"]]
-        parts.append((rollouts.assign(response_ids=ids, host_ids=ids, draw=draws), grades.assign(draw=draws)))
+    for draw in (0, 1):
+        rollouts, grades = verdicts(base="wwwww", rl="ccccc", always="ccccc")
+        ids = [[1, 7 + draw, 2 if name == "base" else 3] for name in rollouts["arm"]]
+        parts.append((rollouts.assign(response_ids=ids, host_ids=ids, draw=draw), grades.assign(draw=draw)))
     tables = [pd.concat(both, ignore_index=True) for both in zip(*parts, strict=True)]
-    spec = "always x donor_draw x base x T=1,top_p=1 x seed={}"
-    arms = [arm(f"always#{seed}", "always", seed=seed, spec=spec.format(seed)) for seed in (0, 1)]
+    arms = [arm("always", seed=0, spec="always x donor_draw x base x T=1,top_p=1 x seed=0")]
     found = summarise(*tables, arms, READING)["arms"]["always"]
     assert found["identical"]["rl"]["value"] == 1
     assert found["identity"] == "rl"

@@ -32,10 +32,21 @@ def test_every_mode_has_a_meaning_and_arms_of_its_own(mode):
         assert {arm.host for arm in arms} == {host}
 
 
-def test_only_randomness_makes_an_arm_for_each_seed():
+def test_only_randomness_of_greedy_arms_makes_an_arm_for_each_seed():
     assert len(named_arms("random", Options(), "base", 4, None)) == 4
     assert len(named_arms("entropy", Options(), "base", 4, None)) == 1
-    assert len(named_arms("entropy", Options(), "base", 4, Sampling())) == 4
+    assert len(named_arms("entropy", Options(), "base", 4, Sampling())) == 1  # sampled arms have draws
+    assert len(named_arms("random", Options(), "base", 4, Sampling())) == 1
+
+
+def test_extrapolating_goes_away_from_the_base_whichever_model_decodes():
+    options = Options(values=(0.0, 0.25))
+    specs = {host: [n.arm.spec for n in named_arms("extrapolate", options, host, 1, None)] for host in ("base", "rl")}
+    assert specs["base"] == ["always x mix(1) x base", "always x mix(1.25) x base"]
+    assert specs["rl"] == ["always x mix(0) x rl", "always x mix(-0.25) x rl"]
+    (gated,) = named_arms("extrapolate-delta", Options(values=(1,)), "base", 1, Sampling())
+    assert gated.arm.spec == "delta_below(-0.3) x mix(2) x base x T=1,top_p=1 x seed=0"
+    assert gated.arm.donor_stream == "redraw"
 
 
 def test_sampled_the_donor_speaks_as_it_is_sampled():

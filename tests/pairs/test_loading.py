@@ -173,3 +173,14 @@ def test_autotokenizer_of_the_tiny_pair_is_its_tokenizer_json(tiny_folders):
         PreTrainedTokenizerFast.from_pretrained(tiny_folders[0]),
     )
     assert auto.encode(text) == exact.encode(text)
+
+
+def test_a_folder_without_a_tokenizer_has_the_bases(tiny_folders, tmp_path):
+    checkpoint = tmp_path / "step-10"
+    shutil.copytree(tiny_folders[1], checkpoint, ignore=shutil.ignore_patterns("tokenizer*"))
+    bare, whole = located(tiny_folders[0], checkpoint), located(*tiny_folders)
+    assert bare.rl.tokenizer is bare.base.tokenizer
+    assert torch.equal(bare.vocabulary.ids, whole.vocabulary.ids)
+    assert bare.stop_ids == whole.stop_ids
+    with pytest.raises(NotAvailable):
+        located(checkpoint, tiny_folders[1])  # the base must have its own

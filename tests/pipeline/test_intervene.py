@@ -97,18 +97,34 @@ def test_modes_that_ask_the_run_or_the_oracle(intervene):
         edited = [a != b for a, b in zip(same["response_ids"], same["host_ids"], strict=True)]
         n = min(len(edited), len(replayed["gated"]))
         assert replayed["gated"][:n] == edited[:n]
-
-
-def test_sampled_arms_stand_between_sampled_ends(intervene):
-    code, out, err = intervene(
-        "--sample", "--temperature", 0.8, "--mode", "entropy", "--mode", "delta", "--seeds", 2, "--json"
-    )
+    code, out, err = intervene("--gate", "entropy_above:p90", "--json")  # a percentile in a gate is its mode's
     assert code == 0, err
-    arms = json.loads(out)["arms"]
-    assert {"base", "rl", "entropy 1.2"} <= set(arms)
-    run = runs.read(intervene.tmp_path / "run")
-    by_seed = [arm for arm in run.arms("rollouts") if arm.startswith("never x")]
-    assert len(by_seed) == 4  # two ends, two seeds
+    (spec,) = [spec["spec"] for spec in json.loads(out)["specs"]]
+    assert spec == f"entropy_above({tau:g}) x donor_argmax x base"
+
+
+SAMPLED = ("--sample", "--temperature", 0.8, "--mode", "entropy", "--mode", "delta", "--json")
+ALONE = "never x donor_argmax x {} x T=0.8,top_p=1 x seed=0"
+
+
+def test_sampled_arms_stand_between_sampled_ends_draw_by_draw(intervene, rlprobe):
+    assert intervene(*SAMPLED, "--draws", 1)[0] == 0
+    before = contents_of_rollouts(intervene.tmp_path / "run")
+    code, out, err = intervene(*SAMPLED, "--draws", 3)
+    assert code == 0, err
+    summary = json.loads(out)
+    assert {"base", "rl", "entropy 1.2"} <= set(summary["arms"])
+    assert [arm["responses"] for arm in summary["arms"].values()] == [6 * 3] * len(summary["arms"])
+    assert summary["ends"] == {"base": ALONE.format("base"), "rl": ALONE.format("rl")}
+    after = contents_of_rollouts(intervene.tmp_path / "run")
+    assert {name: after[name] for name in before} == before  # more draws only add shards
+    rollouts = runs.read(intervene.tmp_path / "run").table("rollouts").to_pylist()
+    by_draw = {(r["problem_id"], r["draw"]): r["response_ids"] for r in rollouts if r["arm"] == ALONE.format("base")}
+    assert {draw for _, draw in by_draw} == {0, 1, 2}
+    assert by_draw["q0", 0] != by_draw["q0", 1]
+    code, out, err = rlprobe("grade", intervene.tmp_path / "run", "--json")
+    assert code == 0, err
+    assert json.loads(out) == summary
 
 
 def test_shares_merge_to_the_whole(intervene, rlprobe):
@@ -150,6 +166,7 @@ def test_an_interrupted_run_ends_in_the_same_bytes(intervene, monkeypatch):
         (("--mode", "support", "--top-k", "301"), "vocabulary has 300"),
         (("--gate", "no-such"), "no gate is called"),
         (("--gate", "bernoulli:2"), "probability"),
+        (("--gate", "reranked:p90"), "have percentiles"),
         (("--mode", "oracle", "--gate", "disagree"), "not both"),
         (("--mode", "random", "--seeds", "0"), "seeds"),
         (("--sample", "--top-p", "0"), "top-p"),

@@ -55,11 +55,13 @@ def test_a_figure_can_be_drawn_again_from_its_csv(name, full, tmp_path):
     figure, data = render(FIGURES[name], full)
     data.to_csv(tmp_path / "data.csv", index=False)
     again = mpl.figure.Figure()
-    FIGURES[name].draw(pd.read_csv(tmp_path / "data.csv"), [again.subplots()])
-    for ours, theirs in zip(figure.axes[0].lines, again.axes[0].lines, strict=True):
-        np.testing.assert_allclose(np.array(ours.get_xydata(), float), np.array(theirs.get_xydata(), float))
-    for ours, theirs in zip(figure.axes[0].patches, again.axes[0].patches, strict=True):
-        assert ours.get_facecolor() == theirs.get_facecolor()
+    axes = list(again.subplots(1, FIGURES[name].panels, squeeze=False)[0])
+    FIGURES[name].draw(pd.read_csv(tmp_path / "data.csv"), axes)
+    for before, after in zip(figure.axes, again.axes, strict=True):
+        for ours, theirs in zip(before.lines, after.lines, strict=True):
+            np.testing.assert_allclose(np.array(ours.get_xydata(), float), np.array(theirs.get_xydata(), float))
+        for ours, theirs in zip(before.patches, after.patches, strict=True):
+            assert ours.get_facecolor() == theirs.get_facecolor()
 
 
 def test_the_bars_begin_with_base_and_end_with_rl_and_are_as_long_as_the_accuracies(full):
@@ -91,9 +93,17 @@ def test_the_names_of_many_bars_do_not_overlap(full):
 
 def test_the_dose_figure_has_a_line_a_sweep_through_its_edited_shares_and_a_marker_for_the_others(full):
     figure, data = render(FIGURES["dose"], full)
-    drawn = {line.get_label(): line for line in figure.axes[0].get_legend_handles_labels()[0] if hasattr(line, "lines")}
-    lines = {container.get_label(): container.lines[0] for container in drawn.values()}
+    panels = [
+        {
+            handle.get_label(): handle.lines[0]
+            for handle in ax.get_legend_handles_labels()[0]
+            if hasattr(handle, "lines")
+        }
+        for ax in figure.axes
+    ]
+    lines = panels[0] | panels[1]
     for family, rows in data[~data["arm"].isin(["base", "rl"])].groupby("family"):
+        assert family in panels[len(rows) == 1]
         assert lines[family].get_xdata().tolist() == rows["edited"].tolist()
         assert lines[family].get_ydata().tolist() == rows["accuracy"].tolist()
         assert (lines[family].get_linestyle() == "None") == (len(rows) == 1)

@@ -3,7 +3,7 @@
 Knows no models and no disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import cycle
 from typing import Any
 
@@ -151,23 +151,37 @@ def dose_data(summary: dict[str, Any]) -> pd.DataFrame:
 
 
 def draw_dose(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """One line a family through its doses; a family of one point is a black marker; the two ends are lines."""
-    ax = axes[0]
-    _end_lines(ax.axhline, data)
+    """Left, one line a family through its doses, at the scale of these; right, arms of one dose, at full scale."""
     points = data[~data["arm"].isin(MEMBERS)].dropna(subset=["edited", "accuracy"])
-    families = [family for _, family in points.groupby("family", sort=False)]
-    swept = zip(cycle((colour, line) for line in SWEPT_LINES for colour in SWEPT), cycle(MARKERS), strict=False)
-    alone = zip(cycle([("#000000", "none")]), cycle(MARKERS), strict=False)
-    for family in families:
-        (colour, line), marker = next(swept if len(family) > 1 else alone)
+    is_swept = points.groupby("family")["family"].transform("size") > 1
+    styles = zip(cycle((colour, line) for line in SWEPT_LINES for colour in SWEPT), cycle(MARKERS), strict=False)
+    _dose_panel(axes[0], data, points[is_swept], styles)
+    _dose_panel(axes[1], data, points[~is_swept], zip(cycle([("#000000", "none")]), cycle(MARKERS), strict=False))
+    axes[0].set(title="Doses", ylabel=_accuracy_label(data), ylim=_room(data, points[is_swept]))
+    axes[1].set(title="Arms of one dose", ylim=(-0.02, 1.02))
+
+
+def _dose_panel(ax: Axes, data: pd.DataFrame, points: pd.DataFrame, styles: Iterator[Any]) -> None:
+    """Accuracy against tokens edited, one style a family; the two ends are lines."""
+    _end_lines(ax.axhline, data)
+    for _, family in points.groupby("family", sort=False):
+        (colour, line), marker = next(styles)
         _family(ax, family, marker, colour, line)
     _edited_axis(ax, points["edited"])
-    ax.set(ylim=(-0.02, 1.02), ylabel=_accuracy_label(data), title="Accuracy against tokens edited")
     in_percent(ax.yaxis)
     handles, _ = ax.get_legend_handles_labels()
     if handles:
-        ax.legend(handles=handles, loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=1.8)
+        ax.legend(handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=3, handlelength=1.8)
     sns.despine(ax=ax)
+
+
+def _room(data: pd.DataFrame, points: pd.DataFrame) -> tuple[float, float]:
+    """From below to above everything in a panel."""
+    seen = pd.concat([points[["low", "high", "accuracy"]], data.loc[data["arm"].isin(MEMBERS), ["accuracy"]]])
+    numbers = seen.to_numpy(dtype=float)
+    if np.isnan(numbers).all():
+        return -0.02, 1.02
+    return max(-0.02, float(np.nanmin(numbers)) - 0.04), min(1.02, float(np.nanmax(numbers)) + 0.04)
 
 
 def _family(ax: Axes, points: pd.DataFrame, marker: str, colour: str, line: str) -> None:
@@ -199,5 +213,5 @@ def _edited_axis(ax: Axes, edited: pd.Series) -> None:
 # name of the figure: summary -> its table, its drawing, its size
 FIGURES: dict[str, Drawing] = {
     "interventions": Drawing(interventions_data, draw_interventions, panels=1, size=interventions_size),
-    "dose": Drawing(dose_data, draw_dose, panels=1, size=lambda _: (6.5, 3.6)),
+    "dose": Drawing(dose_data, draw_dose, panels=2, size=lambda _: (7.4, 4.2)),
 }

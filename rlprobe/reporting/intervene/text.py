@@ -11,9 +11,9 @@ from rich.table import Table
 from rich.text import Text
 
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.formats import MISSING, Cell
+from rlprobe.reporting.formats import Cell
 from rlprobe.reporting.intervene.tables import Summary, name_of
-from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.terminal import fixed, open_table, texts_of
 
 
 def show(summary: Summary) -> Group:
@@ -44,20 +44,11 @@ def _line(title: str, arm: dict, answer: str) -> list[Any]:
     is_identity = identity is not None and title not in MEMBERS and found["recovery"]["value"] is not None
     return [
         name_of(title),
-        _fixed(found["accuracy"], 1, scale=100),
+        fixed(found["accuracy"], 1, scale=100),
         *(Cell(value and 100 * value) for value in (arm["gated"]["value"], arm["edited"]["value"])),
-        _fixed(found["recovery"], 2) + (f" = {name_of(identity)}" if is_identity else ""),
+        fixed(found["recovery"], 2) + (f" = {name_of(identity)}" if is_identity else ""),
         Cell(found["against"]["base"] and found["against"]["base"]["p_value"]),
     ]
-
-
-def _fixed(interval: dict[str, Any], decimals: int, scale: int = 1) -> str:
-    """A number and its interval with the same decimals in every line."""
-    value, low, high = (
-        None if interval[end] is None else f"{round(scale * interval[end], decimals) + 0.0:.{decimals}f}"
-        for end in ("value", "low", "high")  # + 0.0, since -0.0 is 0
-    )
-    return MISSING if value is None else value if low is None else f"{value} [{low}, {high}]"
 
 
 def _notes(summary: Summary) -> Iterator[Text]:

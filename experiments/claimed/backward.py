@@ -1,0 +1,77 @@
+"""What is claimed of putting the base's tokens into RL's text (arXiv 2603.22446, greedy here), and where to find it.
+
+The gain is lost where less than half of it is left, seen from the base: a recovery of RL's gain below a half. The paper
+samples both models and gives its edits as 5 % and 10 %; experiments/signals.py repeats its own protocol.
+"""
+
+from experiments.claimed.interventions import EQUAL, HALF, against, recovery
+from experiments.claims import Asked
+from rlprobe.analysis.claims import Claim, Kind
+
+PAPER = "2603.22446 (cross-sampling)"
+
+CLAIMS = (
+    Asked(
+        Claim(
+            statement="the base's token at every disagreement gives the base's own responses",
+            source="ours",
+            low=1,
+            high=1,
+            unit="%",
+            kind=Kind.IDENTITY,
+        ),
+        ("arms", "oracle backward", "identical", "base"),
+    ),
+    Asked(
+        Claim(statement="it takes few edits", source=PAPER, published="5 %, 10 %", high=0.05, unit="%"),
+        ("arms", "oracle backward", "edited"),
+    ),
+    Asked(
+        Claim(
+            statement="one of the base's tokens, the first, leaves less than half of the gain", source="ours", high=HALF
+        ),
+        recovery("first 1 backward"),
+    ),
+    Asked(
+        Claim(
+            statement="the base's token where RL's entropy is above 1.2 nats leaves less than half of the gain",
+            source="ours",
+            high=HALF,
+        ),
+        recovery("entropy 1.2 backward"),
+    ),
+    Asked(
+        Claim(
+            statement="the base's token where RL's entropy is above 0.6 nats leaves less than half of the gain",
+            source="ours",
+            high=HALF,
+        ),
+        recovery("entropy 0.6 backward"),
+    ),
+    Asked(
+        Claim(
+            statement="the base's token where JS > 0.1 nats leaves less than half of the gain",
+            source=PAPER,
+            published="25.5 → < 8.3 (base 8.2)",
+            high=HALF,
+        ),
+        recovery("js 0.1 backward"),
+    ),
+    Asked(
+        Claim(
+            statement="random tokens of RL's top 20 there harm RL (2 points at least)",
+            source="ours",
+            high=-EQUAL,
+            unit="%",
+        ),
+        against("random backward", "rl"),
+    ),
+    Asked(
+        Claim(
+            statement="RL's own second thoughts there leave more than half of the gain (control)",
+            source="ours",
+            low=HALF,
+        ),
+        recovery("resample backward"),
+    ),
+)

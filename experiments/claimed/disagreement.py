@@ -1,0 +1,82 @@
+"""What is claimed of where two models disagree (arXiv 2605.06241, §3.1), and where `disagree` says it.
+
+The published ranges over four pairs are asked as they stand. "Zero shifted" is asked as fewer than the most that its
+own table has; both speak of the base's greedy text, and RL's is asked the same.
+"""
+
+from experiments.claims import Asked
+from rlprobe.analysis.claims import Claim, Kind
+
+PAPER = "2605.06241 §3.1"
+BASE, RL = ("trajectories", "base"), ("trajectories", "rl")
+RATES = ("rates", "all", "micro")
+
+CLAIMS = (
+    Asked(
+        Claim(
+            statement="RL answers more problems than its base",
+            source="2605.06241 §5",
+            published="+7 to +33 points",
+            low=0,  # that RL gained anything is what the other claims stand on
+            unit="%",
+        ),
+        ("accuracy", "last", "gain"),
+    ),
+    Asked(
+        Claim(
+            statement="few tokens are reranked, on the base's text",
+            source=PAPER,
+            published="1.0–4.1 %",
+            low=0.010,
+            high=0.041,
+            unit="%",
+        ),
+        (*BASE, *RATES, "reranked"),
+    ),
+    Asked(
+        Claim(statement="few tokens are reranked, on RL's text", source="ours", low=0.010, high=0.041, unit="%"),
+        (*RL, *RATES, "reranked"),
+    ),
+    Asked(
+        Claim(
+            statement="next to none is shifted (outside the base's top 5), on the base's text",
+            source=PAPER,
+            published="0 (text), 0.01–0.12 % (note on its table)",
+            high=0.0012,
+            unit="%",
+            kind=Kind.BY_CONSTRUCTION,  # all ways of solving are in the base's corpus
+        ),
+        (*BASE, *RATES, "shifted"),
+    ),
+    Asked(
+        Claim(
+            statement="next to none is shifted, on RL's text",
+            source="ours",
+            high=0.0012,
+            unit="%",
+            kind=Kind.BY_CONSTRUCTION,
+        ),
+        (*RL, *RATES, "shifted"),
+    ),
+    Asked(
+        Claim(
+            statement="mean base rank of RL's token",
+            source=PAPER,
+            published="2.14–2.39",
+            low=2.14,
+            high=2.39,
+        ),
+        (*BASE, "ranks", "mean"),
+    ),
+    Asked(
+        Claim(
+            statement="entropy of the base, reranked : unchanged",
+            source=PAPER,
+            published="5–12×",
+            low=5,
+            high=12,
+            unit="×",
+        ),
+        (*BASE, "entropy", "ratio"),
+    ),
+)

@@ -1,0 +1,156 @@
+"""What is claimed of putting RL's tokens into the base's text (arXiv 2605.06241, §3.2 and 3.3), and where to find it.
+
+The margins are ours: the paper says "equal", "close" and "partial" and gives neither numbers nor intervals. Its bars
+can be read to about a point, so two points, either way, are "equal"; five points below RL are still "close"; "partial"
+is any recovery that is not none. A control has to stay below half of the gain.
+"""
+
+from experiments.claims import Asked
+from rlprobe.analysis.claims import Claim, Kind
+
+ORACLE, ENTROPY = "2605.06241 §3.2", "2605.06241 §3.3"
+EQUAL, CLOSE, HALF = 0.02, 0.05, 0.5
+
+
+def against(arm: str, end: str) -> tuple[str, ...]:
+    """The way to an arm's accuracy minus that of an end."""
+    return ("arms", arm, "answers", "last", "against", end, "difference")
+
+
+def recovery(arm: str) -> tuple[str, ...]:
+    """The way to the share of RL's gain that an arm recovers."""
+    return ("arms", arm, "answers", "last", "recovery")
+
+
+CLAIMS = (
+    Asked(
+        Claim(
+            statement="RL's token at every disagreement gives RL's own responses",
+            source=ORACLE,
+            published="RL's pass@1 exactly, 4 of 4 pairs",
+            low=1,
+            high=1,
+            unit="%",
+            kind=Kind.IDENTITY,
+        ),
+        ("arms", "oracle", "identical", "rl"),
+    ),
+    Asked(
+        Claim(
+            statement="it takes few edits",
+            source=ORACLE,
+            published="1.0–4.1 % (disagreements along the base's text)",
+            high=0.041,
+            unit="%",
+        ),
+        ("arms", "oracle", "edited"),
+    ),
+    Asked(
+        Claim(
+            statement="reranked tokens alone are as good as RL (± 2 points)",
+            source=ORACLE,
+            published="exactly RL's pass@1",
+            low=-EQUAL,
+            high=EQUAL,
+            unit="%",
+            kind=Kind.BY_CONSTRUCTION,  # where nothing is shifted this is the oracle
+        ),
+        against("oracle-reranked", "rl"),
+    ),
+    Asked(
+        Claim(
+            statement="one token, the first disagreement, recovers more than half of the gain",
+            source="ours",
+            low=HALF,
+        ),
+        recovery("first 1"),
+    ),
+    Asked(
+        Claim(
+            statement="random tokens of the base's top 20 there: no better than the base (+ 2 points)",
+            source=ORACLE,
+            published="≤ base",
+            high=EQUAL,
+            unit="%",
+        ),
+        against("random", "base"),
+    ),
+    Asked(
+        Claim(
+            statement="random tokens of the base's top 5 there: no better than the base (+ 2 points)",
+            source=ORACLE + " (note)",
+            published="≤ base",
+            high=EQUAL,
+            unit="%",
+        ),
+        against("random-top5", "base"),
+    ),
+    Asked(
+        Claim(
+            statement="as many random tokens at random places: no better than the base (+ 2 points)",
+            source=ORACLE + " (note)",
+            published="≤ base",
+            high=EQUAL,
+            unit="%",
+        ),
+        against("random-positions", "base"),
+    ),
+    Asked(
+        Claim(
+            statement="the base's own second thoughts there are worse than RL's tokens (control)",
+            source="ours",
+            high=0,
+            unit="%",
+        ),
+        against("resample", "rl"),
+    ),
+    Asked(
+        Claim(
+            statement="RL's token where the entropy is above 1.2 nats: equal to RL (± 2 points)",
+            source=ENTROPY,
+            published="= RL (7B, GRPO)",
+            low=-EQUAL,
+            high=EQUAL,
+            unit="%",
+        ),
+        against("entropy 1.2", "rl"),
+    ),
+    Asked(
+        Claim(
+            statement="… close to RL (5 points below it at most)",
+            source=ENTROPY,
+            published="close (PPO)",
+            low=-CLOSE,
+            unit="%",
+        ),
+        against("entropy 1.2", "rl"),
+    ),
+    Asked(
+        Claim(
+            statement="… a part of the gain is recovered",
+            source=ENTROPY,
+            published="partial (the other pairs)",
+            low=0,
+        ),
+        recovery("entropy 1.2"),
+    ),
+    Asked(
+        Claim(
+            statement="… tokens gated, no-ops included",
+            source=ENTROPY,
+            published="1.2–8.3 %",
+            low=0.012,
+            high=0.083,
+            unit="%",
+        ),
+        ("arms", "entropy 1.2", "gated"),
+    ),
+    Asked(
+        Claim(
+            statement="RL's token where the entropy is at most 1.2 nats recovers less than half (control)",
+            source="ours",
+            high=HALF,
+        ),
+        recovery("inverse 1.2"),
+    ),
+)

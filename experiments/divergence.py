@@ -1,0 +1,56 @@
+"""Claim (arXiv 2603.22446): along RL's text the two models' distributions are nearly the same at most positions.
+
+Reads the token table of `experiments.disagreement`, which is finished first where it is not: the share of positions
+with a Jensen-Shannon divergence near zero, and what the base gives RL's token where it is not.
+
+    python -m experiments.divergence
+"""
+
+from typing import Any
+
+import click
+import numpy as np
+import pandas as pd
+
+from experiments.claimed.divergence import CLAIMS
+from experiments.claims import write_claims
+from experiments.kept import pair_of, run_of
+from rlprobe.analysis.statistics import Clusters, Interval, Resampling, rate
+from rlprobe.pipeline.disagree import DisagreeSettings, disagree
+from rlprobe.pipeline.prepare import ProblemChoice
+from rlprobe.pipeline.progress import Reporter
+
+COLUMNS = ("arm", "problem_id", "js", "logprob_base_of_rl")
+NEAR_ZERO, APART = 0.01, 0.1  # nats of JS
+UNLIKELY = 0.01  # a probability
+
+
+@click.command(help=__doc__)
+@click.option("--pair", default="bundled", show_default=True)
+@click.option("--dataset", default="word-problems", show_default=True)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
+def main(pair: str, dataset: str, limit: int | None) -> None:
+    """Read the table, and show what is claimed of it."""
+    settings = DisagreeSettings(
+        pair=pair_of(pair), problems=ProblemChoice(dataset=dataset, limit=limit), output=run_of(pair, dataset)
+    )
+    tokens = disagree(settings, Reporter()).run.table("tokens", list(COLUMNS)).to_pandas()
+    write_claims("divergence", CLAIMS, shares(tokens[tokens["arm"] == "rl"], Resampling()), pair)
+
+
+def shares(tokens: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
+    """Of the positions of one text, those near zero; of those apart, those whose RL token the base holds unlikely."""
+    codes, problems = pd.factorize(tokens["problem_id"], sort=True)
+    clusters = Clusters(codes.astype(np.int64), len(problems))
+    js = tokens["js"].to_numpy(np.float64)
+    apart, unlikely = js > APART, tokens["logprob_base_of_rl"].to_numpy(np.float64) < np.log(UNLIKELY)
+
+    def share(events: np.ndarray, among: np.ndarray) -> Interval:
+        return rate(clusters.sums(events & among), clusters.sums(among), resampling)
+
+    everywhere = np.ones(len(js), bool)
+    return {"near_zero": share(js < NEAR_ZERO, everywhere), "unlikely_in_base": share(unlikely, apart)}
+
+
+if __name__ == "__main__":
+    main()

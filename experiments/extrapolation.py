@@ -1,0 +1,224 @@
+"""Claims (arXiv 2603.22117): going beyond RL, log π_γ = (1 + γ) log π_RL − γ log π_base, beats RL without training; and
+on an early RL checkpoint it does for free what more training would.
+
+The base decodes; π_γ's token stands everywhere, or where Δ log p of the base's own token is below −0.3 nats (the
+paper's criterion). Greedy and sampled, γ from 0 up, against the checkpoint itself and against the RL model that
+training ends with, in pairs over problems. Writes the table and draws the figure "extrapolation".
+
+    python -m experiments.extrapolation
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from experiments.claimed.extrapolation import CLAIMS
+from experiments.claims import write_claims
+from experiments.kept import FIGURES, run_of
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.decoding.arms import Sampling
+from rlprobe.pairs.loading import PairChoice
+from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
+from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings, intervene
+from rlprobe.pipeline.prepare import ProblemChoice
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.shown import Shown
+from rlprobe.pipeline.written import Written
+from rlprobe.reporting.drawing import Drawing, encode, in_percent, render
+from rlprobe.reporting.formats import FORMATS, Cell, table_of
+
+CHECKPOINTS = Path(__file__).parent / "organism" / "checkpoints"
+FINAL = "RL"
+WHERE = {"extrapolate": "everywhere", "extrapolate-delta": "Δ log p < −0.3"}
+TEMPERATURE = 1.0
+ITSELF = "itself"
+COLOURS = {FINAL: "#D55E00", "step-004": "#0072B2", "step-008": "#009E73"}
+COLUMNS = ["model", "decoding", "where", "γ", "accuracy", "edited", "identical to the checkpoint"]
+COLUMNS += ["minus the checkpoint", "p against the checkpoint"]
+COLUMNS += ["recovery of final RL", "minus final RL", "p against final RL"]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One RL model of the bundled base, how it is decoded, and the γ to try everywhere and at the criterion."""
+
+    model: str
+    everywhere: tuple[float, ...]
+    gated: tuple[float, ...]
+    sampled: bool = False
+
+    @property
+    def modes(self) -> tuple[str, ...]:
+        """As `rlprobe intervene --mode` takes them."""
+        values = {"extrapolate": self.everywhere, "extrapolate-delta": self.gated}
+        return tuple(f"{mode}:{','.join(f'{g:g}' for g in gammas)}" for mode, gammas in values.items() if gammas)
+
+    @property
+    def decoding(self) -> str:
+        """As the table says it."""
+        return "sampled" if self.sampled else "greedy"
+
+
+CASES = (
+    Case(FINAL, (0, 0.1, 0.25, 0.5, 1), (0.1, 1)),
+    Case("step-004", (0.5, 1, 2, 4, 8), (4,)),
+    Case("step-008", (1, 2, 4), ()),
+    Case(FINAL, (0.1, 0.5, 1), (0.1,), sampled=True),
+    Case("step-004", (1, 4), (), sampled=True),
+)
+
+
+@click.command(help=__doc__)
+@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
+@click.option("--draws", default=2, show_default=True, type=click.IntRange(min=1), help="Of the sampled cases.")
+def main(limit: int | None, draws: int) -> None:
+    """Run every case, compare, and keep what a reader wants to see."""
+    rows: list[dict[str, Any]] = []
+    final: dict[str, Responses] = {}
+    found = {}
+    for case in CASES:
+        settings = _settings(case, limit, draws)
+        written = intervene(settings, Reporter())
+        responses = Responses.of(written, settings)
+        final.setdefault(case.decoding, responses)  # the first case of a decoding is the model at the end of training
+        rows += _rows(case, written.summary["arms"], responses.towards(final[case.decoding]))
+        found[f"{case.model} {case.decoding}"] = written.summary
+    table = table_of(rows, COLUMNS)
+    figure, _ = render(FIGURE, table)
+    for suffix, text in FORMATS.items():
+        (FIGURES / f"extrapolation.{suffix}").write_text(text(table))
+    for suffix in ("png", "pdf"):
+        (FIGURES / f"extrapolation.{suffix}").write_bytes(encode(figure, suffix))
+    click.echo((FIGURES / "extrapolation.md").read_text())
+    write_claims("extrapolation", CLAIMS, found, DEFAULT_PAIR)
+
+
+def _settings(case: Case, limit: int | None, draws: int) -> InterveneSettings:
+    bundled = PAIRS["bundled"]
+    early = PairChoice(base=bundled.base, rl=str(CHECKPOINTS / case.model))
+    return InterveneSettings(
+        pair=PairChoice(pair="bundled") if case.model == FINAL else early,
+        problems=ProblemChoice("word-problems", style=bundled.prompt_style, limit=limit),
+        output=run_of("bundled" if case.model == FINAL else f"bundled-{case.model}", "word-problems"),
+        arms=ArmChoice(case.modes, sampling=Sampling(TEMPERATURE) if case.sampled else None, draws=draws),
+    )
+
+
+# ---- the comparison with the end of training -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Responses:
+    """The rollouts and verdicts of a case, its ends as "base" and "rl", and what its arms are."""
+
+    rollouts: pd.DataFrame
+    grades: pd.DataFrame
+    arms: tuple[NamedArm, ...]
+
+    @classmethod
+    def of(cls, written: Written, settings: InterveneSettings) -> "Responses":
+        """Those that a summary speaks of."""
+        arms = tuple(NamedArm(**spec) for spec in written.summary["specs"])
+        shown = Shown([arm.name for arm in arms], written.summary["ends"], written.summary["draws"])
+        rollouts = shown.rows(written.run.table("rollouts").to_pandas())
+        return cls(rollouts, shown.rows(written.run.table(f"grades/{settings.grader.key}").to_pandas()), arms)
+
+    def towards(self, final: "Responses") -> dict[str, Any]:
+        """Every arm, and this case's own RL model as the arm "itself", between the base and the final RL model."""
+        tables = [
+            pd.concat([mine.assign(arm=mine["arm"].replace({"rl": ITSELF})), theirs[theirs["arm"] == "rl"]])
+            for mine, theirs in ((self.rollouts, final.rollouts), (self.grades, final.grades))
+        ]
+        rollouts, grades = (table.reset_index(drop=True) for table in tables)
+        return summarise(rollouts, grades, [NamedArm(name=ITSELF, mode=ITSELF, label=ITSELF), *self.arms], Reading())[
+            "arms"
+        ]
+
+
+# ---- the table -------------------------------------------------------------------------------------------------------
+
+
+def _rows(case: Case, own: dict[str, Any], towards: dict[str, Any]) -> list[dict[str, Any]]:
+    """The checkpoint itself, then each γ."""
+    plain = {"where": "plain", "accuracy": _accuracy(own["rl"])} | _beside(case, towards[ITSELF])
+    arms = [
+        {
+            "where": WHERE[arm["mode"]],
+            "γ": f"{arm['dose']:g}",
+            "accuracy": _accuracy(arm),
+            "edited": Cell.of(arm["edited"], "%"),
+            "identical to the checkpoint": Cell.of(arm["identical"]["rl"], "%"),
+            **_compared(arm, "the checkpoint"),
+            **_beside(case, towards[title]),
+        }
+        for title, arm in own.items()
+        if arm["mode"] in WHERE
+    ]
+    return [{"model": case.model, "decoding": case.decoding, **row} for row in (plain, *arms)]
+
+
+def _accuracy(arm: dict[str, Any]) -> Cell:
+    return Cell.of(arm["answers"]["last"]["accuracy"], "%")
+
+
+def _compared(arm: dict[str, Any], end: str) -> dict[str, Any]:
+    """An arm against the RL model of its table, in pairs over problems."""
+    test = arm["answers"]["last"]["against"]["rl"]
+    return {f"minus {end}": Cell.of(test["difference"], "%"), f"p against {end}": Cell(test["p_value"])}
+
+
+def _beside(case: Case, arm: dict[str, Any]) -> dict[str, Any]:
+    """What training on would have brought, where that is not the model itself."""
+    if case.model == FINAL:
+        return {}
+    return {"recovery of final RL": Cell.of(arm["answers"]["last"]["recovery"]), **_compared(arm, "final RL")}
+
+
+# ---- the figure ------------------------------------------------------------------------------------------------------
+
+
+def _points(table: pd.DataFrame) -> pd.DataFrame:
+    """One row a row of the table, in plain numbers; a plain model is its own γ = 0, everywhere."""
+    ends = {end: [getattr(cell, end) for cell in table["accuracy"]] for end in ("value", "low", "high")}
+    gamma = [float(text or 0) for text in table["γ"]]
+    points = table[["model", "decoding", "where"]].assign(gamma=gamma, **ends)
+    starts = points[points["where"] == "plain"].assign(where=WHERE["extrapolate"])
+    return pd.concat([points, starts]).drop_duplicates(["model", "decoding", "where", "gamma"], ignore_index=True)
+
+
+def _draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
+    """One panel a way of decoding; a line a checkpoint, dotted where it stands itself, dashed at the criterion."""
+    for ax, (decoding, points) in zip(axes, data.groupby("decoding", sort=False), strict=False):
+        for (model, where), line in points.groupby(["model", "where"], sort=False):
+            _line(ax, str(model), str(where), line.sort_values("gamma"))
+        ax.set_xscale("symlog", linthresh=0.1, linscale=0.4)
+        ax.set_xticks(ticks := sorted(set(data["gamma"])), [f"{g:g}" for g in ticks], rotation=45)
+        ax.set_xticks([], minor=True)
+        ax.set(title=f"Extrapolation, {decoding}", xlabel="γ", ylabel="accuracy")
+        in_percent(ax.yaxis)
+        sns.despine(ax=ax)
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
+
+
+def _line(ax: Axes, model: str, where: str, line: pd.DataFrame) -> None:
+    colour = COLOURS[model]
+    if where == "plain":
+        ax.axhline(line["value"].iloc[0], color=colour, linewidth=0.9, linestyle=":", label=f"{model} itself")
+        return
+    ends = abs(line[["low", "high"]].sub(line["value"], axis=0).to_numpy()).T
+    style: dict[str, Any] = {"color": colour, "linestyle": "-" if where == WHERE["extrapolate"] else "--"}
+    style |= {"marker": "o" if where == WHERE["extrapolate"] else "s", "markersize": 4, "linewidth": 1.1}
+    ax.errorbar(line["gamma"], line["value"], yerr=ends, elinewidth=0.7, label=f"{model}, {where}", **style)
+
+
+FIGURE = Drawing(_points, _draw, panels=2, size=lambda _: (7.5, 3.2))
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,53 @@
+"""Inside the correction: where in the network is the different choice made, and at which tokens?
+
+On the finished run of a pair (experiments/disagreement.py makes it): the logit lens, patching of RL's activations into
+the base and of the base's into RL, and steering by the mean difference. Draws the figures "lens", "patching" and
+"heads" and writes the tables beside them, and "steering".
+
+    python -m experiments.internals
+"""
+
+from pathlib import Path
+
+import click
+
+from experiments.kept import FIGURES, keep, run_of
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.points import PointChoice
+from rlprobe.pipeline.inside import InsideSettings
+from rlprobe.pipeline.lens import lens
+from rlprobe.pipeline.patch import PatchChoice, PatchSettings, patch
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.steer import SteerChoice, SteerSettings, steer
+
+TAU = 0.6  # nats; the entropy above which this pair's disagreements lie (experiments/interventions.py)
+
+
+@click.command(help=__doc__)
+@click.option("--pair", default="bundled", show_default=True)
+@click.option("--dataset", default="word-problems", show_default=True)
+@click.option("--run", type=click.Path(path_type=Path), help="A finished run elsewhere.")
+@click.option("--points", default=200, show_default=True, help="Disagreements looked at.")
+@click.option("--coefficients", default=(1.0, 2.0, 4.0, 8.0), multiple=True, show_default=True, help="Of steering.")
+def main(pair: str, dataset: str, run: Path | None, points: int, coefficients: tuple[float, ...]) -> None:
+    """Run, and keep what a reader wants to see."""
+    out = run or run_of(pair, dataset).out
+    assert out is not None
+    choice, reporter = PointChoice(points=points), Reporter()
+    keep(lens(InsideSettings(run=out, choice=choice), reporter).run, ("lens",), ("lens_choices", "trunk_and_head"))
+    for host, suffix in (("base", ""), ("rl", "_backward")):
+        settings = PatchSettings(run=out, choice=choice, patches=PatchChoice(host=host))
+        names = tuple(name + suffix for name in ("patching", "heads"))
+        keep(patch(settings, reporter).run, names, names)
+    steering = SteerChoice(coefficients=coefficients)
+    keep(
+        steer(SteerSettings(run=out, choice=choice, reading=Reading(tau=TAU), steering=steering), reporter).run,
+        (),
+        ("steering",),
+    )
+    for name in ("lens_choices", "trunk_and_head", "steering"):
+        click.echo((FIGURES / f"{name}.md").read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The notebooks, executed: notebooks/*.py (what is written) become notebooks/*.ipynb (with what came out).
+
+What is said on standard error while work goes on is not kept: it differs from machine to machine.
+
+    python -m experiments.notebooks
+"""
+
+from pathlib import Path
+
+import click
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
+
+
+def sources() -> list[Path]:
+    """The notebooks as they are written, in order."""
+    return sorted(NOTEBOOKS.glob("*.py"))
+
+
+def executed(source: Path, folder: Path) -> NotebookNode:
+    """A notebook with its outputs, run from top to bottom in `folder`. Raises CellExecutionError where a cell fails."""
+    notebook = jupytext.read(source)
+    notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(folder)}}).execute()
+    for number, cell in enumerate(notebook.cells):
+        cell.id = f"cell-{number}"
+        cell.metadata = {}
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    return notebook
+
+
+@click.command(help=__doc__)
+@click.argument("names", nargs=-1)
+def main(names: tuple[str, ...]) -> None:
+    """Execute all notebooks, or those whose names begin with one of NAMES."""
+    for source in sources():
+        if source.name.startswith(names or ("",)):
+            nbformat.write(executed(source, NOTEBOOKS), source.with_suffix(".ipynb"))
+            click.echo(source.with_suffix(".ipynb").name)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,150 @@
+"""Who wrote this token, and do the two models disagree here: what each signal can tell of it.
+
+An AUROC of a half tells nothing; below a half, the signal is higher in the base's text, or where both agree. Base's
+and RL's responses to one problem begin alike: up to the first divergence every position stands in both texts, and no
+signal can tell who wrote it. Knows no files and no figures.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from rlprobe.analysis.statistics import Clusters, Interval, Resampling, auroc, mean, missing
+from rlprobe.analysis.texts import Split, Text
+from rlprobe.records import MEMBERS
+
+Signal = Callable[[Text], Float[np.ndarray, " rows"]]
+
+COMMON, APART, ALONE = 0, 1, -1  # before the divergence; from it on; a response without a counterpart
+MOVED = 0.3  # nats: the smallest |Δ log p| that counts as moved
+PLACES = ("common prefix", "from the first divergence on")
+
+
+@dataclass(frozen=True)
+class Divergence:
+    """Where the two models' responses to one problem part: for each text and row COMMON, APART or ALONE."""
+
+    places: dict[str, Int[np.ndarray, " rows"]] = field(repr=False)
+    summary: dict[str, Any]
+
+    @property
+    def splits(self) -> dict[str, dict[str, Split]]:
+        """For each text the split of its rows, under the name "divergence"."""
+        return {arm: {"divergence": Split(PLACES, codes)} for arm, codes in self.places.items()}
+
+
+def divergence(texts: Mapping[str, Text], resampling: Resampling) -> Divergence:
+    """Compare base's and RL's response to each problem and draw, token by token."""
+    lacking = [m for m in MEMBERS if m not in texts]
+    if lacking:
+        reason = f"the run has no text of {' and '.join(lacking)}"
+        nothing = {"responses": 0, "identical": 0, "position": missing(reason), "share_common": missing(reason)}
+        return Divergence({}, {**nothing, "reason": reason})
+    base, rl = (texts[m] for m in MEMBERS)
+    which = _shared_responses(base, rl)
+    common = _common_lengths(base, rl, which)
+    places = {m: _places(texts[m], which[m], common) for m in MEMBERS}
+    identical = int((common == np.maximum(*(texts[m].lengths[which[m]] for m in MEMBERS))).sum())
+    problems = Clusters(base.clusters.codes[base.starts[which["base"]]], base.clusters.n)
+    parted = _share_common(base, places["base"], resampling)
+    position = mean(problems.sums(common.astype(np.float64)), problems.sums(np.ones(len(common))), resampling)
+    counts = {"responses": len(common), "identical": identical}
+    return Divergence(places, {**counts, "position": position, "share_common": parted, "reason": None})
+
+
+def _share_common(base: Text, places: np.ndarray, resampling: Resampling) -> Interval:
+    """The share of the base's tokens that stand before the divergence."""
+    sums = base.clusters.sums
+    return mean(sums(places == COMMON), sums(places != ALONE), resampling)
+
+
+def _shared_responses(base: Text, rl: Text) -> dict[str, Int[np.ndarray, " shared"]]:
+    """For each text the numbers of the responses that answer the same problem in the same draw."""
+    ours, theirs = (text.response_keys[text.starts] for text in (base, rl))
+    _, of_base, of_rl = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+    return {"base": of_base, "rl": of_rl}
+
+
+def _common_lengths(base: Text, rl: Text, which: Mapping[str, np.ndarray]) -> Int[np.ndarray, " shared"]:
+    """How many tokens the two responses begin with alike."""
+    shorter = np.minimum(base.lengths[which["base"]], rl.lengths[which["rl"]])
+    step = np.arange(shorter.sum()) - np.repeat(np.cumsum(shorter) - shorter, shorter)
+    ids = (t.rows["token_id"][np.repeat(t.starts[which[t.arm]], shorter) + step] for t in (base, rl))
+    first = np.where(np.not_equal(*ids), step, np.repeat(shorter, shorter))
+    return np.minimum.reduceat(first, np.cumsum(shorter) - shorter) if len(first) else shorter
+
+
+def _places(text: Text, shared: np.ndarray, common: np.ndarray) -> Int[np.ndarray, " rows"]:
+    ends = np.full(len(text.starts), -1)
+    ends[shared] = common
+    end = np.repeat(ends, text.lengths)
+    return np.where(end < 0, ALONE, np.where(text.rows["position"] < end, COMMON, APART))
+
+
+# ---- AUROCs
+
+
+AUTHOR_SIGNALS: dict[str, Signal] = {
+    "delta": lambda text: text.delta(),
+    "abs_delta": lambda text: np.abs(text.delta()),
+    "kl_rl_base": lambda text: text.numbers("kl_rl_base"),
+    "js": lambda text: text.numbers("js"),
+    "entropy_base": lambda text: text.numbers("entropy_base"),
+    "entropy_rl": lambda text: text.numbers("entropy_rl"),
+}
+DISAGREEMENT_SIGNALS: dict[str, Signal] = {
+    "kl_rl_base": AUTHOR_SIGNALS["kl_rl_base"],
+    "js": AUTHOR_SIGNALS["js"],
+    "minus_delta_argmax_base": lambda text: -text.delta("argmax_base"),
+    "abs_delta": AUTHOR_SIGNALS["abs_delta"],
+    "minus_margin_base": lambda text: -text.numbers("margin_base"),
+    "entropy_base": AUTHOR_SIGNALS["entropy_base"],
+    "entropy_rl": AUTHOR_SIGNALS["entropy_rl"],
+}
+# which positions: (text, COMMON or APART of each row) -> rows
+AMONG: dict[str, Callable[[Text, np.ndarray], Bool[np.ndarray, " rows"]]] = {
+    "all": lambda _, places: places != ALONE,
+    "apart": lambda _, places: places == APART,
+    "apart_moved": lambda text, places: (places == APART) & (np.abs(text.delta()) >= MOVED),
+    "apart_unchanged": lambda text, places: (places == APART) & ~text.disagrees,
+    "apart_disagreements": lambda text, places: (places == APART) & text.disagrees,
+}
+
+
+def separation(texts: Mapping[str, Text], found: Divergence, resampling: Resampling) -> dict[str, dict[str, Interval]]:
+    """By positions and signal, the AUROC for "RL wrote this token" over both models' texts.
+
+    "apart" leaves out the common prefix, "apart_moved" also what RL moved by less than `MOVED`, "apart_unchanged" also
+    the disagreements: there a greedy text holds its writer's own choice, so that Δ log p tells the writer by
+    construction, as "apart_disagreements" shows.
+    """
+    if found.summary["reason"]:
+        return {among: dict.fromkeys(AUTHOR_SIGNALS, missing(found.summary["reason"])) for among in AMONG}
+    return {
+        among: {name: _separates(texts, found, signal, choose, resampling) for name, signal in AUTHOR_SIGNALS.items()}
+        for among, choose in AMONG.items()
+    }
+
+
+def _separates(
+    texts: Mapping[str, Text], found: Divergence, signal: Signal, choose: Callable, resampling: Resampling
+) -> Interval:
+    both = [(texts[m], choose(texts[m], found.places[m])) for m in MEMBERS]
+    scores = np.concatenate([signal(text)[rows] for text, rows in both])
+    codes = np.concatenate([text.clusters.codes[rows] for text, rows in both])
+    by_rl = np.repeat([False, True], [rows.sum() for _, rows in both])
+    return auroc(scores, by_rl, Clusters(codes, both[0][0].clusters.n), resampling)
+
+
+def detection(text: Text, resampling: Resampling) -> dict[str, Interval]:
+    """By signal, the AUROC for "the two models disagree here" on one text.
+
+    The divergences and Δ log p of the base's own choice are made of both distributions and nearly contain the answer.
+    """
+    return {
+        name: auroc(signal(text), text.disagrees, text.clusters, resampling)
+        for name, signal in DISAGREEMENT_SIGNALS.items()
+    }

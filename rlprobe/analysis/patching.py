@@ -1,0 +1,81 @@
+"""What moving activations from one model into the other does: one summary of the patches of `rlprobe patch`.
+
+Tables in, one plain dictionary out, ready for JSON: a missing number is None with a reason beside it. At a disagreement
+the gap is the logprob of RL's choice minus that of the base's. A patch restores the share of the way that it moves the
+gap from the host's towards the donor's:
+
+    share = Σ (gap patched - gap of the host) / Σ (gap of the donor - gap of the host)
+
+a ratio of means, not a mean of ratios; places where the denominator is below SMALLEST_GAP are left out of it and
+counted. A flip is a place where the patched host says what the donor says. Where both say the same there is no gap;
+there the share of places is given at which a patch makes the host say something else. Intervals resample problems.
+Knows no torch and no disk.
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.disagreement import plain
+from rlprobe.analysis.points import clusters_of, describe
+from rlprobe.analysis.statistics import Interval, Resampling, rate, ratio_of_means
+
+SMALLEST_GAP = 0.1  # nats between host and donor
+
+# What identifies a patch: its source, where in the network (head is -1 for a whole site), and where in the text ("0" is
+# the decision, "-2" two tokens before it; "earlier", "prompt").
+CELL = ("source", "site", "layer", "head", "where")
+# Whose activation it is: the donor's at the same place, the donor's at another problem's place, or the host's own at
+# that other place. The last two take the host's evidence away all the same, which alone moves a gap: what is RL's doing
+# is what the first has beyond the second, and the second beyond the third.
+SOURCES = ("same", "other", "other_host")
+# A row for each place and patch.
+EFFECTS = ("point", *CELL, "gap_host", "gap_patched", "gap_donor", "said_host", "said_patched", "said_donor")
+
+
+def summarise(chosen: pd.DataFrame, effects: pd.DataFrame, reading: Reading) -> dict[str, Any]:
+    """Everything `rlprobe patch` says, as a dictionary that JSON can hold.
+
+    `chosen` are the places (analysis/points.py), which `effects` (EFFECTS) names by their row.
+    """
+    effects = effects.join(chosen[["problem_id", "group"]], on="point")
+    effects["small"] = (effects["gap_donor"] - effects["gap_host"]).abs() < SMALLEST_GAP
+    differ = effects[effects["group"] == "disagreement"]
+    summary = {
+        "reading": reading,
+        "points": describe(chosen, reading),
+        "smallest_gap": SMALLEST_GAP,
+        "small_gaps": int(differ.groupby("point")["small"].any().sum()),
+        "cells": [
+            {**dict(zip(CELL, key, strict=True)), **_effect(rows, reading.resampling)}
+            for key, rows in effects.groupby(list(CELL), sort=False)
+        ],
+    }
+    return plain(summary)
+
+
+def _effect(rows: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
+    """One patch over all places: its share and flips where the models disagree, and what it breaks where they agree."""
+    differ, agree = (rows[rows["group"] == group] for group in ("disagreement", "unchanged"))
+    return {
+        "points": len(differ),
+        "share": _share(differ[~differ["small"]], resampling),
+        "flips": _rate(differ, differ["said_patched"] == differ["said_donor"], resampling),
+        "breaks": _rate(agree, agree["said_patched"] != agree["said_host"], resampling),
+    }
+
+
+def _share(rows: pd.DataFrame, resampling: Resampling) -> Interval:
+    clusters = clusters_of(rows)
+    counts = clusters.sums(np.ones(len(rows)))
+    sign = np.sign(rows["gap_donor"].mean() - rows["gap_host"].mean()) if len(rows) else 1.0  # backward it is negative
+    moved = clusters.sums(sign * (rows["gap_patched"] - rows["gap_host"]).to_numpy(dtype=float))
+    there = clusters.sums(sign * (rows["gap_donor"] - rows["gap_host"]).to_numpy(dtype=float))
+    return ratio_of_means((moved, counts), (there, counts), resampling)
+
+
+def _rate(rows: pd.DataFrame, events: pd.Series, resampling: Resampling) -> Interval:
+    clusters = clusters_of(rows)
+    return rate(clusters.sums(events.to_numpy(dtype=bool)), clusters.sums(np.ones(len(rows))), resampling)

@@ -1,0 +1,69 @@
+"""What steering repairs: one summary of the verdicts on steered responses, beside the base's and RL's own.
+
+Tables in, one plain dictionary out, ready for JSON: a missing number is None with a reason beside it. Random directions
+of equal norm are one control: their verdicts are averaged problem by problem. Intervals resample problems. Knows no
+torch and no disk.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.disagreement import plain
+from rlprobe.analysis.statistics import Resampling, mean_difference, rate, recovery
+from rlprobe.records import MEMBERS
+
+# A row for each response of an arm: `where` is "own" for base and rl themselves, else where the vector acts.
+ARM = ("where", "coefficient", "direction")
+RESPONSES = (*ARM, "draw", "problem_id", "right", "differs", "tokens", "edited")
+OWN = "own"
+
+
+def summarise(responses: pd.DataFrame, reading: Reading) -> dict[str, Any]:
+    """Everything `rlprobe steer` says of accuracy; `responses` has the columns RESPONSES.
+
+    Problems on which any response has no verdict are left out of all arms, and counted.
+    """
+    ungraded = set(responses.loc[responses["right"].isna(), "problem_id"])
+    graded = responses[~responses["problem_id"].isin(ungraded)].astype({"right": float})
+    problems = sorted(graded["problem_id"].unique())
+    accuracies = {key: _by_problem(rows, problems) for key, rows in graded.groupby(list(ARM), sort=False)}
+    base, rl = (accuracies[OWN, 0.0, member] for member in MEMBERS)
+    arms = [
+        {
+            **dict(zip(ARM, key, strict=True)),
+            **_effect(accuracies[key], base, rl, reading.resampling),
+            **_changes(rows),
+            **({"gain": None, "recovery": None} if key[0] == OWN else {}),  # 0 and 1 by definition
+        }
+        for key, rows in graded.groupby(list(ARM), sort=False)
+    ]
+    return plain({"reading": reading, "ungraded": sorted(ungraded), "tested": len(problems), "arms": arms})
+
+
+def _by_problem(rows: pd.DataFrame, problems: list[str]) -> np.ndarray:
+    """The accuracy on each problem, over directions."""
+    return rows.groupby("problem_id")["right"].mean().reindex(problems).to_numpy(dtype=float)
+
+
+def _effect(arm: np.ndarray, base: np.ndarray, rl: np.ndarray, resampling: Resampling) -> dict[str, Any]:
+    """Accuracy (as a mean of 0 and 1 over problems), the difference from the base's, and the share of RL's gain."""
+    return {
+        "accuracy": replace(rate(arm, np.ones(len(arm)), resampling), n_tokens=None),
+        "gain": mean_difference(arm - base, resampling),
+        "recovery": recovery(arm, base, rl, resampling),
+    }
+
+
+def _changes(rows: pd.DataFrame) -> dict[str, Any]:
+    """How much of the text is not the base's own."""
+    edited = rows["edited"].sum() / rows["tokens"].sum() if rows["edited"].notna().all() else None
+    return {
+        "directions": int(rows["draw"].nunique()),
+        "differs": float(rows["differs"].mean()),
+        "edited": None if edited is None else float(edited),
+        "mean_length": float(rows["tokens"].mean()),
+    }

@@ -1,0 +1,43 @@
+"""The command `rlprobe sample`."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rlprobe.cli.ending import finish, reporter
+from rlprobe.cli.options import common, compute_options, output_options, pair_options, problem_options, reading_options
+
+if TYPE_CHECKING:
+    from rlprobe.pipeline.sample import SampleSettings
+
+
+@click.command()
+@pair_options
+@problem_options
+@click.option("--n", "draws", default=16, show_default=True, type=click.IntRange(min=1), help="Draws of each problem.")
+@click.option("--temperature", default=1.0, show_default=True, type=float, help="Above 0.")
+@click.option("--top-p", default=1.0, show_default=True, type=float, help="Above 0, at most 1.")
+@click.option(
+    "--member", default="both", show_default=True, type=click.Choice(["both", "base", "rl"]), help="Which model."
+)
+@compute_options
+@output_options
+@reading_options
+@click.option("--dry-run", is_flag=True, help="Print the plan; compute nothing.")
+def sample(dry_run: bool, as_json: bool, **asked: Any) -> None:
+    """What is in reach of either model? Sample several answers to each problem; pass@k."""
+    from rlprobe.pipeline.sample import plan, sample
+
+    settings = _sample_settings(asked)
+    if dry_run:
+        click.echo("\n".join(plan(settings)))
+        return
+    finish(lambda: [sample(settings, reporter(as_json))], as_json, asked["max_failed"])
+
+
+def _sample_settings(asked: dict[str, Any]) -> "SampleSettings":
+    from rlprobe.decoding.arms import Sampling
+    from rlprobe.pipeline.sample import SampleChoice, SampleSettings
+
+    sampling = Sampling(asked["temperature"], asked["top_p"])
+    return SampleSettings(**common(asked), choice=SampleChoice(sampling, asked["draws"], asked["member"]))

@@ -1,0 +1,33 @@
+"""`rlprobe view`: look at the page of a run, from disk or over a server that only this machine can reach."""
+
+from pathlib import Path
+
+import click
+
+from rlprobe.cli.ending import reporter
+from rlprobe.cli.options import FILE
+from rlprobe.cli.report import trajectory_option, written
+
+
+@click.command()
+@click.argument("run", type=FILE)
+@trajectory_option
+@click.option("--serve", is_flag=True, help="Serve it on 127.0.0.1 instead, until Ctrl-C; nothing is opened.")
+@click.option(
+    "--port", default=0, show_default="any free one", type=click.IntRange(0, 65535), help="With --serve: where."
+)
+def view(run: Path, trajectory: str, serve: bool, port: int) -> None:
+    """Open RUN's page in the browser; it is written first where it is missing or older than the run."""
+    from rlprobe.pipeline import serving
+    from rlprobe.pipeline.report import ReportSettings, page_of, report
+
+    page = page_of(run)
+    if page is None:
+        page, *beside = report(run, ReportSettings(trajectory), reporter(as_json=False))
+        click.echo(written(run, [page, *beside]), err=True)
+    if serve:
+        with serving.server(page, port) as server:
+            click.echo(f"serving {page} at {serving.address(server)}, for this machine only; Ctrl-C ends it")
+            serving.until_interrupted(server)
+    elif click.launch(page.resolve().as_uri()) != 0:
+        click.echo(f"no browser to open it with: open {page} in one")

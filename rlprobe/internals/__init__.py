@@ -1,0 +1,1 @@
+"""Inside the models: the logit lens, activation patching, steering, and what RL did to the weights."""

@@ -1,0 +1,73 @@
+"""A model's weights where they lie on disk: tensors by name, read in slices, so that no model is ever loaded whole.
+
+Knows safetensors files, in one piece or in shards, in a folder or in the Hub's cache; not what a tensor is for.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from rlprobe.errors import IncompatiblePair, NotAvailable
+from rlprobe.pairs.loading import Source, find_file, loading_errors
+
+DTYPES = ("F64", "F32", "F16", "BF16")  # what a weight can be stored as, in the words of safetensors
+WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One tensor of a checkpoint, on disk. Indexing reads that part of it, in the dtype it is stored in."""
+
+    name: str
+    file: Path
+    shape: tuple[int, ...]
+    dtype: str
+
+    def __getitem__(self, index: Any) -> Tensor:
+        from safetensors import safe_open
+
+        # opened for every slice: the pages of a file that stays open would add up to the whole model
+        with safe_open(self.file, framework="pt") as opened:
+            return opened.get_slice(self.name)[index]
+
+
+def stored_tensors(source: Source) -> dict[str, Stored]:
+    """Every tensor of a model by name, in the order of its files.
+
+    Raises NotAvailable without safetensors files, and IncompatiblePair for quantised weights.
+    """
+    found: dict[str, Stored] = {}
+    with loading_errors(source.name):
+        for file in _files(source):
+            found |= _tensors(file)
+    for tensor in found.values():
+        if tensor.dtype not in DTYPES:
+            raise IncompatiblePair(
+                f"{source.name}: {tensor.name} is stored as {tensor.dtype}; weights are compared as they were trained, "
+                "so give a checkpoint that is not quantised"
+            )
+    return found
+
+
+def _files(source: Source) -> list[Path]:
+    index = find_file(source.name, source.revision, INDEX)
+    names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())) if index else [WHOLE]
+    files = [find_file(source.name, source.revision, name) for name in names]
+    if None in files:
+        missing = names[files.index(None)]
+        raise NotAvailable(
+            f"{source.name} has no {missing}; weights are read from safetensors files: "
+            "load the model with transformers and save_pretrained it"
+        )
+    return [file for file in files if file]
+
+
+def _tensors(file: Path) -> dict[str, Stored]:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as opened:
+        slices = {name: opened.get_slice(name) for name in opened.keys()}  # noqa: SIM118 - not a dictionary
+        return {name: Stored(name, file, tuple(s.get_shape()), s.get_dtype()) for name, s in slices.items()}

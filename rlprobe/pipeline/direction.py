@@ -1,0 +1,55 @@
+"""`rlprobe direction RUN`: what RL makes likelier and what it makes rarer, read off a token table; needs no models."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from rlprobe import runs
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.direction import COLUMNS, summarise
+from rlprobe.analysis.texts import TRAJECTORIES
+from rlprobe.errors import BadInput
+from rlprobe.pipeline.written import Report, Written
+from rlprobe.reporting.direction.figures import FIGURES
+from rlprobe.reporting.direction.tables import TABLES
+from rlprobe.reporting.direction.text import show
+from rlprobe.runs import Run
+
+REPORT = Report(TABLES, FIGURES, show)
+SUMMARY = "direction.json"
+
+
+@dataclass(frozen=True)
+class DirectionSettings:
+    """How a token table is read; `tail` (nats) bounds the tails whose words are listed."""
+
+    reading: Reading = field(default_factory=Reading)
+    tail: float = 1.0
+
+
+def direction(path: Path, settings: DirectionSettings) -> Written:
+    """Read the token table of a run, and write its summary, tables and figures."""
+    run = runs.read(path)
+    with run.locked():
+        return summarise_direction(run, settings)
+
+
+def summarise_direction(run: Run, settings: DirectionSettings) -> Written:
+    """The same for a run that is open and locked. Raises BadInput where it has no text of base or RL."""
+    table = run.table("tokens", columns=[*COLUMNS, "token"])
+    table = table.filter(pc.field("arm").isin(TRAJECTORIES))
+    if not table.num_rows:
+        raise BadInput(f"{run.path} has no token of base's or RL's text: run `rlprobe disagree` on it first")
+    texts = _texts_of_ids(table)
+    tokens = table.select(list(COLUMNS)).to_pandas(strings_to_categorical=True)
+    found = summarise(tokens, settings.reading, texts.__getitem__, settings.tail, run.left_out())
+    problems = {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": []}
+    return REPORT.write(run, SUMMARY, {"about": run.about, "problems": problems, **found})
+
+
+def _texts_of_ids(table: pa.Table) -> dict[int, str]:
+    """The string of each token id that occurs."""
+    found = table.select(["token_id", "token"]).group_by("token_id").aggregate([("token", "min")])
+    return dict(zip(found["token_id"].to_pylist(), found["token_min"].to_pylist(), strict=True))

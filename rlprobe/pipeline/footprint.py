@@ -1,0 +1,208 @@
+"""`rlprobe footprint`: `disagree` and `direction` for several RL checkpoints of one base, and what comes and goes.
+
+Every checkpoint is a run of its own in OUT/NAME. The base's greedy responses are decoded for the first one and copied
+to the others, byte for byte what they would decode: all identities must be the same but for the RL model.
+"""
+
+import re
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rlprobe import runs
+from rlprobe.analysis.footprint import Step, mark, summarise
+from rlprobe.analysis.texts import COLUMNS
+from rlprobe.errors import BadInput
+from rlprobe.pairs.registry import PAIRS
+from rlprobe.pipeline.direction import DirectionSettings, summarise_direction
+from rlprobe.pipeline.disagree import DisagreeSettings, disagree_in, notices, prepare_disagree
+from rlprobe.pipeline.prepare import OutputChoice, Prepared, Settings
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.written import Report, Written
+from rlprobe.reporting.footprint.figures import FIGURES
+from rlprobe.reporting.footprint.tables import TABLES
+from rlprobe.reporting.footprint.text import show
+from rlprobe.runs import Run
+
+REPORT = Report(TABLES, FIGURES, show)
+SUMMARY = "footprint.json"
+TAKEN = ("rollouts", "tokens", "grades", "flips", "tables", "figures", "tokenizer")  # what else a run directory holds
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An RL model on its way: what to call it, where it is, and at which Hub revision."""
+
+    name: str
+    model: str
+    revision: str | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Checkpoint":
+        """From NAME=MODEL, MODEL@REVISION or both; the name is else the revision, or the last part of the model's.
+
+        Raises BadInput where no model is named.
+        """
+        name, _, model = text.rpartition("=")
+        if not model:
+            raise BadInput(f"{text!r} names no model: a checkpoint is given as NAME=MODEL")
+        at = None if Path(model).exists() or "@" not in model else model.rindex("@")
+        model, revision = (model, None) if at is None else (model[:at], model[at + 1 :])
+        return cls(name or revision or Path(model).name, model, revision)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FootprintSettings(Settings):
+    """What `rlprobe footprint` is asked for; the pair says the base, the checkpoints are in the order of training."""
+
+    checkpoints: tuple[Checkpoint, ...]
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One checkpoint with everything settled for its run."""
+
+    name: str
+    settings: DisagreeSettings
+    prepared: Prepared
+
+
+def footprint(settings: FootprintSettings, reporter: Reporter) -> Written:
+    """Do what the checkpoints' runs still lack, then follow the base's text through them."""
+    visits = prepare_footprint(settings)
+    for line in notices(visits[0].prepared)[1:]:
+        reporter.note(line)
+    whole = _open(visits[0], settings)
+    with whole.locked():
+        steps: list[Step] = []
+        for visit in visits:
+            reporter.note(f"{visit.name}: {visit.prepared.about['rl']}")
+            steps.append(_step(visit, whole, visits[0].name, settings, reporter))
+        problems = {"asked": len(whole.problems()), "left_out": whole.left_out(), "ungraded": _ungraded(steps)}
+        models = {visit.name: visit.prepared.about["rl"] for visit in visits}
+        about = {"base": whole.about["base"], "dataset": whole.about["dataset"], "checkpoints": models}
+        summary = {"about": about, "problems": problems, **summarise(steps, settings.reading)}
+        return REPORT.write(whole, SUMMARY, summary)
+
+
+def prepare_footprint(settings: FootprintSettings) -> list[Visit]:
+    """Everything that can be refused before anything is written: names, models, bases that are not the same."""
+    _refuse_names([checkpoint.name for checkpoint in settings.checkpoints])
+    settings = _with_base(settings)
+    visits: list[Visit] = []
+    for checkpoint in settings.checkpoints:
+        first = visits[0].prepared if visits else None
+        visits.append(_visit(settings, checkpoint, first))
+    for visit in visits[1:]:
+        _refuse_other_base(visits[0], visit)
+    return visits
+
+
+def plan(settings: FootprintSettings) -> list[str]:
+    """What `--dry-run` prints."""
+    visits = prepare_footprint(settings)
+    first = visits[0].prepared
+    return [
+        *notices(first)[1:],
+        f"base {first.about['base']}, {len(first.prompts)} problems, and {len(visits)} checkpoints:",
+        *(f"  {visit.name}: {visit.prepared.about['rl']}" for visit in visits),
+        f"would write to {first.out.parent}",
+    ]
+
+
+def _with_base(settings: FootprintSettings) -> FootprintSettings:
+    """A registered pair stands for its base and its prompt style; the checkpoint `rl` is its RL model."""
+    pair = settings.pair
+    if pair.pair is None:
+        return settings
+    if pair.pair not in PAIRS:
+        raise BadInput(f"no pair is called {pair.pair!r}; known: {', '.join(PAIRS)} (or give --base)")
+    entry = PAIRS[pair.pair]
+    out = settings.output.out or Path("runs") / f"{pair.pair}-footprint"
+    own = [
+        replace(c, model=entry.rl, revision=entry.rl_revision) if c.model == "rl" else c for c in settings.checkpoints
+    ]
+    return replace(
+        settings,
+        pair=replace(pair, pair=None, base=entry.base, base_revision=pair.base_revision or entry.base_revision),
+        problems=replace(settings.problems, style=settings.problems.style or entry.prompt_style),
+        output=replace(settings.output, out=out),
+        checkpoints=tuple(own),
+    )
+
+
+def _visit(settings: FootprintSettings, checkpoint: Checkpoint, first: Prepared | None) -> Visit:
+    """What is chosen from memory is chosen for the first checkpoint and holds for all."""
+    compute = settings.compute
+    if first:
+        compute = replace(compute, batch_size=first.batch_size, block=first.block)
+    out = settings.output.out or Path("runs") / f"{Path(str(settings.pair.base)).name}-footprint"
+    asked = DisagreeSettings(
+        pair=replace(settings.pair, rl=checkpoint.model, rl_revision=checkpoint.revision),
+        problems=settings.problems,
+        compute=compute,
+        output=OutputChoice(out / checkpoint.name),
+        reading=settings.reading,
+        grader=settings.grader,
+    )
+    return Visit(checkpoint.name, asked, prepare_disagree(asked))
+
+
+def _open(first: Visit, settings: FootprintSettings) -> Run:
+    """OUT itself: it holds no shards, but refuses another base, other problems and other settings by name."""
+    prepared = first.prepared
+    identity = _without_rl(prepared.identity)
+    run = runs.create_or_resume(prepared.out.parent, identity, prepared.about, settings.output.overwrite)
+    run.extend(prepared.problems, prepared.left_out)
+    return run
+
+
+def _step(visit: Visit, whole: Run, first: str, settings: FootprintSettings, reporter: Reporter) -> Step:
+    """One checkpoint's run, from nothing or from where it stands."""
+    run = visit.prepared.open_run(visit.settings.output)
+    if visit.name != first:
+        _take_base(run, runs.read(whole.path / first))
+    found = disagree_in(run, visit.prepared, visit.settings, reporter)
+    with run.locked():
+        directed = summarise_direction(run, DirectionSettings(settings.reading))
+    tokens = run.table("tokens", list(COLUMNS)).to_pandas(strings_to_categorical=True)
+    return Step(visit.name, found.summary, directed.summary, mark(tokens, settings.reading))
+
+
+def _take_base(run: Run, first: Run) -> None:
+    """The base's responses, byte for byte as the first checkpoint's run has them."""
+    for shard in sorted(set(first.shards("rollouts", "base")) - set(run.shards("rollouts", "base"))):
+        name = f"rollouts/base/{shard.file_name}"
+        run.write_with(name, partial(shutil.copyfile, first.path / name))
+
+
+def _ungraded(steps: Sequence[Step]) -> list[str]:
+    return sorted({problem for step in steps for problem in step.disagreement["problems"]["ungraded"]})
+
+
+def _refuse_names(names: Sequence[str]) -> None:
+    for name in names:
+        if not re.fullmatch(r"\w[\w.+-]*", name) or name in TAKEN:
+            raise BadInput(f"a checkpoint cannot be called {name!r}: it names a folder; give it as NAME=MODEL")
+        if names.count(name) > 1:
+            raise BadInput(f"two checkpoints are called {name!r}; give them as NAME=MODEL")
+
+
+def _refuse_other_base(first: Visit, other: Visit) -> None:
+    """Positions can be followed only along one text: same vocabulary, stop ids, device."""
+    ours, theirs = (_without_rl(visit.prepared.identity) for visit in (first, other))
+    if ours != theirs:
+        name = next(key for key in ours["pair"] | ours if (ours["pair"] | ours)[key] != (theirs["pair"] | theirs)[key])
+        raise BadInput(
+            f"{other.name} and {first.name} differ in {name}: the base would not write the same text beside both; "
+            "make two footprints of them"
+        )
+
+
+def _without_rl(identity: dict[str, Any]) -> dict[str, Any]:
+    """All of an identity that speaks of the base and of the settings."""
+    pair = {name: value for name, value in identity["pair"].items() if name != "rl"}
+    return {**identity, "pair": {**pair, "device": pair["device"]["base"]}}

@@ -1,0 +1,107 @@
+"""What the commands that look inside the models share: a finished run, its pair opened up, and the places to look at.
+
+A run says which pair it is about by content (hashes of the files), so the pair is found under the names that the run
+remembers, or under others that are given, and refused if its content is another.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from rlprobe import runs
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.points import COLUMNS, PointChoice, choose
+from rlprobe.errors import BadInput, OtherRun, UnsupportedArchitecture
+from rlprobe.internals.modules import Inside, open_pair
+from rlprobe.internals.points import Point
+from rlprobe.pairs import loading
+from rlprobe.pairs.loading import LocatedPair, PairChoice
+from rlprobe.pairs.model import ModelPair
+from rlprobe.pairs.registry import PAIRS
+from rlprobe.pipeline import stages
+from rlprobe.records import Rollout
+from rlprobe.runs import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class InsideSettings:
+    """What every command that looks inside is asked for. What `pair` leaves open is as the run has it."""
+
+    run: Path
+    pair: PairChoice = field(default_factory=PairChoice)
+    choice: PointChoice = field(default_factory=PointChoice)
+    reading: Reading = field(default_factory=Reading)
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A run with its pair; weights are loaded the first time somebody asks for them."""
+
+    run: Run
+    located: LocatedPair
+
+    @cached_property
+    def pair(self) -> ModelPair:
+        """The loaded pair."""
+        return loading.load(self.located)
+
+    @cached_property
+    def inside(self) -> dict[str, Inside]:
+        """Both members, opened up."""
+        return open_pair(self.pair)
+
+
+def open_run(path: Path, asked: PairChoice) -> Opened:
+    """The run and its pair. Raises OtherRun for another pair, UnsupportedArchitecture for an adapter; loads nothing."""
+    run = runs.read(path)
+    located = loading.locate(_pair_of(run, asked))
+    for source in (located.base, located.rl):
+        if source.adapter:
+            raise UnsupportedArchitecture(
+                f"{source.name}+{source.adapter} is an adapter that is not merged; merge it (PEFT's merge_and_unload, "
+                "then save_pretrained), and run `rlprobe disagree` on the merged folder first"
+            )
+    there, here = ({k: v for k, v in p.items() if k != "device"} for p in (run.identity["pair"], located.identity()))
+    if difference := runs.first_difference(there, here):
+        name, its, given = difference
+        raise OtherRun(f"{path} is about another pair: its {name} is {its}, this one's is {given}; give that pair")
+    return Opened(run, located)
+
+
+def _pair_of(run: Run, asked: PairChoice) -> PairChoice:
+    """What is asked for, else what the run remembers, in the run's dtype and of its revisions."""
+    identity = run.identity["pair"]
+    if asked.pair is None and asked.base is None and asked.rl is None:
+        name = run.about["pair"]
+        names = {"pair": name} if name in PAIRS else {"base": run.about["base"], "rl": run.about["rl"]}
+        revisions = {f"{member}_revision": identity[member]["revision"] for member in ("base", "rl")}
+        asked = replace(asked, **names, **revisions)
+    return replace(asked, dtype=identity["dtype"])
+
+
+# ---- places ----------------------------------------------------------------------------------------------------------
+
+
+def chosen_points(run: Run, choice: PointChoice, reading: Reading) -> tuple[pd.DataFrame, list[Point]]:
+    """The places as a table (analysis/points.py), and the same as points, row for row."""
+    shards = run.shards("tokens", choice.trajectory)
+    if not shards:
+        raise BadInput(
+            f"{run.path} has no token table of the text of {choice.trajectory}; run `rlprobe disagree` on it first"
+        )
+    tokens = pd.concat([run.read_shard("tokens", shard).select(list(COLUMNS)).to_pandas() for shard in shards])
+    chosen = choose(tokens, choice, reading)
+    rollouts = stages.rollouts_in(run, choice.trajectory, 0, len(run.problems()))
+    return chosen, [_point(rollouts[row["problem_id"]], row) for row in chosen.to_dict("records")]
+
+
+def _point(rollout: Rollout, row: dict) -> Point:
+    return Point(
+        problem_id=rollout.problem_id,
+        ids=(*rollout.prompt_ids, *rollout.response_ids[: row["position"]]),
+        prompt=len(rollout.prompt_ids),
+        base_id=int(row["argmax_base"]),
+        rl_id=int(row["argmax_rl"]),
+    )

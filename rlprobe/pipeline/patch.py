@@ -1,0 +1,180 @@
+"""`rlprobe patch RUN`: which of one model's activations, put into the other, carry its choice?
+
+At each place four sets of patches, each set one pass of the host (internals/patching.py):
+
+    the grid      every site of every layer, and every head, at the decision point
+    the control   the same sites, with the donor's and the host's activations at another problem's place
+    before        the residual stream of every layer, some tokens before the decision point
+    all before    the residual stream of every layer at every earlier token, and at those of the prompt
+
+Where both models agree only the grid's sites are tried: what would a patch break there?
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.patching import EFFECTS, summarise
+from rlprobe.errors import BadInput
+from rlprobe.internals.lens import columns_of
+from rlprobe.internals.modules import Inside
+from rlprobe.internals.patching import SITES, Cell, Donation, donate, patched_residuals, span
+from rlprobe.internals.points import Point
+from rlprobe.measures.ranking import greedy
+from rlprobe.pairs.compatibility import CommonVocabulary
+from rlprobe.pipeline.inside import InsideSettings, chosen_points, open_run
+from rlprobe.pipeline.progress import Meter, Reporter
+from rlprobe.pipeline.written import Report, Written
+from rlprobe.reporting.patch.figures import FIGURES
+from rlprobe.reporting.patch.tables import TABLES
+from rlprobe.reporting.patch.text import show
+
+WHOLE = ("earlier", "prompt")
+DECISION = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class PatchChoice:
+    """Which patches: `layers` None is all; `before` are tokens before the decision point."""
+
+    host: str = "base"
+    layers: tuple[int, ...] | None = None
+    before: tuple[int, ...] = (1, 2, 4, 8)
+    heads: bool = True
+    whole: bool = True  # also patch everything before the decision point, and the prompt
+
+    def __post_init__(self) -> None:
+        if self.host not in ("base", "rl"):
+            raise BadInput(f"host {self.host!r} is neither base nor rl")
+        if self.layers == ():
+            raise BadInput("no layers are named: give some, or leave them out for all")
+        if any(n < 1 for n in self.before):
+            raise BadInput(f"before is {', '.join(map(str, self.before))}: tokens before the decision count from 1")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchSettings(InsideSettings):
+    """What `rlprobe patch` is asked for."""
+
+    patches: PatchChoice = PatchChoice()
+
+
+def patch(settings: PatchSettings, reporter: Reporter) -> Written:
+    """Patch at every place, and summarise what it does."""
+    opened, choice = open_run(settings.run, settings.pair), settings.patches
+    chosen, points = chosen_points(opened.run, settings.choice, settings.reading)
+    host, donor = (opened.inside[member] for member in (choice.host, "rl" if choice.host == "base" else "base"))
+    host.check_layers(choice.layers or ())
+    bench = _Bench(host, donor, opened.pair.vocabulary, choice)
+    with reporter.task(f"patching {choice.host}", len(points), "places") as meter:
+        effects = pd.DataFrame(bench.everywhere(chosen, points, settings.reading, meter), columns=list(EFFECTS))
+    summary = {
+        "about": opened.run.about,
+        "choice": asdict(settings.choice),
+        "patches": asdict(choice),
+        "layers": host.depth,
+        "heads": host.heads,
+        **summarise(chosen, effects, settings.reading),
+    }
+    with opened.run.locked():
+        return _report(choice.host).write(opened.run, f"{_titled('patch', choice.host)}.json", summary)
+
+
+def _report(host: str) -> Report:
+    """Backward patches have file names of their own."""
+    return Report(
+        {_titled(title, host): table for title, table in TABLES.items()},
+        {_titled(title, host): drawing for title, drawing in FIGURES.items()},
+        show,
+    )
+
+
+def _titled(title: str, host: str) -> str:
+    return title if host == "base" else f"{title}_backward"
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Who is patched with whose activations, and how."""
+
+    host: Inside
+    donor: Inside
+    vocabulary: CommonVocabulary
+    choice: PatchChoice
+
+    def everywhere(
+        self, chosen: pd.DataFrame, points: Sequence[Point], reading: Reading, meter: Meter
+    ) -> Iterator[dict[str, Any]]:
+        """One row (analysis.patching.EFFECTS) for each place and patch."""
+        others = _others(chosen, reading.resampling.generator())
+        for i, (point, group) in enumerate(zip(points, chosen["group"], strict=True)):
+            other = points[others[i]] if others[i] >= 0 else None
+            found = self.at_disagreement(point, other) if group == "disagreement" else self.at_agreement(point)
+            yield from ({"point": i, **effect} for effect in found)
+            meter.advance()
+
+    def at_disagreement(self, point: Point, other: Point | None) -> Iterator[dict[str, Any]]:
+        """Every set of patches; `other` is another problem's place, None where there is none."""
+        decision = len(point.ids) - 1
+        yield from self._effects(point, self._grid(point, heads=self.choice.heads))
+        if other is not None:
+            for source, owner in (("other", self.donor), ("other_host", self.host)):
+                foreign = donate(owner, other, len(other.ids) - 1).moved(decision)
+                yield from self._effects(point, self._grid(point, heads=False), source, foreign)
+        yield from self._effects(point, self._residuals(point, [str(-n) for n in self.choice.before]))
+        if self.choice.whole:
+            yield from self._effects(point, self._residuals(point, WHOLE))
+
+    def at_agreement(self, point: Point) -> Iterator[dict[str, Any]]:
+        """The sites of the grid alone."""
+        yield from self._effects(point, self._grid(point, heads=False))
+
+    def _grid(self, point: Point, heads: bool) -> list[tuple[str, Cell]]:
+        start, stop = len(point.ids) - 1, len(point.ids)
+        cells = [Cell(site, layer, start, stop) for site in SITES if site != "head" for layer in self._layers]
+        if heads:
+            cells += [Cell("head", layer, start, stop, h) for layer in self._layers for h in range(self.host.heads)]
+        return [(DECISION, cell) for cell in cells]
+
+    def _residuals(self, point: Point, wheres: Sequence[str]) -> list[tuple[str, Cell]]:
+        """The residual stream of every layer at each of these parts of the text that there is."""
+        spans = {where: span(where, point) for where in wheres}
+        return [(w, Cell("residual", layer, *s)) for w, s in spans.items() if s is not None for layer in self._layers]
+
+    @property
+    def _layers(self) -> Sequence[int]:
+        return range(self.host.depth) if self.choice.layers is None else self.choice.layers
+
+    def _effects(
+        self, point: Point, placed: Sequence[tuple[str, Cell]], source: str = "same", foreign: Donation | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """What each patch does to the gap and to what is said."""
+        if not placed:
+            return
+        cells = [cell for _, cell in placed]
+        own = donate(self.donor, point, min(cell.start for cell in cells))
+        residuals = patched_residuals(self.host, point, cells, foreign or own)
+        (gap_donor, *_), (said_donor, *_) = self._said(self.donor, own.last_residual, point)
+        (gap_host, *gaps), (said_host, *said) = self._said(self.host, residuals, point)
+        for (where, cell), gap, token in zip(placed, gaps, said, strict=True):
+            key = (source, cell.site, cell.layer, -1 if cell.head is None else cell.head, where)
+            yield dict(zip(EFFECTS[1:], (*key, gap_host, gap, gap_donor, said_host, token, said_donor), strict=True))
+
+    def _said(self, reader: Inside, residuals: Any, point: Point) -> tuple[list[float], list[int]]:
+        """Per row, by a model's norm and head: the gap between RL's choice and the base's, and the token in front."""
+        logits = reader.logits(residuals)
+        base, rl = columns_of([point], self.vocabulary)[0].tolist()
+        return (logits[:, rl] - logits[:, base]).tolist(), self.vocabulary.ids[greedy(logits).ids.cpu()].tolist()
+
+
+def _others(chosen: pd.DataFrame, generator: np.random.Generator) -> list[int]:
+    """For each row a random row of its group from another problem; -1 where there is none."""
+    found: list[int] = []
+    for problem, group in zip(chosen["problem_id"], chosen["group"], strict=True):
+        pool = np.flatnonzero((chosen["group"] == group) & (chosen["problem_id"] != problem))
+        found.append(int(generator.choice(pool)) if len(pool) else -1)
+    return found

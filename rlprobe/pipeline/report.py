@@ -1,0 +1,270 @@
+"""`rlprobe report`: the page of a finished run, made of what the run holds. Needs no models and no network."""
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+
+from rlprobe import __version__, runs
+from rlprobe.analysis.classes import Reading
+from rlprobe.errors import BadInput
+from rlprobe.pairs.loading import load_tokenizer
+from rlprobe.pairs.pieces import pieces
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
+from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks
+from rlprobe.reporting.page.glyphs import segments
+from rlprobe.reporting.page.page import NAME, Page, render
+from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
+from rlprobe.reporting.page.problems import ArmLine, ProblemList
+from rlprobe.runs import Run
+
+DRAWS = 4  # of an arm with more, the first so many are on the page
+TRAJECTORIES = ("both", *MEMBERS)
+
+Key = tuple[str, int]  # problem_id, draw
+_ROLLOUT_COLUMNS = ("arm", "problem_id", "draw", "response_ids", "host_ids", "gated", "stop", "made")
+
+
+@dataclass(frozen=True)
+class ReportSettings:
+    """What `rlprobe report` is asked for: whose token tables are on the page, and how many bytes it may have."""
+
+    trajectory: str = "both"
+    limit: int = PAGE_LIMIT
+
+
+def report(path: Path, settings: ReportSettings, reporter: Reporter) -> list[Path]:
+    """Write the page of a run; returns its files, report.html first."""
+    run = runs.read(path)
+    source = Source.of(run, settings)
+    with run.locked():
+        files = render(_page(source, reporter), settings.limit)
+        if (run.path / FOLDER).exists():
+            shutil.rmtree(run.path / FOLDER)
+        return [run.write_text(name, text) for name, text in files.items()]
+
+
+def page_of(path: Path) -> Path | None:
+    """The page of a run, if it has one that is no older than what it shows."""
+    run = runs.read(path)
+    page, shown = run.path / NAME, [*run.path.glob("*.json"), *run.path.glob("*/**/*.parquet")]
+    return page if page.exists() and page.stat().st_mtime >= max(f.stat().st_mtime for f in shown) else None
+
+
+@dataclass(frozen=True)
+class Source:
+    """A run as the page reads it: its trajectories, its arms in order, how it was graded and read."""
+
+    run: Run
+    trajectories: tuple[str, ...]
+    summary: dict[str, Any]
+
+    @classmethod
+    def of(cls, run: Run, settings: ReportSettings) -> "Source":
+        """Raises BadInput where there is nothing to show."""
+        there = run.arms("tokens")
+        if not there:
+            raise BadInput(f"{run.path} has no token tables; run `rlprobe disagree --out {run.path}` first")
+        if not run.tokenizer_folder.is_dir():
+            raise BadInput(f"{run.tokenizer_folder} is not there: the run cannot be shown without its tokenizer")
+        wanted = there if settings.trajectory == "both" else [settings.trajectory]
+        if not set(wanted) <= set(there):
+            raise BadInput(f"{run.path} has no token table of {wanted[0]}'s text, but of {', '.join(there)}")
+        return cls(run, tuple(sorted(wanted, key=_place)), _json(run.path / "summary.json"))
+
+    @cached_property
+    def reading(self) -> Reading:
+        """How the run was read last; as it is by default where it has not been summarised."""
+        return Reading(**self.summary.get("reading", {}))
+
+    @cached_property
+    def arms(self) -> dict[str, ArmLine]:
+        """Every arm with responses, the two ends first, as the run's summaries call them."""
+        labels = {spec["name"]: spec for content in self.jsons for spec in content.get("specs", [])}
+        names = sorted(self.run.arms("rollouts"), key=lambda name: (_place(name), name not in labels))
+        in_order = [n for n in names if n not in labels] + [n for n in labels if n in names]
+        return {name: _arm_line(name, labels.get(name, {})) for name in sorted(in_order, key=_place)}
+
+    @cached_property
+    def jsons(self) -> list[dict[str, Any]]:
+        """The summaries that the commands left."""
+        contents = [_json(file) for file in sorted(self.run.path.glob("*.json")) if file.name != "run.json"]
+        return [content for content in contents if isinstance(content, dict)]
+
+    @cached_property
+    def grades(self) -> str | None:
+        """The layer of verdicts by the answer that the run was read by; the latest one of several."""
+        layers = [(file.stat().st_mtime, file) for file in self.run.path.glob("grades/*/settings.json")]
+        fitting = [file for _, file in sorted(layers) if _json(file)["answer"] == self.reading.answer]
+        return f"grades/{fitting[-1].parent.name}" if fitting else None
+
+    def blocks(self) -> Iterator["Block"]:
+        """The problems in the order of the run, as many at a time as lie in a shard."""
+        problems, size = self.run.problems(), self.run.identity["decoding"]["shard"]
+        for start in range(0, len(problems), size):
+            yield Block(self, start, problems[start : start + size])
+
+
+@dataclass(frozen=True)
+class Block:
+    """Neighbouring problems, and what the run holds of them."""
+
+    source: Source
+    start: int
+    problems: Sequence[Problem]
+
+    def read(self, layer: str, arm: str, columns: Sequence[str]) -> pa.Table:
+        """The rows of a layer for an arm, with the draws that are shown."""
+        run, stop = self.source.run, self.start + len(self.problems)
+        shards = [s for s in run.shards(layer, arm) if s.start < stop and self.start < s.stop and s.draw < DRAWS]
+        parts = [run.read_shard(layer, shard, list(columns)) for shard in shards]
+        return pa.concat_tables(parts) if parts else pa.table({name: pa.nulls(0) for name in columns})
+
+    def rollouts(self, arm: str) -> dict[Key, Rollout]:
+        """The responses of an arm."""
+        rows = self.read("rollouts", arm, _ROLLOUT_COLUMNS).to_pylist()
+        of_rows = ({**row, "stop": Stop(row["stop"]), "made": Made(row["made"])} for row in rows if row["draw"] < DRAWS)
+        made = (Rollout(prompt_ids=(), logprobs=None, **row) for row in of_rows)
+        return {(rollout.problem_id, rollout.draw): rollout for rollout in made}
+
+    def verdicts(self, arm: str) -> dict[Key, Verdict]:
+        """What the grader said."""
+        if self.source.grades is None:
+            return {}
+        answer = self.source.reading.answer
+        columns = ("problem_id", "draw", f"status_{answer}", f"answer_{answer}")
+        rows = (row.values() for row in self.read(self.source.grades, arm, columns).to_pylist())
+        return {(i, draw): Verdict(status, found) for i, draw, status, found in rows}
+
+    def tables(self, arm: str) -> dict[Key, pd.DataFrame]:
+        """The token tables of an arm, response by response."""
+        rows = self.read("tokens", arm, TABLE_COLUMNS).to_pandas()
+        return {(str(i), int(draw)): part for (i, draw), part in rows.groupby(["problem_id", "draw"], sort=False)}
+
+
+@dataclass
+class Collected:
+    """What grows while a run is read."""
+
+    source: Source
+    chunks: Chunks = field(default_factory=Chunks)
+    lexicon: Lexicon = field(default_factory=Lexicon)
+
+    @cached_property
+    def problems(self) -> ProblemList:
+        """The list of problems."""
+        return ProblemList(list(self.source.arms), self.source.trajectories)
+
+    def add(self, block: Block) -> None:
+        """The problems of a block."""
+        responses = self._responses(block)
+        left_out = block.source.run.left_out()
+        for at, problem in enumerate(block.problems, block.start):
+            mine = responses.get(problem.problem_id, [])
+            self.problems.add(problem, mine, left_out.get(problem.problem_id))
+            self.chunks.add(f"p{at}", {"responses": mine})
+
+    def _responses(self, block: Block) -> dict[str, list[dict[str, Any]]]:
+        """problem_id -> its responses, in the order of arms and draws."""
+        found: dict[str, list[dict[str, Any]]] = {problem.problem_id: [] for problem in block.problems}
+        reading = self.source.reading
+        for number, arm in enumerate(self.source.arms):
+            verdicts = block.verdicts(arm)
+            tables = block.tables(arm) if arm in self.source.trajectories else {}
+            for key, rollout in block.rollouts(arm).items():
+                if key[0] in found:
+                    payload = response(rollout, number, verdicts.get(key, Verdict()), self.lexicon)
+                    if key in tables:
+                        payload["table"] = token_table(tables[key], reading.class_k, reading.answer, self.lexicon)
+                    found[key[0]].append(payload)
+        return found
+
+
+def _page(source: Source, reporter: Reporter) -> Page:
+    run, about, collected = source.run, source.run.about, Collected(source)
+    with reporter.task("the page", len(run.problems()), "problems") as meter:
+        for block in source.blocks():
+            collected.add(block)
+            meter.advance(len(block.problems))
+    words = pieces(load_tokenizer(str(run.tokenizer_folder)), collected.lexicon.ids)
+    ids = collected.lexicon.ids
+    collected.chunks.add("lexicon", {"ids": ids, "segments": [segments(words[i]) for i in ids]})
+    return Page(
+        base=_name(about["base"]),
+        rl=_name(about["rl"]),
+        lede=_lede(source),
+        settings=_settings(source),
+        prompt=about.get("prompt_example", ""),
+        confidence=f"{100 * source.reading.confidence:g} %" if source.summary else "",
+        colophon=f"Written by rlprobe {__version__}.",
+        tables={f.stem: f.read_text(encoding="utf-8") for f in sorted(run.path.glob("tables/*.md"))},
+        figures={f.stem: f.read_bytes() for f in sorted(run.path.glob("figures/*.png"))},
+        class_k=source.reading.class_k,
+        arms=source.arms,
+        problems=collected.problems,
+        chunks=collected.chunks,
+    )
+
+
+def _lede(source: Source) -> str:
+    whose = {"base": "the base's own answers", "rl": "RL's own answers", "responses": "answers made elsewhere"}
+    texts = " and ".join(whose.get(name, f"the text of {name}") for name in source.trajectories)
+    problems, dataset = len(source.run.problems()), source.run.about["dataset"]
+    return (
+        f"{problems:,} problems of {Path(dataset).name}. Both models read the same tokens, those of {texts}: where "
+        "would they have gone on differently, and what do those tokens cause?"
+    )
+
+
+def _settings(source: Source) -> list[tuple[str, str]]:
+    """What the numbers depend on."""
+    identity, about, reading = source.run.identity, source.run.about, source.reading
+    decoding, vocabulary = identity["decoding"], about["vocabulary"]
+    revisions = {m: identity["pair"][m].get("revision") for m in MEMBERS}
+    return [
+        *((m, about[m] + (f" @ {revisions[m]}" if revisions[m] else "")) for m in MEMBERS),
+        ("problems", f"{about['dataset']} ({about['source']})"),
+        ("prompt style", about["prompt_style"]),
+        ("decoding", f"greedy, at most {decoding['max_new_tokens']:,} tokens, {decoding['batch_size']} rows at a time"),
+        ("arithmetic", f"{identity['pair']['dtype']} trunks, {decoding['statistics']} statistics in float32"),
+        ("vocabulary", f"{vocabulary['common']:,} common ids; base alone {vocabulary['only_base']:,}, "
+                       f"RL alone {vocabulary['only_rl']:,}"),
+        ("stop ids", ", ".join(map(str, identity["pair"]["stop_ids"])) or "none"),
+        ("classes", f"reranked up to base rank {reading.class_k}"),
+        ("answers", f"the {reading.answer} box counts"),
+        ("intervals", f"{100 * reading.confidence:g} %, {reading.resamples:,} resamples, seed {reading.seed}"),
+        ("packages", ", ".join(f"{name} {version}" for name, version in identity["packages"].items())),
+        *([("draws", f"the first {DRAWS} of each arm are on this page")] if _has_more_draws(source) else []),
+    ]  # fmt: skip
+
+
+def _has_more_draws(source: Source) -> bool:
+    return any(shard.draw >= DRAWS for arm in source.arms for shard in source.run.shards("rollouts", arm))
+
+
+def _arm_line(name: str, spec: dict[str, Any]) -> ArmLine:
+    label = {"base": "base", "rl": "RL"}.get(name, spec.get("label", name))
+    host = spec.get("host", name if name in MEMBERS else "base")
+    backward = " backward" if host == "rl" and name not in MEMBERS else ""
+    seed = f", seed {spec['seed']}" if spec.get("seed") is not None else ""
+    return ArmLine(f"{label}{backward}{seed}", spec.get("spec", name), host)
+
+
+def _place(arm: str) -> int:
+    return (*MEMBERS, "responses").index(arm) if arm in (*MEMBERS, "responses") else 3
+
+
+def _name(model: str) -> str:
+    """A model as a heading: of a folder, the last two names of its path."""
+    return "/".join(Path(model).parts[-2:]) if Path(model).is_absolute() else model
+
+
+def _json(file: Path) -> Any:
+    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

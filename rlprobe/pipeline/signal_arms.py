@@ -1,0 +1,123 @@
+"""The arms that a comparison of signals is made of: gates by signal, writers, oracles, ends, and published presets.
+
+Decodes nothing and reads no run.
+"""
+
+from dataclasses import dataclass
+
+from rlprobe.analysis.calibration import MOST_DECODES
+from rlprobe.analysis.interventions import NamedArm
+from rlprobe.analysis.signals import SIGNALS, Point
+from rlprobe.decoding import arms
+from rlprobe.decoding.arms import Arm, Gate, Sampling
+from rlprobe.errors import BadInput
+from rlprobe.records import MEMBERS
+
+TARGETS = (0.10, 0.25, 0.50, 0.75, 0.90)  # of the oracle's own edited rate
+GATES = {
+    "delta": arms.delta_below,
+    "kl": arms.kl_above,
+    "js": arms.js_above,
+    "entropy": arms.entropy_above,
+    "margin": arms.margin_below,
+    "random": arms.bernoulli,
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A published protocol: (signal, threshold, host) of each arm, and how both models are sampled."""
+
+    arms: tuple[tuple[str, float, str], ...]
+    sampling: Sampling
+
+
+PRESETS = {
+    # arXiv 2603.22117: the gate sees the drawn token, which is redrawn from RL
+    "dir": Preset(tuple(("delta", tau, "base") for tau in (-0.3, -0.35, -0.4)), Sampling(1.0, 0.7)),
+    # arXiv 2603.22446: cross-sampling where JS > ε, both ways; the paper names 0.1, here with a neighbour either side
+    "sbc": Preset(tuple(("js", tau, host) for host in MEMBERS for tau in (0.05, 0.1, 0.2)), Sampling(1.0, 1.0)),
+}
+
+
+@dataclass(frozen=True)
+class SignalChoice:
+    """Which signals, at which shares of the oracle's edits, and how the models speak; or a preset.
+
+    The first signal is the one that the others are compared with. `draws`: responses to a problem where there is
+    randomness (sampling, or the random gate).
+    """
+
+    signals: tuple[str, ...] = SIGNALS
+    targets: tuple[float, ...] = TARGETS
+    host: str = "base"
+    sampling: Sampling | None = None
+    draws: int = 4
+    preset: str | None = None
+    most_decodes: int = MOST_DECODES
+
+    def __post_init__(self) -> None:
+        unknown = [signal for signal in self.signals if signal not in SIGNALS]
+        if unknown:
+            raise BadInput(f"no signal is called {unknown[0]!r}; known: {', '.join(SIGNALS)}")
+        if any(not 0 < target <= 1 for target in self.targets):
+            raise BadInput("a target is a share of the oracle's edits: above 0 and at most 100 %")
+        if self.preset is not None and self.preset not in PRESETS:
+            raise BadInput(f"no preset is called {self.preset!r}; known: {', '.join(PRESETS)}")
+
+    @property
+    def how(self) -> Sampling | None:
+        """How both models are sampled; None is greedy."""
+        return PRESETS[self.preset].sampling if self.preset else self.sampling
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Who decodes."""
+        return tuple(dict.fromkeys(host for *_, host in PRESETS[self.preset].arms)) if self.preset else (self.host,)
+
+    @property
+    def suffix(self) -> str:
+        """What the files of this choice are called after: a run keeps one comparison of each kind."""
+        words = [self.preset] if self.preset else []
+        words += ["sampled"] if self.sampling else []
+        words += ["backward"] if self.host == "rl" and not self.preset else []
+        return "".join(f"-{word}" for word in words)
+
+    # ---- arms --------------------------------------------------------------------------------------------------------
+
+    def arm(self, signal: str, threshold: float, host: str | None = None, seed: int = 0) -> Arm:
+        """The donor's token where the signal's gate fires."""
+        return self._arm(GATES[signal](threshold), host or self.host, seed)
+
+    def oracle(self, host: str) -> Arm:
+        """The donor's token wherever it is another one: the donor's own responses, by identity."""
+        return self._arm(arms.always() if self.how else arms.disagree(), host)
+
+    def alone(self, member: str) -> Arm:
+        """A model alone."""
+        return Arm(arms.never(), arms.donor_argmax(), member, 0, self.how)
+
+    def end(self, member: str) -> str:
+        """The name of the arm that is a model alone: greedy, it is called like the model."""
+        return self.alone(member).spec if self.how else member
+
+    def point(self, signal: str, threshold: float, target: float | None = None, host: str | None = None) -> Point:
+        """A signal at a threshold; greedy, the random gate has a seed a draw."""
+        seeds = range(self.draws) if signal == "random" and not self.how else range(1)
+        label = f"{signal} {threshold:g}" if target is None else f"{signal} at {100 * target:g} %"
+        each = [self.arm(signal, threshold, host, seed) for seed in seeds]
+        return Point(signal, threshold, target, tuple(named(arm, signal, label, threshold) for arm in each))
+
+    def points(self) -> list[Point]:
+        """Those of the preset."""
+        return [self.point(s, t, host=host) for s, t, host in PRESETS[self.preset].arms] if self.preset else []
+
+    def _arm(self, gate: Gate, host: str, seed: int = 0) -> Arm:
+        """Writes the donor's best token or, sampled, what the donor says when it is sampled itself."""
+        return Arm(gate, arms.donor_draw() if self.how else arms.donor_argmax(), host, seed, self.how)
+
+
+def named(arm: Arm, mode: str, label: str, dose: float | None = None) -> NamedArm:
+    """As tables speak of it. Sampled arms have draws, and one seed."""
+    seed = arm.seed if arm.random and arm.sampling is None else None
+    return NamedArm(name=arm.spec, mode=mode, label=label, dose=dose, seed=seed, host=arm.host, spec=arm.spec)

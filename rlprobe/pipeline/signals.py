@@ -1,0 +1,266 @@
+"""`rlprobe signals`: which signal finds the tokens that matter, compared at equal numbers of real edits.
+
+On one half of the problems each signal gets, for each wanted share of the oracle's edits, the threshold at which it
+edits as much, closed loop; on the other half the arms with these thresholds are decoded and graded. A preset is a
+published protocol with thresholds of its own: nothing is calibrated, and all problems are measured on.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from rlprobe import runs
+from rlprobe.analysis.calibration import TOLERANCE, Calibrated, Tried, calibrate
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.interventions import NamedArm
+from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare, curve
+from rlprobe.decoding.arms import Arm
+from rlprobe.decoding.modes import Named
+from rlprobe.errors import BadInput
+from rlprobe.pipeline import halves, stages
+from rlprobe.pipeline.disagree import notices
+from rlprobe.pipeline.halves import Part
+from rlprobe.pipeline.prepare import Prepared, Settings, prepare
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.signal_arms import SignalChoice, named
+from rlprobe.pipeline.written import Report, Written, problems_of
+from rlprobe.problems.grading import GraderSettings
+from rlprobe.records import MEMBERS
+from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES
+from rlprobe.reporting.signals.tables import PRESET_TABLES, TABLES
+from rlprobe.reporting.signals.text import show
+from rlprobe.runs import ALL, Run
+
+REMEMBERED = 3  # earlier arms of a signal that its next one is proposed from
+
+
+@dataclass(frozen=True, kw_only=True)
+class SignalSettings(Settings):
+    """What `rlprobe signals` is asked for."""
+
+    choice: SignalChoice = field(default_factory=SignalChoice)
+
+
+def signals(settings: SignalSettings, reporter: Reporter) -> Written:
+    """Calibrate, decode, grade and compare what the run still lacks."""
+    prepared, choice = prepare_signals(settings), settings.choice
+    for line in notices(prepared):
+        reporter.note(line)
+    run = prepared.open_run(settings.output)
+    with run.locked():
+        if choice.preset:
+            part, points = Part(prepared, run), choice.points()
+            about: dict[str, Any] = {"calibration": None, "split": None}
+        else:
+            parts = halves.split(prepared, settings.output)
+            searches, oracle = _calibrated(Bench(parts["calibration"], choice, reporter))
+            part, points = parts["evaluation"], _points(choice, searches)
+            about = {"calibration": calibration(searches, oracle), "split": _split(parts)}
+        bench = Bench(part, choice, reporter)
+        _decode(bench, points)
+        layer = stages.grade(part.run, settings.grader, reporter)
+        written = summarise_signals(run, part.run, layer, about | _asked(bench, points), settings.reading)
+    for each in (run, part.run):
+        for name in each.broken:
+            reporter.note(f"{each.path / name} was cut short; it was moved aside and made again")
+    return written
+
+
+def prepare_signals(settings: SignalSettings) -> Prepared:
+    """Everything that can be refused before anything is written."""
+    if settings.output.share.count > 1:
+        raise BadInput("thresholds are chosen on a whole half of the problems: run rlprobe signals without --shard")
+    prepared = prepare(settings, {})
+    if not settings.choice.preset:
+        for half in halves.HALVES:
+            halves.only(prepared, half)
+    return prepared
+
+
+def plan(settings: SignalSettings) -> list[str]:
+    """What `--dry-run` prints."""
+    prepared, choice = prepare_signals(settings), settings.choice
+    if choice.preset:
+        split = f"{len(prepared.prompts)} problems, thresholds as published:"
+        work = [arm.spec for point in choice.points() for arm in point.arms]
+    else:
+        sizes = (f"{len(halves.only(prepared, half).prompts)} problems for {half}" for half in halves.HALVES)
+        split, shares = ", ".join(sizes) + ":", ", ".join(f"{100 * target:g}" for target in choice.targets)
+        work = [f"{signal}, at {shares} % of what the oracle edits" for signal in choice.signals]
+    return [*notices(prepared), split, *(f"  {line}" for line in work), f"would write to {prepared.out}"]
+
+
+def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], reading: Reading) -> Written:
+    """Read the arms that were `asked` for in the run `of`, and write summary, tables and figures to `run`."""
+    points = [Point(p["signal"], p["threshold"], p["target"], _arms(p["arms"])) for p in asked["points"]]
+    oracles = _arms(asked["oracles"])
+    names = {name: member for member, name in asked["ends"].items()}  # the ends go by the names of the models
+    names |= {arm.name: arm.name for arm in (*oracles, *(a for p in points for a in p.arms))}
+    rollouts, grades = (_rows(of, where, names, asked) for where in ("rollouts", layer))
+    summary = {
+        **asked,
+        "about": run.about,
+        "problems": problems_of(of, grades, reading.answer),
+        **compare(Evaluated(rollouts, grades, oracles, points), reading, of.left_out()),
+    }
+    return _report(asked).write(run, f"signals{asked['suffix']}.json", summary)
+
+
+def summarise_again(run: Run, settings: GraderSettings, reading: Reading, reporter: Reporter) -> list[Written]:
+    """The same for every comparison that a run holds, with other verdicts or another reading."""
+    return [_again(run, saved, settings, reading, reporter) for saved in sorted(run.path.glob("signals*.json"))]
+
+
+def _again(run: Run, saved: Path, settings: GraderSettings, reading: Reading, reporter: Reporter) -> Written:
+    asked = json.loads(saved.read_text(encoding="utf-8"))
+    of = runs.read(run.path / runs.INSIDE / "evaluation") if asked["split"] else run
+    return summarise_signals(run, of, stages.grade(of, settings, reporter), asked, reading)
+
+
+# ---- decoding --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bench:
+    """Problems to decode arms on."""
+
+    part: Part
+    choice: SignalChoice
+    reporter: Reporter
+
+    @property
+    def ends(self) -> list[str]:
+        """The arms of both models alone, from which all others are proposed."""
+        return [self.choice.end(member) for member in MEMBERS]
+
+    def decode(self, arm: Arm, label: str, known: Iterable[str], draws: int = 1) -> None:
+        """The responses of an arm that are not there yet."""
+        named = Named(label, label, arm)
+        took = stages.decode_arm(self.part.prepared, self.part.run, named, [*known], ALL, self.reporter, draws)
+        if took.emitted:
+            self.part.run.log("decoded", arm=arm.spec, emitted=took.emitted, rounds=took.rounds)
+
+    def decode_ends(self, draws: int = 1) -> None:
+        """Both models alone."""
+        for member in MEMBERS:
+            if self.choice.how:
+                self.decode(self.choice.alone(member), f"{member} alone", (), draws)
+            else:
+                stages.decode_greedy_arm(self.part.prepared, self.part.run, member, ALL, self.reporter)
+
+    def edited(self, arm: Arm) -> Edited:
+        """What draw 0 of an arm edited."""
+        shards = [shard for shard in self.part.run.shards("rollouts", arm.spec) if shard.draw == 0]
+        table = pd.concat([self.part.run.read_shard("rollouts", shard).to_pandas() for shard in shards])
+        return Edited.of(table[table["problem_id"].isin(self.part.prepared.prompts.keys())])
+
+
+def _calibrated(bench: Bench) -> tuple[list[Search], Edited]:
+    """Every signal's thresholds, and what the oracle edits; of sampled arms, draw 0 decides."""
+    choice, part = bench.choice, bench.part
+    oracle = choice.oracle(choice.host)
+    bench.decode_ends()
+    bench.decode(oracle, "oracle", bench.ends)
+    edited = bench.edited(oracle)
+    if not edited.edited:
+        raise BadInput("the two models never disagree on these problems: there are no edits to be equal")
+    own = choice.end(choice.host)
+    stages.score(part.prepared, part.run, own, bench.reporter)
+    tokens = part.run.table("tokens").to_pandas()
+    here = tokens["problem_id"].isin(part.prepared.prompts.keys())
+    tokens = tokens[here & (tokens["arm"] == own) & (tokens["draw"] == 0)]
+    return [_searched(bench, signal, tokens, edited) for signal in choice.signals], edited
+
+
+def _searched(bench: Bench, signal: str, tokens: pd.DataFrame, oracle: Edited) -> Search:
+    """One signal's thresholds, from the smallest share up: what one search tries serves the next."""
+    choice, tried, edited = bench.choice, list[Tried](), dict[float, Edited]()
+    along = curve(tokens, signal, choice.host, choice.how is not None)
+
+    def measure(threshold: float) -> float:
+        arm, earlier = choice.arm(signal, threshold), [choice.arm(signal, t).spec for t in edited]
+        bench.decode(arm, f"{signal} {threshold:g}", [*bench.ends, *earlier[-REMEMBERED:]])
+        edited[threshold] = bench.edited(arm)
+        return edited[threshold].rate
+
+    found = {}
+    for share in sorted(choice.targets):
+        found[share] = calibrate(along, share * oracle.rate, tried, measure, choice.most_decodes)
+        bench.reporter.note(f"{signal} at {100 * share:g} %: {_outcome(found[share])}")
+    return Search(signal, found, tried, edited)
+
+
+def _outcome(found: Calibrated) -> str:
+    return f"absent, {found.reason}" if found.threshold is None else f"threshold {found.threshold:g}"
+
+
+def _points(choice: SignalChoice, searches: Sequence[Search]) -> list[Point]:
+    """The thresholds that were found."""
+    pairs = [(search.signal, share, found) for search in searches for share, found in search.found.items()]
+    return [choice.point(signal, f.threshold, share) for signal, share, f in pairs if f.threshold is not None]
+
+
+def _decode(bench: Bench, points: Sequence[Point]) -> None:
+    """The ends, the oracles and the points; a signal's arms are proposed from its earlier ones."""
+    choice = bench.choice
+    draws = choice.draws if choice.how else 1
+    bench.decode_ends(draws)
+    for host in choice.hosts:
+        bench.decode(choice.oracle(host), "oracle", bench.ends, draws)
+    earlier: dict[str, list[str]] = {}
+    for point in points:
+        known = earlier.setdefault(point.signal, [])
+        for each in point.arms:
+            arm = choice.arm(point.signal, point.threshold, each.host, each.seed or 0)
+            bench.decode(arm, point.title, [*bench.ends, *known[-REMEMBERED:]], draws)
+            known.append(arm.spec)
+
+
+# ---- what the summary is made of -------------------------------------------------------------------------------------
+
+
+def _asked(bench: Bench, points: Sequence[Point]) -> dict[str, Any]:
+    """What was decoded, so that it can be read again without models."""
+    choice = bench.choice
+    oracles = [named(choice.oracle(host), "oracle", "oracle") for host in choice.hosts]
+    return {
+        "suffix": choice.suffix,
+        "preset": choice.preset,
+        "hosts": choice.hosts,
+        "signals": list(dict.fromkeys(p.signal for p in points)) if choice.preset else list(choice.signals),
+        "sampling": choice.how and asdict(choice.how),
+        "draws": choice.draws if choice.how else 1,
+        "random_seeds": None if choice.how else choice.draws,
+        "tolerance": TOLERANCE,
+        "ends": {member: choice.end(member) for member in MEMBERS},
+        "oracles": [asdict(oracle) for oracle in oracles],
+        "points": [asdict(point) for point in points],
+    }
+
+
+def _split(parts: dict[str, Part]) -> dict[str, Any]:
+    """Which problems served for what."""
+    return {"rule": halves.RULE, **{name: sorted(part.prepared.prompts) for name, part in parts.items()}}
+
+
+def _report(asked: dict[str, Any]) -> Report:
+    """Tables and figures are called after their kind of comparison, so that a run keeps one of each."""
+    tables, figures = (PRESET_TABLES, PRESET_FIGURES) if asked["preset"] else (TABLES, FIGURES)
+    suffix = asked["suffix"]
+    return Report({f"{k}{suffix}": v for k, v in tables.items()}, {f"{k}{suffix}": v for k, v in figures.items()}, show)
+
+
+def _arms(saved: Sequence[dict[str, Any]]) -> tuple[NamedArm, ...]:
+    return tuple(NamedArm(**each) for each in saved)
+
+
+def _rows(run: Run, layer: str, names: dict[str, str], asked: dict[str, Any]) -> pd.DataFrame:
+    """Some arms of a layer under the names that they are told by: the problems and draws that were asked for."""
+    ids = set(asked["split"]["evaluation"]) if asked["split"] else {p.problem_id for p in run.problems()}
+    shards = [shard for arm in names for shard in run.shards(layer, arm) if shard.draw < asked["draws"]]
+    table = pd.concat([run.read_shard(layer, shard).to_pandas() for shard in shards], ignore_index=True)
+    return table[table["problem_id"].isin(ids)].assign(arm=table["arm"].map(names)).reset_index(drop=True)

@@ -1,0 +1,182 @@
+"""`rlprobe steer RUN`: does one direction, the mean difference at decision points, make the base answer as RL does?
+
+The direction is taken on a random half of the problems; the other half is answered greedily by the base with multiples
+of it added after one layer, and with random directions of equal norm. The vector acts
+
+    everywhere   the steered base decodes alone
+    uncertain    the base decodes, and says what the steered base would where its own entropy is above τ
+
+Responses are graded and not kept: nothing in the run's own layers is changed.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from rlprobe.analysis.steering import OWN, RESPONSES, summarise
+from rlprobe.decoding.arms import Arm, donor_argmax, entropy_above, never
+from rlprobe.decoding.engine import DecodingSettings, Players, Response, Task, decode
+from rlprobe.errors import BadInput
+from rlprobe.internals.points import Point
+from rlprobe.internals.steering import mean_difference, mean_norm, random_like, steered
+from rlprobe.pipeline import stages
+from rlprobe.pipeline.flips import Judge, graded
+from rlprobe.pipeline.inside import InsideSettings, Opened, chosen_points, open_run
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.written import Report, Written
+from rlprobe.problems.grading import GraderSettings
+from rlprobe.records import MEMBERS, Rollout
+from rlprobe.reporting.steer.tables import TABLES
+from rlprobe.reporting.steer.text import show
+
+REPORT = Report(TABLES, {}, show)
+SUMMARY = "steer.json"
+WHERES = ("everywhere", "uncertain")
+
+
+@dataclass(frozen=True, slots=True)
+class SteerChoice:
+    """What is added: after which layer (None: the middle one), how many times the direction, and the controls."""
+
+    layer: int | None = None
+    coefficients: tuple[float, ...] = (1.0, 2.0, 4.0)
+    directions: int = 3  # random ones
+    wheres: tuple[str, ...] = WHERES
+    limit: int | None = None  # problems answered, at most
+
+    def __post_init__(self) -> None:
+        if unknown := set(self.wheres) - set(WHERES):
+            raise BadInput(f"where {', '.join(sorted(unknown))} is none of {', '.join(WHERES)}")
+        if self.directions < 1:
+            raise BadInput("directions is 0: without a random direction there is nothing to compare with")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SteerSettings(InsideSettings):
+    """What `rlprobe steer` is asked for."""
+
+    steering: SteerChoice = SteerChoice()
+    grader: GraderSettings = field(default_factory=GraderSettings)
+
+
+def steer(
+    settings: SteerSettings,
+    reporter: Reporter,
+    judging: Callable[[GraderSettings], AbstractContextManager[Judge]] = graded,
+) -> Written:
+    """Take the direction on one half, answer the other half with it, and summarise."""
+    opened, choice = open_run(settings.run, settings.pair), settings.steering
+    chosen, points = chosen_points(opened.run, settings.choice, settings.reading)
+    layer = opened.inside["base"].depth // 2 if choice.layer is None else choice.layer
+    opened.inside["base"].check_layers((layer,))
+    learned, tested = _halves(opened, settings)
+    taken = [p for p, group in zip(points, chosen["group"], strict=True) if group == "disagreement"]
+    taken = [p for p in taken if p.problem_id in learned]
+    if not taken:
+        raise BadInput("no place lies in the half that the direction is taken on; ask for more --points")
+    vector = mean_difference(opened.inside, taken, layer)
+    bench = _Bench(opened, settings, layer, tested)
+    with judging(settings.grader) as judge:
+        responses = pd.DataFrame(bench.responses(vector, judge, reporter), columns=list(RESPONSES))
+    summary = {
+        "about": opened.run.about,
+        "choice": asdict(settings.choice),
+        "steering": asdict(choice) | {"layer": layer, "tau": settings.reading.tau},
+        "direction": _described(opened, taken, layer, vector),
+        **summarise(responses, settings.reading),
+    }
+    with opened.run.locked():
+        return REPORT.write(opened.run, SUMMARY, summary)
+
+
+def _halves(opened: Opened, settings: SteerSettings) -> tuple[set[str], list[str]]:
+    """(problems that the direction is taken on, problems that are answered), at random."""
+    left_out = opened.run.left_out()
+    ids = [p.problem_id for p in opened.run.problems() if p.problem_id not in left_out]
+    order = settings.reading.resampling.generator().permutation(len(ids))
+    half = len(ids) // 2
+    tested = sorted(order[half:])[: settings.steering.limit]
+    return {ids[i] for i in order[:half]}, [ids[i] for i in tested]
+
+
+def _described(opened: Opened, points: Sequence[Point], layer: int, vector: Tensor) -> dict[str, Any]:
+    return {
+        "points": len(points),
+        "problems": len({point.problem_id for point in points}),
+        "norm": float(vector.norm()),
+        "residual_norm": mean_norm(opened.inside["base"], points, layer),
+    }
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """One way of steering."""
+
+    where: str
+    coefficient: float
+    direction: str
+    draw: int
+    vector: Tensor
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """Who answers what."""
+
+    opened: Opened
+    settings: SteerSettings
+    layer: int
+    tested: list[str]
+
+    def responses(self, vector: Tensor, judge: Judge, reporter: Reporter) -> Iterator[dict[str, Any]]:
+        """One row (analysis.steering.RESPONSES) for each response: of both models themselves, then of each arm."""
+        run, arms = self.opened.run, list(self._arms(vector))
+        own = {member: stages.rollouts_in(run, member, 0, len(run.problems())) for member in MEMBERS}
+        known = own["base"]
+        for member in MEMBERS:
+            arm = _Arm(OWN, 0.0, member, 0, vector)
+            answers = [Response(list(own[member][i].response_ids)) for i in self.tested]
+            yield from self._rows(arm, answers, known, judge)
+        with reporter.task("steered answers", len(arms), "arms") as meter:
+            for arm in arms:
+                yield from self._rows(arm, self._decode(arm, own), known, judge)
+                meter.advance()
+
+    def _arms(self, vector: Tensor) -> Iterator[_Arm]:
+        choice = self.settings.steering
+        generator = torch.Generator().manual_seed(self.settings.reading.seed)
+        randoms = [random_like(vector, generator) for _ in range(choice.directions)]
+        for where in choice.wheres:
+            for c in choice.coefficients:
+                yield _Arm(where, c, "difference", 0, c * vector)
+                yield from (_Arm(where, c, "random", n, c * other) for n, other in enumerate(randoms))
+
+    def _decode(self, arm: _Arm, own: dict[str, dict[str, Rollout]]) -> list[Response]:
+        pair, decoding = self.opened.pair, self.opened.run.identity["decoding"]
+        context = min(decoding["context"], pair.context)
+        how = DecodingSettings(decoding["max_new_tokens"], decoding["batch_size"], pair.stop_ids, context)
+        known = {i: [list(own[member][i].response_ids) for member in MEMBERS] for i in self.tested}
+        tasks = [Task(i, own["base"][i].prompt_ids, known=known[i]) for i in self.tested]
+        other = steered(pair.base, self.layer, arm.vector)
+        if arm.where == "everywhere":
+            return decode(Players(other, None, pair.vocabulary), Arm(never(), donor_argmax()), tasks, how)[0]
+        uncertain = Arm(entropy_above(self.settings.reading.tau), donor_argmax())
+        return decode(Players(pair.base, other, pair.vocabulary), uncertain, tasks, how)[0]
+
+    def _rows(
+        self, arm: _Arm, answers: Sequence[Response], known: dict[str, Rollout], judge: Judge
+    ) -> Iterator[dict[str, Any]]:
+        gold = {p.problem_id: p.answer for p in self.opened.run.problems()}
+        tokenizer, stop_ids = self.opened.located.tokenizer, self.opened.located.stop_ids
+        texts = [stages.response_text(tokenizer, answer.ids, stop_ids) for answer in answers]
+        right = judge([(text, gold[i]) for text, i in zip(texts, self.tested, strict=True)])
+        for i, answer, verdict in zip(self.tested, answers, right, strict=True):
+            differs = list(answer.ids) != list(known[i].response_ids)
+            edited = answer.edits if arm.where == "uncertain" else None
+            row = (arm.where, arm.coefficient, arm.direction, arm.draw, i, verdict, differs, len(answer.ids), edited)
+            yield dict(zip(RESPONSES, row, strict=True))

@@ -1,0 +1,47 @@
+"""What can be seen of a token: text that is shown as it is, and marks for all that has no look of its own.
+
+A response is untrusted text: control characters, bidirectional overrides, half characters. Whatever could hide, move
+or end something is named instead of obeyed. Knows no HTML: page.js and token_view.py make elements of the segments.
+"""
+
+import unicodedata
+from collections.abc import Iterator
+from itertools import groupby
+
+Segment = str | list[str]  # text, or [kind, mark, the text itself]
+
+SPACE, CODE, BYTES = "space", "code", "bytes"
+_WHITE = {" ": "·", "\n": "⏎", "\t": "→", "\u00a0": "⍽"}  # no-break space
+_HIDDEN = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp", "Zs"}  # categories that have no look of their own
+_JOINERS = "\u200c\u200d\ufe0e\ufe0f"  # parts of emoji and of several scripts; alone they are named
+
+
+def segments(piece: str | bytes) -> list[Segment]:
+    """A token in the order of its text: whitespace with its mark, the invisible by its code, bytes in hexadecimal."""
+    if isinstance(piece, bytes):
+        return [[BYTES, piece.hex(" ").upper(), ""]]
+    if not piece:
+        return [[CODE, "empty", ""]]
+    return [segment for marked, run in groupby(piece, _is_marked) for segment in _segments(marked, "".join(run))]
+
+
+def plain(piece: str | bytes) -> str:
+    """A token in one line of plain text, between quotation marks that are not its own."""
+    parts = (segment if isinstance(segment, str) else segment[1] for segment in segments(piece))
+    return f"“{''.join(parts)}”"
+
+
+def _segments(marked: bool, run: str) -> Iterator[Segment]:
+    if not marked:
+        yield run if run.strip(_JOINERS) else [CODE, " ".join(map(_code, run)), ""]
+        return
+    for c in run:
+        yield [SPACE, _WHITE[c], c] if c in _WHITE else [CODE, _code(c), ""]
+
+
+def _is_marked(c: str) -> bool:
+    return c not in _JOINERS and (c in _WHITE or unicodedata.category(c) in _HIDDEN)
+
+
+def _code(c: str) -> str:
+    return f"U+{ord(c):04X}"

@@ -1,0 +1,125 @@
+"""Everything that the page of a run shows -> the page and, where it would be too large, the chunk files beside it.
+
+The template is page.html.jinja; its style and its script are files of their own and are put into it here. Whatever
+comes from a run is escaped by the template, and the page's own policy lets no other script or request through. Knows no
+disk of a run and no models.
+"""
+
+import base64
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
+from markupsafe import Markup
+
+from rlprobe.reporting.page import scales, tables
+from rlprobe.reporting.page.chunks import PAGE_LIMIT, Chunks
+from rlprobe.reporting.page.problems import ArmLine, ProblemList
+
+NAME = "report.html"
+SCRIPTS = ("data.js", "tokens.js", "card.js", "list.js", "reader.js", "main.js")
+STYLES = ("tokens.css", "page.css")
+
+_HERE = Path(__file__).parent
+_INTERVAL = re.compile(r"(.*?)\s*(\[-?[\d.][^\]]*\])\Z")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Page:
+    """What is on the page. `tables` are Markdown by name, `figures` PNG files by name, `class_k` the classes' k."""
+
+    base: str
+    rl: str
+    lede: str
+    settings: Sequence[tuple[str, str]]
+    prompt: str
+    confidence: str
+    colophon: str
+    tables: Mapping[str, str]
+    figures: Mapping[str, bytes]
+    class_k: int
+    arms: Mapping[str, ArmLine]
+    problems: ProblemList
+    chunks: Chunks
+
+
+def render(page: Page, limit: int = PAGE_LIMIT) -> dict[str, str]:
+    """The files of the page, by name: report.html, and chunk files if it would be larger than `limit` bytes."""
+    without = _html(page, {}, {})
+    if len(without.encode()) + page.chunks.size <= limit:
+        return {NAME: _html(page, page.chunks.packed, {})}
+    files, where = page.chunks.files()
+    return {NAME: _html(page, {}, where), **files}
+
+
+def _html(page: Page, chunks: Mapping[str, str], files: Mapping[str, str]) -> str:
+    shown, every = tables.arranged(page.tables)
+    style, script = style_sheet(), _script()
+    images = {name: base64.b64encode(image).decode() for name, image in page.figures.items()}
+    return template("page.html.jinja").render(
+        page=_with(page, images),
+        policy=_policy(style, script, bool(files)),
+        css=Markup(style),  # ours: nothing to escape
+        script=Markup(script),
+        head=_head(page, files),
+        chunks=chunks,
+        shown=shown,
+        every=every,
+        parts=parts,
+    )
+
+
+def parts(cell: str) -> tuple[str, str]:
+    """A number and its interval, with a minus sign where a hyphen stands for one."""
+    found = _INTERVAL.match(cell)
+    value, interval = (found[1], found[2]) if found else (cell, "")
+    return re.sub(r"^-(?=\d)", "−", value), re.sub(r"(?<=[\[ ])-(?=\d)", "−", interval)
+
+
+@cache
+def style_sheet(*names: str) -> str:
+    """The style of the page, or of some of its files."""
+    return "".join((_HERE / name).read_text(encoding="utf-8") for name in names or STYLES)
+
+
+@cache
+def _script() -> str:
+    """The script of the page; a block of its own keeps its names to itself."""
+    return "".join(['"use strict";\n{\n', *((_HERE / name).read_text(encoding="utf-8") for name in SCRIPTS), "}\n"])
+
+
+@cache
+def template(name: str) -> Template:
+    """A template of this folder; whatever it writes is escaped, and a name that it does not know is an error."""
+    return Environment(loader=FileSystemLoader(_HERE), autoescape=True, undefined=StrictUndefined).get_template(name)
+
+
+def _policy(style: str, script: str, has_files: bool) -> str:
+    """No request, no script and no style but the page's own; `strict-dynamic` lets it load its chunk files."""
+    hashes = [base64.b64encode(hashlib.sha256(text.encode()).digest()).decode() for text in (style, script)]
+    own = f"'sha256-{hashes[1]}'" + (" 'strict-dynamic'" if has_files else "")
+    return (
+        f"default-src 'none'; img-src data:; style-src 'sha256-{hashes[0]}'; script-src {own}; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _with(page: Page, images: Mapping[str, str]) -> dict[str, Any]:
+    return {name: getattr(page, name) for name in Page.__dataclass_fields__} | {"figures": images}
+
+
+def _head(page: Page, files: Mapping[str, str]) -> dict[str, Any]:
+    """What the script needs at once."""
+    return {
+        "k": page.class_k,
+        "scales": scales.for_page(),
+        "arms": [{"name": name, **asdict(line)} for name, line in page.arms.items()],
+        "trajectories": list(page.problems.trajectories),
+        "problems": page.problems.lines,
+        "files": dict(files),
+    }

@@ -1,0 +1,1 @@
+"""What `rlprobe patch` shows."""

@@ -1,0 +1,109 @@
+"""The figures of `rlprobe patch`: each is a function of the summary to a table, and of that table to ink.
+
+Knows no models and no disk.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.colors import TwoSlopeNorm
+from matplotlib.ticker import FuncFormatter
+
+from rlprobe.reporting.drawing import Drawing
+from rlprobe.reporting.patch.tables import NAMES, donor_of, where_name
+
+SITES = {"residual": "residual", "attention": "attention", "mlp": "MLP"}
+SOURCES = {"same": "", "other": ", other problem", "other_host": ", other problem, host's"}
+MOST_WRITTEN = 12  # columns of a heat map whose cells still have room for a number
+_COLUMNS = ["panel", "row", "column", "value", "low", "high", "host", "donor"]
+
+
+def patching_data(summary: dict[str, Any]) -> pd.DataFrame:
+    """One row a cell of the two panels: share by site, place and layer; flips by site, source and layer."""
+    rows = []
+    for cell in (cell for cell in summary["cells"] if cell["head"] < 0):
+        decision = cell["where"] == "0"
+        if cell["source"] == "same":
+            place = "" if decision else f", {where_name(cell['where'])}"
+            rows.append(_entry(summary, cell, "share", SITES[cell["site"]] + place))
+        if decision:
+            rows.append(_entry(summary, cell, "flips", SITES[cell["site"]] + SOURCES[cell["source"]]))
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def heads_data(summary: dict[str, Any]) -> pd.DataFrame:
+    """One row a head."""
+    heads = [cell for cell in summary["cells"] if cell["head"] >= 0]
+    rows = [_entry(summary, cell, "share", f"layer {cell['layer']}") | {"column": cell["head"]} for cell in heads]
+    return pd.DataFrame(rows, columns=_COLUMNS)
+
+
+def _entry(summary: dict[str, Any], cell: dict[str, Any], panel: str, row: str) -> dict[str, Any]:
+    interval = cell["flips" if panel == "flips" else "share"]
+    ends = {end: np.nan if interval[end] is None else float(interval[end]) for end in ("value", "low", "high")}
+    models = {"host": summary["patches"]["host"], "donor": donor_of(summary)}
+    return {"panel": panel, "row": row, "column": cell["layer"], **ends, **models}
+
+
+def draw_patching(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
+    """Two heat maps with layers from left to right, in percent."""
+    donor, host = (NAMES[data[name].iloc[0]] for name in ("donor", "host"))
+    titles = {
+        "share": f"{donor}'s activation put into {host}:\nshare of the gap restored, %",
+        "flips": f"Places where {host} then says\n{donor}'s choice, %",
+    }
+    for ax, (panel, title) in zip(axes, titles.items(), strict=True):
+        _heat_map(ax, data[data["panel"] == panel])
+        ax.set(title=title, xlabel="layer")
+
+
+def draw_heads(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
+    """One heat map, layers from top to bottom and heads from left to right."""
+    if data.empty:
+        axes[0].set_axis_off()
+        return
+    donor, host = (NAMES[data[name].iloc[0]] for name in ("donor", "host"))
+    widest = max(0.05, float(data["value"].abs().max()))
+    _heat_map(axes[0], data, widest)
+    axes[0].set(title=f"One head of {donor} in {host}: share of the gap restored, %", xlabel="head")
+
+
+def _heat_map(ax: Axes, cells: pd.DataFrame, widest: float = 1.0) -> None:
+    """Rows in the order they come in; blue towards the donor, red away from it, white for nothing."""
+    rows, columns = list(dict.fromkeys(cells["row"])), sorted(set(cells["column"]))
+    grid = cells.pivot(index="row", columns="column", values="value").reindex(index=rows, columns=columns).to_numpy()
+    ax.imshow(grid, cmap="RdBu", norm=TwoSlopeNorm(0, -widest, widest), aspect="auto", interpolation="nearest")
+    ax.set_xticks(range(len(columns)), [str(c) for c in columns])
+    ax.set_yticks(range(len(rows)), rows)
+    ax.tick_params(length=0)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    if len(columns) > MOST_WRITTEN:
+        step = -(-len(columns) // MOST_WRITTEN)
+        ax.set_xticks(range(0, len(columns), step), [str(c) for c in columns[::step]])
+        bar = ax.figure.colorbar(ax.images[0], ax=ax, shrink=0.8)
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+        return
+    for (row, column), value in np.ndenumerate(grid):
+        if np.isfinite(value):
+            colour = "white" if abs(value) > 0.65 * widest else "0.15"
+            ax.text(column, row, _percent(value), ha="center", va="center", fontsize=6.5, color=colour)
+
+
+def _percent(value: float) -> str:
+    """Whole percents; tenths where there are few."""
+    return f"{100 * value:.0f}" if abs(value) >= 0.0995 else f"{100 * value + 0.0:.1f}".replace("-0.0", "0.0")
+
+
+def _patching_size(data: pd.DataFrame) -> tuple[float, float]:
+    return 7.2, 1.1 + 0.27 * data.groupby("panel")["row"].nunique().max()
+
+
+# name of the figure: summary -> its table, its drawing, its size
+FIGURES: dict[str, Drawing] = {
+    "patching": Drawing(patching_data, draw_patching, panels=2, size=_patching_size),
+    "heads": Drawing(heads_data, draw_heads, panels=1, size=lambda data: (4.2, 0.9 + 0.25 * data["row"].nunique())),
+}

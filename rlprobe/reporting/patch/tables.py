@@ -1,0 +1,64 @@
+"""The tables of `rlprobe patch`: each function takes a summary of analysis/patching.py and gives one table.
+
+Entries are strings, whole numbers, `Cell`s and None, as formats.py wants them. Computes nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from rlprobe.reporting.formats import Cell, table_of
+
+Summary = dict[str, Any]
+
+NAMES = {"base": "base", "rl": "RL"}
+SOURCES = {"same": "same place", "other": "another problem", "other_host": "another problem, host's own"}
+WHERES = {"0": "decision point", "earlier": "all before", "prompt": "the prompt"}
+COLUMNS = ("share of the gap", "flips", "breaks")
+
+
+def where_name(where: str) -> str:
+    """What a part of the text is called in print."""
+    return WHERES.get(where, f"{where.lstrip('-')} before")
+
+
+def donor_of(summary: Summary) -> str:
+    """Whose activations are put in."""
+    return "rl" if summary["patches"]["host"] == "base" else "base"
+
+
+def patching_table(summary: Summary) -> pd.DataFrame:
+    """One row a patch of a whole site: where its activation comes from and goes to, and what it does."""
+    rows = [
+        {
+            "activation from": SOURCES[cell["source"]],
+            "put in at": where_name(cell["where"]),
+            "site": cell["site"],
+            "layer": cell["layer"],
+            **_effects(cell),
+        }
+        for cell in summary["cells"]
+        if cell["head"] < 0
+    ]
+    return table_of(rows, ["activation from", "put in at", "site", "layer", *COLUMNS, "places", "problems"])
+
+
+def heads_table(summary: Summary) -> pd.DataFrame:
+    """One row a head, at the decision point."""
+    rows = [{"layer": c["layer"], "head": c["head"], **_effects(c)} for c in summary["cells"] if c["head"] >= 0]
+    return table_of(rows, ["layer", "head", *COLUMNS[:2], "places", "problems"])
+
+
+def _effects(cell: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "share of the gap": Cell.of(cell["share"], "%"),
+        "flips": Cell.of(cell["flips"], "%"),
+        "breaks": Cell.of(cell["breaks"], "%"),
+        "places": cell["points"],
+        "problems": cell["share"]["n_problems"],
+    }
+
+
+# name of the table: summary -> table
+TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {"patching": patching_table, "heads": heads_table}

@@ -1,0 +1,1 @@
+"""What `rlprobe sample` shows: tables, a figure, and words at the terminal."""

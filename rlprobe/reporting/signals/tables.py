@@ -1,0 +1,119 @@
+"""The tables of `rlprobe signals`: each function takes a summary of pipeline/signals.py and gives one table.
+
+Entries are strings, whole numbers, `Cell`s and None, as formats.py wants them. Computes nothing.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pandas as pd
+
+from rlprobe.records import MEMBERS
+from rlprobe.reporting.formats import Cell, table_of
+from rlprobe.reporting.intervene.tables import name_of
+
+Summary = dict[str, Any]
+EVERY = "mean of all"  # in the place of a target
+
+
+def share(target: float | None) -> str | None:
+    """A target as people write it."""
+    return None if target is None else f"{100 * target:g} %"
+
+
+def results_table(summary: Summary) -> pd.DataFrame:
+    """One row a signal and target on the evaluation problems, between base and RL; absent ones are not there."""
+    rows = [_result("base", summary["arms"]["base"], summary)]
+    for title in dict.fromkeys(["oracle", *summary["arms"]]):
+        if title in summary["arms"] and summary["arms"][title]["mode"] == "oracle":
+            rows.append(_result(title, summary["arms"][title], summary))
+    for point in summary["points"]:
+        named = {"signal": point["signal"], "target": share(point["target"]), "threshold": _digits(point["threshold"])}
+        rows.append(_result(point["title"], summary["arms"][point["title"]], summary) | named)
+    rows.append(_result("rl", summary["arms"]["rl"], summary))
+    columns = ["signal", "target", "threshold", "host", "accuracy", "edited", "gated", "no-ops", "edits per response"]
+    columns += ["recovery", "p against base", "p against RL", "test", "truncated", "mean length", "problems"]
+    return table_of(rows, [*columns, "responses", "ungraded", "specification"])
+
+
+def _digits(threshold: float | None) -> str | None:
+    """All its digits: it is a setting, not a measurement."""
+    return None if threshold is None else f"{threshold:g}"
+
+
+def _result(title: str, arm: dict[str, Any], summary: Summary) -> dict[str, Any]:
+    found = arm["answers"][summary["reading"]["answer"]]
+    against = {end: found["against"][end] for end in MEMBERS}
+    return {
+        "signal": name_of(title),
+        "host": name_of(arm["host"]),
+        "accuracy": Cell.of(found["accuracy"], "%"),
+        **{name.replace("_", "-"): Cell.of(arm[name], "%") for name in ("edited", "gated", "no_ops")},
+        "edits per response": Cell.of(arm["edited_per_response"]),
+        "recovery": Cell.of(found["recovery"]),
+        **{f"p against {name_of(end)}": test and Cell(test["p_value"]) for end, test in against.items()},
+        "test": next((test["test"] for test in against.values() if test and test["test"]), None),
+        "truncated": Cell.of(arm["truncated"], "%"),
+        "mean length": Cell.of(arm["length"]),
+        **{name: arm[name] for name in ("problems", "responses")},
+        "ungraded": found["ungraded"],
+        "specification": arm["spec"],
+    }
+
+
+def calibration_table(summary: Summary) -> pd.DataFrame:
+    """What each search on the calibration problems ended with; why, where it found no threshold."""
+    rows = [
+        {
+            "signal": found["signal"],
+            "target": share(found["target"]),
+            "edited wanted": Cell(found["wanted"], unit="%"),
+            "threshold": _digits(found["threshold"]),
+            **{
+                f"{name} there": Cell(found[key], unit="%") for name, key in (("edited", "reached"), ("gated", "gated"))
+            },
+            "decodes": found["decodes"],
+            "nearest": None if found["reason"] is None else Cell(found["nearest"], unit="%"),
+            "absent because": found["reason"],
+        }
+        for found in summary["calibration"]["targets"]
+    ]
+    columns = ["signal", "target", "edited wanted", "threshold", "edited there", "gated there", "decodes", "nearest"]
+    return table_of(rows, [*columns, "absent because"])
+
+
+def differences_table(summary: Summary) -> pd.DataFrame:
+    """The first signal minus each other: at each target that both reached, and on average over these.
+
+    The edits that either really made on these problems stand beside it: equal edits are wanted, not assured.
+    """
+    titles = {(point["signal"], point["target"]): point["title"] for point in summary["points"]}
+    edited = {key: Cell(summary["arms"][title]["edited"]["value"], unit="%") for key, title in titles.items()}
+    rows = [
+        _difference(row)
+        | {"target": share(row["target"])}
+        | {f"edited by {place}": edited[row[place], row["target"]] for place in ("first", "other")}
+        for row in summary["differences"]
+    ]
+    rows += [_difference(row) | {"target": EVERY if row["targets"] else None} for row in summary["overall"]]
+    columns = ["first", "other", "target", "difference", "edited by first", "edited by other", "p", "p corrected"]
+    return table_of(rows, [*columns, "tests", "test", "problems"])
+
+
+def _difference(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: row[name] for name in ("first", "other", "tests", "test", "problems")},
+        "difference": Cell.of(row["difference"], "%"),
+        "p": Cell(row["p_value"]),
+        "p corrected": Cell(row["p_adjusted"]),
+    }
+
+
+# name of the table: summary -> table
+TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
+    "equal-edits": results_table,
+    "signal-differences": differences_table,
+    "signal-calibration": calibration_table,
+}
+# the same of a preset, which has neither targets nor calibration
+PRESET_TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {"preset": results_table}

@@ -1,0 +1,90 @@
+"""What `rlprobe signals` says at the terminal: accuracies by signal and target, differences, and what to bear in mind.
+
+The tables hold every number; here stand those that a reader needs first. Knows no disk and no models.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from rlprobe.records import MEMBERS
+from rlprobe.reporting.formats import MISSING, Cell
+from rlprobe.reporting.intervene.tables import name_of
+from rlprobe.reporting.signals.tables import Summary, share
+from rlprobe.reporting.terminal import open_table, texts_of
+
+
+def show(summary: Summary) -> Group:
+    """The whole report, for the print of a rich Console."""
+    parts = [_preset(summary)] if summary["preset"] else [_accuracies(summary), Text(), _differences(summary)]
+    return Group(_heading(summary), Text(), *parts, Text(), *_notes(summary))
+
+
+def _heading(summary: Summary) -> Text:
+    problems = summary["arms"]["base"]["problems"]
+    how = summary["sampling"]
+    decoding = "greedy" if how is None else f"temperature {how['temperature']:g}, top-p {how['top_p']:g}"
+    return Text.assemble(("Which signal finds the tokens", "bold"), f"   {problems:,} problems, {decoding}")
+
+
+def _accuracies(summary: Summary) -> Table:
+    """Accuracy, and below it the tokens really edited, by signal and share of the oracle's edits."""
+    targets = list(dict.fromkeys(found["target"] for found in summary["calibration"]["targets"]))
+    table = open_table("accuracy %\n(edited %)", *(f"at {share(target)}\nof edits" for target in targets))
+    at = {(point["signal"], point["target"]): summary["arms"][point["title"]] for point in summary["points"]}
+    for signal in summary["signals"]:
+        arms = [at.get((signal, target)) for target in targets]
+        table.add_row(*texts_of([signal, *(_accuracy(arm, summary) for arm in arms)]))
+        table.add_row(*texts_of(["", *(_edited(arm) for arm in arms)]))
+    return table
+
+
+def _accuracy(arm: dict[str, Any] | None, summary: Summary) -> str:
+    value = None if arm is None else arm["answers"][summary["reading"]["answer"]]["accuracy"]["value"]
+    return MISSING if value is None else f"{100 * value:.1f}"
+
+
+def _edited(arm: dict[str, Any] | None) -> str:
+    return "" if arm is None or arm["edited"]["value"] is None else f"({Cell(100 * arm['edited']['value'])})"
+
+
+def _differences(summary: Summary) -> Table:
+    """The first signal against each other, over the targets that both reached."""
+    table = open_table("accuracy, mean over targets", "difference, %-points", "p", "p corrected")
+    for row in summary["overall"]:
+        found = {end: value and 100 * value for end, value in row["difference"].items() if end in _ENDS}
+        cells = [Cell(**found), Cell(row["p_value"]), Cell(row["p_adjusted"])]
+        table.add_row(*texts_of([f"{row['first']} - {row['other']}", *cells]))
+    return table
+
+
+_ENDS = ("value", "low", "high")
+
+
+def _preset(summary: Summary) -> Table:
+    """One line an arm."""
+    table = open_table("arm", "accuracy %", "gated %", "edited %", "recovery")
+    for title in ("base", *(point["title"] for point in summary["points"]), "rl"):
+        arm = summary["arms"][title]
+        shares = [Cell(arm[name]["value"] and 100 * arm[name]["value"]) for name in ("gated", "edited")]
+        recovery = Cell.of(arm["answers"][summary["reading"]["answer"]]["recovery"])
+        table.add_row(*texts_of([name_of(title), _accuracy(arm, summary), *shares, recovery]))
+    return table
+
+
+def _notes(summary: Summary) -> Iterator[Text]:
+    """What a reader must know before quoting a number."""
+    ends = [f"{name_of(m)} {_accuracy(summary['arms'][m], summary)} %" for m in MEMBERS]
+    yield Text(f"The ends: {', '.join(ends)}. Edited: not what the host would say; no-ops are not counted.")
+    if summary["preset"]:
+        yield Text("Thresholds and sampling are the published ones; nothing was calibrated.")
+        return
+    yield Text(f"Thresholds were set on {len(summary['split']['calibration']):,} other problems, to within a tenth.")
+    for found in summary["calibration"]["targets"]:
+        if found["reason"]:
+            yield Text(f"Absent: {found['signal']} at {share(found['target'])}: {found['reason']}.", style="yellow")
+    number = len([row for row in summary["overall"] if row["p_value"] is not None])
+    yield Text(f"Corrected: Holm's p for {number} comparisons; each target's own are in the table signal-differences.")

@@ -1,0 +1,47 @@
+"""What `rlprobe steer` says at the terminal. The table holds every number. Knows no disk and no models."""
+
+from collections.abc import Iterator
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from rlprobe.reporting.formats import Cell
+from rlprobe.reporting.steer.tables import NAMES, Summary
+from rlprobe.reporting.terminal import open_table, texts_of
+
+
+def show(summary: Summary) -> Group:
+    """The whole report, for the print of a rich Console."""
+    return Group(_heading(summary), Text(), _arms(summary), Text(), *_notes(summary))
+
+
+def _heading(summary: Summary) -> Text:
+    where = f"after layer {summary['steering']['layer']}, {summary['tested']:,} problems"
+    return Text.assemble(("What one added direction repairs", "bold"), f"   {where}")
+
+
+def _arms(summary: Summary) -> Table:
+    """One line an arm, the two models themselves first."""
+    table = open_table("vector acts", "direction", "times", "accuracy", "recovery", texts=2)
+    for arm, following in zip(summary["arms"], [*summary["arms"][1:], None], strict=True):
+        own = arm["where"] == "own"
+        numbers = ["" if own else Cell(arm["coefficient"]), Cell.of(arm["accuracy"], "%"), Cell.of(arm["recovery"])]
+        last = following is None or following["where"] != arm["where"]
+        table.add_row("" if own else arm["where"], NAMES[arm["direction"]], *texts_of(numbers), end_section=last)
+    return table
+
+
+def _notes(summary: Summary) -> Iterator[Text]:
+    """What a reader must know before quoting a number."""
+    direction, steering = summary["direction"], summary["steering"]
+    share = 100 * direction["norm"] / direction["residual_norm"]
+    yield Text(
+        f"RL - base: the mean over {direction['points']} disagreements of {direction['problems']} other problems;"
+    )
+    yield Text(f"its norm is {share:.1f} % of the base's residual stream there.")
+    yield Text(f"random: {steering['directions']} directions of the same norm, their verdicts averaged.")
+    yield Text(f"uncertain: the steered base is asked only where the base's entropy is above {steering['tau']:g} nats.")
+    yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems.")
+    if summary["ungraded"]:
+        yield Text(f"Problems without a verdict, left out: {len(summary['ungraded']):,}.", style="yellow")

@@ -1,0 +1,177 @@
+"""Signals at equal edits: expected edits against enumeration, differences against numpy, Holm's correction by hand."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from synthetic_arms import arm_tables, named_arms
+
+from rlprobe.analysis.calibration import Calibrated, Tried
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.signals import (
+    SIGNALS,
+    Edited,
+    Evaluated,
+    Point,
+    Search,
+    calibration,
+    compare,
+    curve,
+    expected_edits,
+    holm,
+)
+
+READING = Reading(resamples=200)
+
+
+def made_points():
+    """Three doses each of two families, taken for signals at three targets; one of them is random, with seeds."""
+    targets = {0.1: 0.25, 0.5: 0.5, 1.0: 0.75}
+    dose = {arm.dose: arm for arm in named_arms(("dose",))}
+    entropy = {arm.dose: arm for arm in named_arms(("entropy",))}
+    points = [Point("delta", dose[targets[t]].dose, t, (dose[targets[t]],)) for t in targets]
+    points += [Point("entropy", tau, t, (entropy[tau],)) for t, tau in ((0.1, 1.8), (1.0, 0.3))]
+    seeds = tuple(named_arms(("random",)))
+    return [*points, Point("random", 0.2, 0.1, seeds)]
+
+
+@pytest.fixture(scope="module")
+def found():
+    points = made_points()
+    oracles = named_arms(("oracle",))
+    tables = arm_tables([*oracles, *(arm for point in points for arm in point.arms)])
+    return Evaluated(*tables, oracles, points)
+
+
+def right(grades, names, answer="last"):
+    """Each problem's share of right answers."""
+    known = grades[grades["arm"].isin(names) & grades[f"status_{answer}"].notna()]
+    return (known[f"status_{answer}"] == "correct").groupby(known["problem_id"]).mean()
+
+
+def test_edits_are_counted_without_no_ops():
+    rollouts = pd.DataFrame(
+        {
+            "response_ids": [np.array([1, 2, 3]), np.array([4, 5])],
+            "host_ids": [np.array([1, 9, 3]), np.array([4, 5])],
+            "gated": [np.array([True, True, False]), np.array([False, True])],
+        }
+    )
+    assert Edited.of(rollouts) == Edited(tokens=5, gated=3, edited=1)
+    assert Edited.of(rollouts).rate == 0.2
+
+
+def test_differences_are_those_of_the_same_problems(found):
+    summary = compare(found, READING)
+    titles = {(p.signal, p.target): [arm.name for arm in p.arms] for p in found.points}
+    assert {(row["other"], row["target"]) for row in summary["differences"]} == {
+        ("entropy", 0.1),
+        ("entropy", 1.0),
+        ("random", 0.1),
+    }
+    for row in summary["differences"]:
+        mine = right(found.grades, titles["delta", row["target"]])
+        theirs = right(found.grades, titles[row["other"], row["target"]])
+        both = pd.concat([mine, theirs], axis=1).dropna()
+        assert row["problems"] == len(both)
+        assert row["difference"]["value"] == pytest.approx((both.iloc[:, 0] - both.iloc[:, 1]).mean())
+        assert row["difference"]["low"] <= row["difference"]["value"] <= row["difference"]["high"]
+        assert row["test"] == ("paired bootstrap" if row["other"] == "random" else "McNemar, exact")
+
+
+def test_one_response_a_problem_is_tested_exactly(found):
+    row = next(r for r in compare(found, READING)["differences"] if (r["other"], r["target"]) == ("entropy", 1.0))
+    both = pd.concat([right(found.grades, ["dose(0.75)"]), right(found.grades, ["entropy(0.3)"])], axis=1).dropna()
+    mine, theirs = both.to_numpy().T == 1
+    wins, losses = (mine & ~theirs).sum(), (theirs & ~mine).sum()
+    assert row["p_value"] == pytest.approx(stats.binomtest(wins, wins + losses).pvalue)
+
+
+def test_the_overall_difference_is_the_mean_over_the_targets_that_both_reached(found):
+    overall = {row["other"]: row for row in compare(found, READING)["overall"]}
+    assert overall["entropy"]["targets"] == [0.1, 1.0]
+    columns = [["dose(0.25)"], ["entropy(1.8)"], ["dose(0.75)"], ["entropy(0.3)"]]
+    a, b, c, d = pd.concat([right(found.grades, names) for names in columns], axis=1).dropna().to_numpy().T
+    assert overall["entropy"]["difference"]["value"] == pytest.approx(((a - b) + (c - d)).mean() / 2)
+    assert overall["entropy"]["tests"] == 2
+
+
+def test_a_rival_without_a_shared_target_has_a_reason_and_no_p_value(found):
+    alone = Evaluated(found.rollouts, found.grades, found.oracles, [found.points[1], found.points[-1]])
+    (row,) = compare(alone, READING)["overall"]
+    assert (row["difference"]["value"], row["p_value"], row["p_adjusted"], row["tests"]) == (None, None, None, 0)
+    assert row["difference"]["reason"]
+    none = compare(Evaluated(found.rollouts, found.grades, found.oracles, []), READING)
+    assert none["differences"] == none["overall"] == []
+
+
+def test_the_points_keep_what_is_needed_to_read_them_again(found):
+    summary = compare(found, READING)
+    for point, saved in zip(found.points, summary["points"], strict=True):
+        assert saved["title"] in summary["arms"]
+        assert [arm["name"] for arm in saved["arms"]] == [arm.name for arm in point.arms]
+
+
+def test_holms_correction_by_hand():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == [1.0, 1.0]
+    assert holm([]) == []
+
+
+def test_holms_correction_never_helps_and_keeps_the_order():
+    p = np.random.default_rng(0).random(20) ** 3
+    adjusted = np.array(holm(p.tolist()))
+    assert (adjusted >= p).all()
+    assert (np.diff(adjusted[np.argsort(p)]) >= 0).all()
+    assert adjusted.min() == pytest.approx(20 * p.min())
+
+
+def table_of(host, donor):
+    """A token table whose rows are the tokens of one distribution, the base's `host` and RL's `donor`."""
+    return pd.DataFrame({"logprob_base": np.log(host), "logprob_rl": np.log(donor)})
+
+
+def test_expected_edits_of_sampled_arms_by_enumeration():
+    rng = np.random.default_rng(1)
+    base, rl = rng.dirichlet(np.ones(7), 2)
+    coupled = expected_edits(table_of(base, rl), "kl", "base", sampled=True)
+    assert (base * coupled).sum() == pytest.approx(np.abs(base - rl).sum() / 2)  # the total variation distance
+    fresh = expected_edits(table_of(base, rl), "delta", "base", sampled=True)
+    assert (base * fresh).sum() == pytest.approx(1 - (base * rl).sum())  # two independent draws differ
+    backward = expected_edits(table_of(base, rl), "js", "rl", sampled=True)
+    assert (rl * backward).sum() == pytest.approx(np.abs(base - rl).sum() / 2)
+
+
+@pytest.mark.parametrize("host", ["base", "rl"])
+@pytest.mark.parametrize("signal", SIGNALS)
+def test_a_curve_counts_the_disagreements_that_a_gate_would_catch(signal, host):
+    rng, n, donor = np.random.default_rng(2), 300, {"base": "rl", "rl": "base"}[host]
+    names = ["entropy_base", "entropy_rl", "margin_base", "margin_rl", "js", "kl_rl_base", "kl_base_rl"]
+    tokens = pd.DataFrame({name: rng.exponential(1, n) for name in names})
+    tokens = tokens.assign(arm="some other name", argmax_base=rng.integers(0, 3, n), argmax_rl=rng.integers(0, 3, n))
+    tokens = tokens.assign(logprob_base=-rng.exponential(1, n), logprob_rl=-rng.exponential(1, n))
+    along, differs = curve(tokens, signal, host, sampled=False), tokens["argmax_base"] != tokens["argmax_rl"]
+    middle = len(along.thresholds) // 2
+    threshold, estimate = along.thresholds[middle], along.estimates[middle]
+    fired = {
+        "delta": tokens[f"logprob_{donor}"] - tokens[f"logprob_{host}"] < threshold,
+        "kl": tokens[f"kl_{donor}_{host}"] >= threshold,
+        "js": tokens["js"] >= threshold,
+        "entropy": tokens[f"entropy_{host}"] > threshold,
+        "margin": tokens[f"margin_{host}"] < threshold,
+        "random": pd.Series(np.full(n, threshold)),
+    }[signal]
+    assert estimate == pytest.approx((differs * fired).mean())
+
+
+def test_the_calibration_tells_what_was_reached_and_why_not():
+    tried = [Tried(9, 0.5, 0.02), Tried(3, 0.9, 0.011)]
+    found = {0.1: Calibrated(0.01, 0.9, tried[1], 2), 0.5: Calibrated(0.05, None, tried[0], 0, "out of reach")}
+    edited = {0.5: Edited(1000, 60, 20), 0.9: Edited(1000, 30, 11)}
+    told = calibration([Search("kl", found, tried, edited)], Edited(2000, 200, 200))
+    reached, absent = told["targets"]
+    assert told["oracle"]["rate"] == 0.1
+    assert (reached["reached"], reached["gated"], reached["threshold"], reached["reason"]) == (0.011, 0.03, 0.9, None)
+    assert (absent["reached"], absent["gated"], absent["threshold"]) == (None, None, None)
+    assert (absent["nearest"], absent["reason"]) == (0.02, "out of reach")
+    assert [t["threshold"] for t in told["tried"]] == [0.9, 0.5]  # from the strictest

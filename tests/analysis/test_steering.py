@@ -1,0 +1,48 @@
+import pytest
+from synthetic_inside import steered_responses
+
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.steering import summarise
+
+READING = Reading(resamples=200)
+
+
+def arm_of(summary, where, direction):
+    return next(a for a in summary["arms"] if (a["where"], a["direction"]) == (where, direction))
+
+
+def test_accuracy_and_recovery_are_those_of_the_verdicts():
+    responses = steered_responses()
+    summary = summarise(responses, READING)
+    right = responses.groupby(["where", "direction"])["right"].mean()
+    base, rl = right["own", "base"], right["own", "rl"]
+    for where, direction in (("everywhere", "difference"), ("everywhere", "random"), ("uncertain", "difference")):
+        found = arm_of(summary, where, direction)
+        assert found["accuracy"]["value"] == pytest.approx(right[where, direction])
+        assert found["recovery"]["value"] == pytest.approx((right[where, direction] - base) / (rl - base))
+    assert arm_of(summary, "everywhere", "random")["directions"] == 2
+    assert arm_of(summary, "own", "base")["recovery"] is None
+
+
+def test_edits_are_counted_where_single_tokens_are_replaced_and_missing_elsewhere():
+    summary = summarise(steered_responses(), READING)
+    assert arm_of(summary, "uncertain", "difference")["edited"] == pytest.approx(1 / 50)
+    assert arm_of(summary, "everywhere", "difference")["edited"] is None
+
+
+def test_a_problem_without_a_verdict_is_left_out_of_every_arm():
+    responses = steered_responses()
+    responses["right"] = responses["right"].astype(object)
+    responses.loc[responses["problem_id"] == "p3", "right"] = None
+    summary = summarise(responses, READING)
+    assert summary["ungraded"] == ["p3"]
+    assert summary["tested"] == 39
+    assert all(a["accuracy"]["n_problems"] == 39 for a in summary["arms"])
+
+
+def test_an_arm_that_is_never_right_has_an_accuracy_between_nothing_and_little():
+    responses = steered_responses()
+    responses.loc[responses["where"] == "uncertain", "right"] = False
+    found = arm_of(summarise(responses, READING), "uncertain", "difference")["accuracy"]
+    assert (found["value"], found["low"]) == (0, 0)
+    assert 0 < found["high"] < 0.1

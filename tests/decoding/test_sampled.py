@@ -1,0 +1,132 @@
+"""Sampled responses: the same whatever decodes them, distributed as the models say, and beyond RL as asked."""
+
+import pytest
+import torch
+from making import random_prompts
+from scipy import stats
+
+from rlprobe.decoding import arms
+from rlprobe.decoding.arms import Arm, Facts, Sampling, View, opinions
+from rlprobe.decoding.engine import NO_HISTORY, DecodingSettings, Players, Task, decode
+from rlprobe.decoding.lockstep import decode_in_lockstep
+from rlprobe.decoding.noise import Noise, response_key
+
+NEW = 10
+STOP = frozenset({0})
+
+
+def settings(rows: int, new: int = NEW) -> DecodingSettings:
+    return DecodingSettings(new, rows, STOP, 256)
+
+
+def never(host: str, sampling: Sampling) -> Arm:
+    return Arm(arms.never(), arms.donor_argmax(), host, sampling=sampling)
+
+
+def tasks_for(pair, n: int, draws: int) -> list[Task]:
+    prompts = random_prompts(n, len(pair.vocabulary.ids), 3)
+    return [Task(f"p{i}", prompt, draw) for i, prompt in enumerate(prompts) for draw in range(draws)]
+
+
+def ids_of(tasks, responses) -> dict[tuple[str, int], list[int]]:
+    return {(t.problem_id, t.draw): r.ids for t, r in zip(tasks, responses, strict=True)}
+
+
+@pytest.mark.parametrize("sampling", [Sampling(1.0), Sampling(0.8, 0.9)])
+def test_ids_depend_on_no_batch_no_order_no_engine_and_no_donor(tiny_pair, sampling):
+    arm, tasks = never("rl", sampling), tasks_for(tiny_pair, 4, 3)
+    alone = Players(tiny_pair.rl, None, tiny_pair.vocabulary)
+    beside = Players(tiny_pair.rl, tiny_pair.base, tiny_pair.vocabulary)
+    expected = ids_of(tasks, decode_in_lockstep(alone, arm, tasks, settings(5)))
+    assert len({tuple(ids) for ids in expected.values()}) == len(tasks)  # another draw, another text
+    for players, rows, order in ((alone, 1, tasks), (alone, 12, tasks[::-1]), (beside, 5, tasks[::2] + tasks[1::2])):
+        responses, _ = decode(players, arm, order, settings(rows))
+        assert ids_of(order, responses) == expected
+
+
+def test_known_text_of_the_same_draw_changes_reads_and_no_token(tiny_pair):
+    arm = Arm(arms.always(), arms.mix(0.5), sampling=Sampling(1.0))
+    tasks = tasks_for(tiny_pair, 4, 2)
+    players = Players(tiny_pair.base, tiny_pair.rl, tiny_pair.vocabulary)
+    plain, _ = decode(players, arm, tasks, settings(4))
+    rl, _ = decode(Players(tiny_pair.rl, None, tiny_pair.vocabulary), never("rl", Sampling(1.0)), tasks, settings(4))
+    told = [Task(t.problem_id, t.prompt_ids, t.draw, known=[r.ids]) for t, r in zip(tasks, rl, strict=True)]
+    assert [r.ids for r in decode(players, arm, told, settings(4))[0]] == [r.ids for r in plain]
+
+
+def test_the_first_two_tokens_come_as_often_as_the_model_says(tiny_pair):
+    sampling, n = Sampling(0.6), 3000
+    (prompt,) = random_prompts(1, len(tiny_pair.vocabulary.ids), 5)
+    players = Players(tiny_pair.base, None, tiny_pair.vocabulary)
+    tasks = [Task("p", prompt, draw) for draw in range(n)]
+    responses, _ = decode(players, never("base", sampling), tasks, settings(500, new=2))
+
+    def exact(ids: list[int]) -> torch.Tensor:
+        with torch.no_grad():
+            logits = tiny_pair.base.network(torch.tensor([ids])).logits[0, -1].double()
+        return torch.softmax(logits[tiny_pair.vocabulary.ids] / 0.6, -1)
+
+    first = [r.ids[0] for r in responses]
+    assert_drawn_from(first, exact(prompt))
+    commonest = max(set(first) - STOP, key=first.count)
+    assert_drawn_from([r.ids[1] for r in responses if r.ids[0] == commonest], exact([*prompt, commonest]))
+
+
+def assert_drawn_from(ids: list[int], probabilities: torch.Tensor) -> None:
+    """A chi-square test; tokens that are expected fewer than five times are one cell."""
+    expected = probabilities.numpy() * len(ids)
+    counts = torch.bincount(torch.tensor(ids), minlength=len(expected)).numpy()
+    often = expected >= 5
+    assert often.sum() > 3
+    cells = [(*counts[often], counts[~often].sum()), (*expected[often], expected[~often].sum())]
+    assert stats.chisquare(*cells).pvalue > 1e-3
+
+
+BASE, RL = torch.tensor([2.0, 1.0, 0.0, -1.0, 0.5]), torch.tensor([0.5, 1.0, 1.5, -2.0, 0.8])  # logits, five tokens
+
+
+@pytest.mark.parametrize("gamma", [None, 0.0, 0.5])
+def test_a_gate_that_sees_the_draw_leaves_the_distribution_that_it_should(gamma):
+    """DIR's replacement: y ~ base; where RL finds it less likely by 0.2 nats, again from RL, or from beyond RL."""
+    n = 20_000
+    writer = arms.donor_draw() if gamma is None else arms.mix(1 + gamma)
+    arm = Arm(arms.delta_below(-0.2), writer, sampling=Sampling(1.0))
+    noise = Noise(torch.full((n,), response_key(0, "p", 0)), torch.arange(n))
+    both = BASE.expand(n, -1), RL.expand(n, -1)
+    view = View(*both, noise, [Facts()] * n, arm.sampling, arm.donor_stream)
+    gated, emitted = opinions(arm, view).settle(arm, NO_HISTORY)
+
+    base, rl = (torch.softmax(logits.double(), -1) for logits in (BASE, RL))
+    written = torch.softmax((1 + (gamma or 0)) * RL.double() - (gamma or 0) * BASE.double(), -1)
+    fires = rl.log() - base.log() < -0.2
+    exact = base * ~fires + base[fires].sum() * written
+    counts = torch.bincount(emitted, minlength=5).numpy()
+    assert stats.chisquare(counts, exact.numpy() * n).pvalue > 1e-3
+    assert abs(float(gated.double().mean()) - float(base[fires].sum())) < 0.02
+
+
+def test_without_any_extrapolation_rl_speaks_draw_by_draw(tiny_pair):
+    tasks, sampling = tasks_for(tiny_pair, 4, 2), Sampling(0.9)
+    own, _ = decode(Players(tiny_pair.rl, None, tiny_pair.vocabulary), never("rl", sampling), tasks, settings(3))
+    players = Players(tiny_pair.base, tiny_pair.rl, tiny_pair.vocabulary)
+    arm = Arm(arms.always(), arms.mix(1), "base", sampling=sampling)
+    assert [r.ids for r in decode(players, arm, tasks, settings(8))[0]] == [r.ids for r in own]
+
+
+@pytest.mark.parametrize("host", ["base", "rl"])
+def test_beyond_rl_each_token_is_the_best_of_the_extrapolated_distribution(tiny_pair, host):
+    gamma, tasks = 1.5, tasks_for(tiny_pair, 3, 1)
+    other = tiny_pair.member("rl" if host == "base" else "base")
+    players = Players(tiny_pair.member(host), other, tiny_pair.vocabulary)
+    arm = Arm(arms.always(), arms.mix(1 + gamma if host == "base" else -gamma), host)
+    moved = 0
+    for task, response in zip(tasks, decode(players, arm, tasks, settings(3))[0], strict=True):
+        ids = torch.tensor([[*task.prompt_ids, *response.ids]])
+        with torch.no_grad():
+            base, rl = (m.network(ids).logits[0].double().log_softmax(-1) for m in (tiny_pair.base, tiny_pair.rl))
+        start = len(task.prompt_ids) - 1
+        beyond = ((1 + gamma) * rl - gamma * base)[start:-1, tiny_pair.vocabulary.ids]
+        said = beyond.gather(1, torch.tensor(response.ids)[:, None])[:, 0]
+        assert bool((beyond.max(-1).values - said < 1e-3).all())
+        moved += int((rl[start:-1].argmax(-1) != torch.tensor(response.ids)).sum())
+    assert moved > 0

@@ -1,0 +1,126 @@
+"""The claims of the experiments, on summaries of synthetic tables: each finds its number, and each table is written."""
+
+import importlib
+from dataclasses import asdict
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from experiments import claims, cost_by_pair, kept
+from experiments.claims import Asked, number, write_claims
+from experiments.divergence import shares
+from rlprobe.analysis.claims import Claim, Kind, Verdict
+from rlprobe.analysis.statistics import Interval, Resampling, missing
+from rlprobe.pairs.registry import PAIRS
+
+FOUND = Interval(0.5, 0.4, 0.6, 10, None, "bootstrap over problems")
+CLAIMED = {script: importlib.import_module(f"experiments.claimed.{script}").CLAIMS for script in claims.SCRIPTS}
+
+
+@pytest.fixture
+def figures(tmp_path, monkeypatch):
+    monkeypatch.setattr(kept, "FIGURES", tmp_path / "figures")
+    return kept.FIGURES
+
+
+def summary_with(at, found):
+    """A summary that holds one number, at the end of a way."""
+    here = found
+    for key in reversed(at):
+        if isinstance(key, int):
+            here = [here]
+        elif isinstance(key, str):
+            here = {key: here}
+        else:
+            here = [dict.fromkeys(key, "another"), {**key, **here}]
+    return here
+
+
+@pytest.mark.parametrize("script", CLAIMED)
+def test_every_claim_finds_the_number_that_its_way_leads_to(script):
+    for each in CLAIMED[script]:
+        assert number(summary_with(each.at, asdict(FOUND)), each.at) == FOUND
+        assert number({}, each.at).value is None
+
+
+@pytest.mark.parametrize("script", CLAIMED)
+def test_every_script_ends_in_its_table_of_claims(script):
+    assert f'write_claims("{script}", CLAIMS' in (kept.FIGURES.parent / "experiments" / f"{script}.py").read_text()
+
+
+def test_what_a_summary_lacks_is_not_measured_and_named(figures):
+    write_claims("signals", CLAIMED["signals"], {"greedy": {"overall": []}}, "bundled")
+    text = (figures / "claims_signals.md").read_text()
+    assert "not measured: there is no first delta, other kl" in text
+    assert "not measured: there is no 'sampled'" in text
+    assert Verdict.HOLDS not in text
+
+
+def test_a_number_that_is_none_keeps_its_own_reason():
+    assert number({"a": asdict(missing("the pair is its own"))}, ("a",)).reason == "the pair is its own"
+    assert number({"a": None}, ("a",)).reason == "there is no 'a'"
+    assert number({"a": []}, ("a", -1)).reason == "there is no -1"
+
+
+def test_what_the_bundled_pair_has_by_construction_is_measured_on_another():
+    asked = Asked(Claim(statement="few", source="ours", high=1, kind=Kind.BY_CONSTRUCTION), ("a",))
+    assert asked.on({"a": FOUND}, "bundled").verdict is Verdict.BY_CONSTRUCTION
+    assert asked.on({"a": FOUND}, "simplerl-7b").verdict is Verdict.HOLDS
+
+
+def test_the_tables_are_gathered_and_a_missing_one_names_its_command(figures):
+    write_claims("footprint", CLAIMED["footprint"], {"steps": []}, "bundled")
+    text = claims.gathered()
+    assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(claims.SCRIPTS)
+    assert (figures / "claims_footprint.md").read_text() in text
+    assert "not measured: run `python -m experiments.backward`" in text
+
+
+def test_shares_of_near_zero_and_unlikely_are_counted():
+    rng = np.random.default_rng(0)
+    tokens = pd.DataFrame({"problem_id": rng.integers(8, size=400), "js": rng.exponential(0.05, 400)})
+    tokens["logprob_base_of_rl"] = -rng.exponential(3, 400)
+    found = shares(tokens, Resampling())
+    assert found["near_zero"].value == pytest.approx((tokens["js"] < 0.01).mean())
+    apart = tokens[tokens["js"] > 0.1]
+    assert found["unlikely_in_base"].value == pytest.approx((np.exp(apart["logprob_base_of_rl"]) < 0.01).mean())
+    assert found["near_zero"].low < found["near_zero"].value < found["near_zero"].high
+
+
+# ---- costs -----------------------------------------------------------------------------------------------------------
+
+READS = {"entropy": (0.1, 2.0), "random": (0.6, 2.7)}
+
+
+@pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair != "bundled"])
+def test_every_published_pair_has_a_price_and_fits_its_cards(pair):
+    row = cost_by_pair.row(pair, READS)
+    assert row["rows"] >= 1
+    assert row["GB in all"] < 80 * row["80 GB cards"]
+    scripts = [float(row[script]) for script in cost_by_pair.passes(READS)]
+    assert float(row["GPU hours in all, at least"]) == pytest.approx(sum(scripts), rel=0.1)
+
+
+def test_the_readme_holds_the_table_of_every_pair_and_its_command():
+    text = cost_by_pair.README.read_text()
+    for pair in PAIRS:
+        if pair != "bundled":
+            assert f"| {pair} |" in text
+            assert f"\nreproduce {pair}\n" in text
+
+
+def test_only_what_is_between_the_marks_is_rewritten(tmp_path):
+    file = tmp_path / "README.md"
+    file.write_text("before\n<!-- x: written by a script -->\nold\n<!-- end of x -->\nafter\n")
+    for _ in range(2):
+        kept.rewrite(file, "x", "new\n")
+    assert file.read_text() == "before\n<!-- x: written by a script -->\n\nnew\n\n<!-- end of x -->\nafter\n"
+
+
+def test_disagreement_costs_two_decodes_and_four_readings():
+    shape = cost_by_pair.SIZES["Qwen/Qwen2.5-7B"].shape("7B")
+    tokens, read = 500 * 600, 15.24e9 / 3.1e14  # 2 operations a parameter of 2 bytes
+    decoded = max((15.24e9 / shape.rows + 500 * 2 * 28 * 4 * 128 * 2) / 2e12, read)
+    hours = tokens * (2 * decoded + 4 * read) / 3600
+    assert float(cost_by_pair.row("simplerl-7b", READS)["disagreement"]) == pytest.approx(hours, rel=0.05)

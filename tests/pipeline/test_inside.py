@@ -1,0 +1,152 @@
+"""`rlprobe lens`, `rlprobe patch` and `rlprobe steer` on a run of the tiny pair."""
+
+import json
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import save_pair
+
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.points import PointChoice
+from rlprobe.errors import BadInput, OtherRun, UnsupportedArchitecture
+from rlprobe.pairs.loading import PairChoice
+from rlprobe.pipeline.disagree import DisagreeSettings, disagree
+from rlprobe.pipeline.inside import InsideSettings, open_run
+from rlprobe.pipeline.lens import lens
+from rlprobe.pipeline.patch import PatchChoice, PatchSettings, patch
+from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.steer import SteerChoice, SteerSettings, steer
+
+FAST = Reading(resamples=100, tau=0.1)
+QUIET = Reporter(quiet=True)
+
+
+@pytest.fixture(scope="module")
+def run(tiny_folders, tmp_path_factory) -> Path:
+    """Eight problems, answered by the tiny pair; no test changes what it holds."""
+    folder = tmp_path_factory.mktemp("inside")
+    rows = [{"id": f"q{i}", "question": f"Ann has {i} eggs and buys 2. How many?", "answer": str(i)} for i in range(8)]
+    (folder / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    base, rl = map(str, tiny_folders)
+    settings = DisagreeSettings(
+        pair=PairChoice(base=base, rl=rl, device="cpu"),
+        problems=ProblemChoice(dataset=str(folder / "problems.jsonl"), style="question_answer"),
+        compute=ComputeChoice(max_new_tokens=30, batch_size=8, block=8),
+        output=OutputChoice(folder / "run"),
+        reading=FAST,
+    )
+    disagree(settings, Reporter(quiet=True))
+    return folder / "run"
+
+
+def cell_of(summary, **key):
+    return next(c for c in summary["cells"] if all(c[name] == value for name, value in key.items()))
+
+
+@contextmanager
+def judging(_settings):
+    """A judge who likes even lengths: verdicts are not what is tested here."""
+    yield lambda pairs: [len(text) % 2 == 0 for text, _ in pairs]
+
+
+def test_lens_and_patch_agree_on_what_the_last_residual_alone_does(run):
+    """Two ways to the same numbers: reading RL's last residual by the base's head, and patching it into the base."""
+    choice = PointChoice(points=6)
+    read = lens(InsideSettings(run=run, choice=choice, reading=FAST), QUIET).summary
+    crossed = {(e["trunk"], e["readout"]): e for e in read["crossed"]}
+    assert crossed["base", "base"]["base_choice"]["value"] == 1
+    assert crossed["rl", "rl"]["rl_choice"]["value"] == 1
+    for host, donor in (("base", "rl"), ("rl", "base")):
+        patches = PatchChoice(host=host, before=(1, 300))
+        found = patch(PatchSettings(run=run, choice=choice, reading=FAST, patches=patches), QUIET).summary
+        last = cell_of(found, source="same", site="residual", layer=1, where="0")
+        assert last["flips"]["value"] == crossed[donor, host][f"{donor}_choice"]["value"]
+        gaps = [crossed[pair]["gap"]["value"] for pair in ((host, host), (donor, host), (donor, donor))]
+        if found["small_gaps"] == 0:
+            assert last["share"]["value"] == pytest.approx((gaps[1] - gaps[0]) / (gaps[2] - gaps[0]), abs=1e-3)
+        assert {c["where"] for c in found["cells"]} == {"0", "-1", "earlier", "prompt"}  # 300 before: no such place
+    for name in ("figures/lens.png", "figures/patching.pdf", "figures/heads.csv", "tables/patching_backward.md"):
+        assert (run / name).exists()
+
+
+def test_lens_twice_says_the_same_and_leaves_what_the_run_holds_alone(rlprobe, run):
+    before = {f: f.read_bytes() for f in run.rglob("*.parquet")}
+    first, second = (rlprobe("lens", run, "--points", 5, "--json") for _ in range(2))
+    assert first[0] == 0, first[2]
+    assert json.loads(first[1]) == json.loads(second[1])
+    assert before == {f: f.read_bytes() for f in run.rglob("*.parquet")}
+
+
+def test_patch_from_the_command_line_takes_some_layers_and_no_heads(rlprobe, run):
+    arguments = ("--points", 2, "--layers", "1", "--before", "", "--no-heads", "--no-whole", "--json")
+    code, out, err = rlprobe("patch", run, *arguments)
+    assert code == 0, err
+    cells = json.loads(out)["cells"]
+    assert {(c["layer"], c["head"], c["where"]) for c in cells} == {(1, -1, "0")}
+    assert len(cells) == 9  # three sites from three sources
+
+
+def test_steering_is_compared_with_random_directions_on_the_other_half(run):
+    choice = SteerChoice(coefficients=(0.0, 3.0), directions=2)
+    summary = steer(SteerSettings(run=run, reading=FAST, steering=choice), QUIET, judging).summary
+    assert summary["tested"] == 4
+    arms = [(arm["where"], arm["coefficient"], arm["direction"], arm["directions"]) for arm in summary["arms"]]
+    assert arms[:2] == [("own", 0, "base", 1), ("own", 0, "rl", 1)]
+    assert arms[2:6] == [("everywhere", c, d, n) for c in (0, 3) for d, n in (("difference", 1), ("random", 2))]
+    nothing = [arm for arm in summary["arms"] if arm["coefficient"] == 0 and arm["direction"] != "rl"]
+    assert {arm["differs"] for arm in nothing} == {0.0}  # a vector of nothing leaves every text as it is
+    something = [arm for arm in summary["arms"] if arm["coefficient"] == 3 and arm["where"] == "everywhere"]
+    assert all(arm["differs"] > 0 for arm in something)
+    assert (run / "tables" / "steering.md").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("patch", "--layers", "0,7"), "has no layer 7"),
+        (("patch", "--layers", "a"), "not a list of whole numbers"),
+        (("patch", "--layers", ""), "no layers are named"),
+        (("patch", "--before", "0"), "count from 1"),
+        (("steer", "--layer", 9), "has no layer 9"),
+        (("lens", "--kind", "shifted", "--class-k", 300), "no shifted position"),
+        (("lens", "--pair", "bundled"), "about another pair"),
+        (("lens", "--pair", "bundled", "--base", "x"), "not both"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_exit_code_2(rlprobe, run, arguments, says):
+    command, *options = arguments
+    code, _, err = rlprobe(command, run, *options)
+    assert code == 2
+    assert says in err.replace("\n", " ")
+
+
+def test_a_folder_that_is_no_run_and_a_run_without_tokens_are_refused(run, tmp_path):
+    with pytest.raises(BadInput, match="no run directory"):
+        open_run(tmp_path / "none", PairChoice())
+    shutil.copytree(run, tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "tokens" / "rl")
+    with pytest.raises(BadInput, match="no token table of the text of rl"):
+        lens(InsideSettings(run=tmp_path / "run", choice=PointChoice(trajectory="rl")), QUIET)
+
+
+def test_another_pair_is_refused_by_name_and_the_same_pair_elsewhere_is_not(rlprobe, run, tmp_path):
+    other = save_pair(tmp_path / "other", seed=1)
+    with pytest.raises(OtherRun, match="another pair: its base"):
+        open_run(run, PairChoice(base=str(other[0]), rl=str(other[1]), device="cpu"))
+    moved = save_pair(tmp_path / "moved")
+    assert open_run(run, PairChoice(base=str(moved[0]), rl=str(moved[1]), device="cpu")).run.path == run
+
+
+def test_an_adapter_is_refused_before_anything_is_loaded(rlprobe, run, tmp_path):
+    from peft import LoraConfig, get_peft_model
+    from transformers import AutoModelForCausalLM
+
+    network = AutoModelForCausalLM.from_pretrained(rlprobe.base)
+    get_peft_model(network, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(tmp_path / "adapter")
+    with pytest.raises(UnsupportedArchitecture, match="not merged"):
+        open_run(run, PairChoice(base=str(rlprobe.base), rl=f"base+{tmp_path / 'adapter'}", device="cpu"))
+    code, _, err = rlprobe("lens", run, "--base", rlprobe.base, "--rl", f"base+{tmp_path / 'adapter'}")
+    assert (code, "not merged" in err) == (5, True)

@@ -1,0 +1,208 @@
+"""`rlprobe signals`: calibration, held-out problems, resuming, presets, bad input."""
+
+import json
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from making import contents
+
+from rlprobe import runs
+from rlprobe.analysis.classes import Reading
+from rlprobe.decoding import arms
+from rlprobe.pairs.loading import PairChoice
+from rlprobe.pipeline.grade import grade
+from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
+from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.signal_arms import PRESETS, SignalChoice
+from rlprobe.pipeline.signals import SignalSettings, signals
+from rlprobe.problems.grading import GraderSettings
+
+QUIET = Reporter(quiet=True)
+CHOICE = SignalChoice(("delta", "entropy", "random"), (0.3, 0.9), draws=2, most_decodes=4)
+
+
+@pytest.fixture(scope="module")
+def settings(tiny_folders, tmp_path_factory):
+    """The tiny pair and twelve problems, in a folder that the tests of this file share."""
+    folder = tmp_path_factory.mktemp("signals")
+    rows = [{"id": f"q{i}", "question": f"Ann has {i} eggs. How many?", "answer": str(i)} for i in range(12)]
+    (folder / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    base, rl = map(str, tiny_folders)
+    return SignalSettings(
+        pair=PairChoice(base=base, rl=rl, device="cpu"),
+        problems=ProblemChoice(str(folder / "problems.jsonl"), style="question_answer"),
+        compute=ComputeChoice(max_new_tokens=14, block=8),
+        output=OutputChoice(folder / "run"),
+        reading=Reading(resamples=100),
+        choice=CHOICE,
+    )
+
+
+@pytest.fixture(scope="module")
+def done(settings):
+    """The comparison, made once."""
+    return signals(settings, QUIET)
+
+
+def elsewhere(settings, tmp_path, **changes):
+    """The same settings for a run of its own."""
+    return replace(settings, output=OutputChoice(tmp_path / "run"), choice=SignalChoice(**changes))
+
+
+def edited_rate(run, names):
+    """Counted from the shards."""
+    rows = [row for row in run.table("rollouts").to_pylist() if row["arm"] in names]
+    ids, host = (np.concatenate([row[name] for row in rows]) for name in ("response_ids", "host_ids"))
+    return (ids != host).mean()
+
+
+def test_thresholds_hit_the_rates_that_were_asked_for_or_are_absent_with_a_reason(done):
+    calibration = runs.read(done.run.path / "signals" / "calibration")
+    oracle = edited_rate(calibration, ["disagree x donor_argmax x base"])
+    told = done.summary["calibration"]
+    assert told["oracle"]["rate"] == pytest.approx(oracle)
+    assert [(f["signal"], f["target"]) for f in told["targets"]] == [(s, t) for s in CHOICE.signals for t in (0.3, 0.9)]
+    for found in told["targets"]:
+        if found["threshold"] is None:
+            assert found["reason"]
+            assert abs(found["nearest"] - found["wanted"]) > 0.1 * found["wanted"]
+        else:
+            arm = CHOICE.arm(found["signal"], found["threshold"]).spec
+            assert edited_rate(calibration, [arm]) == pytest.approx(found["reached"])
+            assert abs(found["reached"] - found["target"] * oracle) <= 0.1 * found["target"] * oracle
+    reached = {(found["signal"], found["target"]) for found in told["targets"] if found["threshold"] is not None}
+    assert reached
+    assert {(point["signal"], point["target"]) for point in done.summary["points"]} == reached
+
+
+def test_what_is_compared_was_measured_on_other_problems(done):
+    split, evaluation = done.summary["split"], runs.read(done.run.path / "signals" / "evaluation")
+    assert not set(split["calibration"]) & set(split["evaluation"])
+    assert len(split["calibration"]) + len(split["evaluation"]) == 12
+    assert {row["problem_id"] for row in evaluation.table("rollouts").to_pylist()} == set(split["evaluation"])
+    for point in done.summary["points"]:
+        told = done.summary["arms"][point["title"]]
+        assert told["problems"] == len(split["evaluation"])
+        assert told["edited"]["value"] == pytest.approx(edited_rate(evaluation, [a["name"] for a in point["arms"]]))
+    assert done.summary["arms"]["oracle"]["identity"] == "rl"
+    assert done.run.arms("rollouts") == []  # a half never passes for an arm of the whole run
+
+
+def test_a_second_command_decodes_nothing_and_writes_the_same(done, settings, monkeypatch):
+    before = contents(done.run.path, "signals.json")
+    monkeypatch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))
+    again = signals(settings, QUIET)
+    assert contents(again.run.path, "signals.json") == before
+
+
+def test_a_run_is_graded_and_read_again_without_models(done, tmp_path, monkeypatch):
+    shutil.copytree(done.run.path, tmp_path / "copy")
+    monkeypatch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))
+    (written,) = grade(tmp_path / "copy", GraderSettings(answer="first"), Reading(answer="first"), QUIET)
+    assert written.summary["reading"]["answer"] == "first"
+    assert written.summary["points"] == done.summary["points"]
+    assert (tmp_path / "copy" / "tables" / "equal-edits.md").stat().st_size > 0
+
+
+def test_sampled_arms_have_draws_and_their_oracle_is_rls_own_sample(settings, tmp_path):
+    sampling = arms.Sampling(1.0)
+    asked = elsewhere(settings, tmp_path, signals=("delta", "kl"), targets=(0.5,), sampling=sampling, draws=2)
+    summary = signals(asked, QUIET).summary
+    assert summary["sampling"] == {"temperature": 1.0, "top_p": 1.0}
+    assert summary["arms"]["oracle"]["identity"] == "rl"
+    for title in ("base", "rl", "oracle", *(point["title"] for point in summary["points"])):
+        assert summary["arms"][title]["responses"] == 2 * len(summary["split"]["evaluation"])
+    assert (asked.output.out / "figures" / "equal-edits-sampled.png").stat().st_size > 0
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_a_preset_runs_its_own_protocol_on_every_problem(settings, tmp_path, preset):
+    asked = replace(elsewhere(settings, tmp_path, preset=preset, draws=2), problems=replace(settings.problems, limit=2))
+    written = signals(asked, QUIET)
+    assert written.summary["calibration"] is written.summary["split"] is None
+    assert len(written.summary["points"]) == len(PRESETS[preset].arms)
+    rollouts = written.run.table("rollouts").to_pylist()
+    for point, (signal, threshold, host) in zip(written.summary["points"], PRESETS[preset].arms, strict=True):
+        assert (point["signal"], point["threshold"], point["arms"][0]["host"]) == (signal, threshold, host)
+        assert len([row for row in rollouts if row["arm"] == point["arms"][0]["name"]]) == 4
+    assert (written.run.path / "tables" / f"preset-{preset}.md").stat().st_size > 0
+
+
+def test_dirs_gate_sees_the_drawn_token_and_redraws_it_with_fresh_noise():
+    choice = SignalChoice(preset="dir")
+    for threshold, point in zip((-0.3, -0.35, -0.4), choice.points(), strict=True):
+        arm = choice.arm(point.signal, point.threshold)
+        assert arm.gate.spec == f"delta_below({threshold:g})"
+        assert (arm.donor_stream, arm.writer.spec, arm.host) == ("redraw", "donor_draw", "base")
+        assert arm.sampling == arms.Sampling(temperature=1.0, top_p=0.7)
+
+
+def test_a_target_that_cannot_be_reached_is_absent_and_the_command_still_ends_well(settings, tmp_path):
+    asked = elsewhere(settings, tmp_path, signals=("margin",), targets=(0.0001,), most_decodes=2)  # below one edit
+    summary = signals(asked, QUIET).summary
+    (found,) = summary["calibration"]["targets"]
+    assert (found["threshold"], found["reached"]) == (None, None)
+    assert found["reason"]
+    assert summary["points"] == []
+    assert found["reason"] in (asked.output.out / "tables" / "signal-calibration.md").read_text()
+
+
+# ---- the command line ------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def command(rlprobe):
+    """`rlprobe signals` on the tiny pair."""
+
+    def run(*arguments, rl=None):
+        return rlprobe(
+            *("signals", "--base", rlprobe.base, "--rl", rl or rlprobe.rl, "--style", "question_answer"),
+            *("--max-new-tokens", 8, "--dataset", rlprobe.problems(8), "--out", rlprobe.tmp_path / "run", *arguments),
+        )
+
+    run.path, run.base = rlprobe.tmp_path / "run", rlprobe.base
+    return run
+
+
+def test_the_command_says_what_it_found(command):
+    code, out, err = command("--signal", "kl", "--signal", "delta", "--target", 50, "--most-decodes", 2)
+    assert code == 0, err
+    assert "Which signal finds the tokens" in out
+    assert json.loads((command.path / "signals.json").read_text())["signals"] == ["kl", "delta"]
+
+
+def test_the_plan_says_what_would_be_done_and_does_nothing(command):
+    code, out, _ = command("--dry-run")
+    assert code == 0
+    assert "for calibration" in out
+    assert "delta, at 10, 25, 50, 75, 90 % of what the oracle edits" in out
+    assert "js_above(0.1) x donor_draw x rl" in command("--dry-run", "--preset", "sbc")[1]
+    assert not command.path.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--signal", "luck"), "no signal is called 'luck'; known: delta"),
+        (("--target", 0), "above 0"),
+        (("--target", 150), "at most 100 %"),
+        (("--shard", "1/2"), "without --shard"),
+        (("--preset", "dir", "--signal", "kl"), "leave those options out"),
+        (("--sample", "--top-p", 0), "top-p 0.0 is not in (0, 1]"),
+        (("--limit", 1), "half of 1 problems is empty"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_in_one_line_before_anything_is_written(command, arguments, said):
+    code, _, err = command(*arguments)
+    assert code == 2
+    assert said in err
+    assert len(err.strip().splitlines()) == 1
+    assert not command.path.exists()
+
+
+def test_a_pair_that_never_disagrees_has_nothing_to_compare(command):
+    code, _, err = command(rl=command.base)
+    assert code == 2
+    assert "never disagree" in err

@@ -1,0 +1,137 @@
+"""What `rlprobe signals` shows: tables, figure and text from synthetic points, whole and with points missing."""
+
+from io import StringIO
+
+import numpy as np
+import pandas as pd
+import pytest
+from rich.console import Console
+from synthetic_arms import arm_tables, named_arms
+
+from rlprobe.analysis.calibration import Calibrated, Tried
+from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare
+from rlprobe.reporting.drawing import encode, render
+from rlprobe.reporting.formats import FORMATS
+from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES
+from rlprobe.reporting.signals.tables import PRESET_TABLES, TABLES
+from rlprobe.reporting.signals.text import show
+
+READING = Reading(resamples=100)
+
+
+def made(signals=("delta", "entropy", "random"), preset=None, sampling=None):
+    """A summary with some of the points: entropy has no 10 %."""
+    dose, entropy = ({arm.dose: arm for arm in named_arms((mode,))} for mode in ("dose", "entropy"))
+    points = [Point("delta", -1.0, 0.1, (dose[0.1],)), Point("delta", -0.5, 0.5, (dose[0.5],))]
+    points += [Point("entropy", 1.2, 0.5, (entropy[1.2],)), Point("random", 0.1, 0.1, tuple(named_arms(("random",))))]
+    points = [point for point in points if point.signal in signals]
+    oracles = named_arms(("oracle",))
+    tables = arm_tables([*oracles, *(arm for point in points for arm in point.arms)], problems=30)
+    tried = Tried(4, 1.2, 0.012)
+    found = {0.1: Calibrated(0.002, None, tried, 3, "the strictest threshold edits more")}
+    found |= {0.5: Calibrated(0.012, 1.2, tried, 1)}
+    search = Search("entropy", found, [tried], {1.2: Edited(1000, 50, 12)})
+    return {
+        **compare(Evaluated(*tables, oracles, points), READING),
+        "calibration": None if preset else calibration([search], Edited(1000, 24, 24)),
+        "split": None if preset else {"rule": "", "calibration": ["a", "b"], "evaluation": ["c"]},
+        "preset": preset,
+        "sampling": sampling,
+        "draws": 2 if sampling else 1,
+        "signals": list(signals),
+    }
+
+
+def shown(summary):
+    """The report at 80 columns."""
+    console = Console(width=80, file=StringIO())
+    console.print(show(summary))
+    return console.file.getvalue()
+
+
+CASES = {
+    "everything": {},
+    "one signal": {"signals": ("delta",)},
+    "no point at all": {"signals": ()},
+    "sampled": {"sampling": {"temperature": 1.0, "top_p": 0.7}},
+    "preset": {"preset": "dir", "sampling": {"temperature": 1.0, "top_p": 0.7}},
+}
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_everything_can_be_written_and_shown(case):
+    summary = made(**case)
+    tables, figures = (PRESET_TABLES, PRESET_FIGURES) if summary["preset"] else (TABLES, FIGURES)
+    for table in tables.values():
+        for write in FORMATS.values():
+            assert "nan" not in write(table(summary)).lower()
+    for drawing in figures.values():
+        figure, data = render(drawing, summary)
+        assert encode(figure, "png") == encode(render(drawing, summary)[0], "png")
+        assert {"base", "rl", "oracle"} <= set(data["arm"])
+    assert all(len(line) <= 80 for line in shown(summary).splitlines())
+
+
+def test_the_results_stand_between_the_ends_with_what_was_really_edited():
+    summary = made()
+    table = TABLES["equal-edits"](summary)
+    assert table["signal"].tolist() == ["base", "oracle", "delta", "delta", "entropy", "random", "RL"]
+    assert table["target"].tolist() == [None, None, "10 %", "50 %", "50 %", "10 %", None]
+    row = table[table["signal"] == "entropy"].iloc[0]
+    arm = summary["arms"]["entropy(1.2)"]
+    assert row["edited"].value == arm["edited"]["value"]
+    assert row["accuracy"].value == arm["answers"]["last"]["accuracy"]["value"]
+
+
+def test_a_difference_stands_beside_the_edits_of_both():
+    summary = made()
+    table = TABLES["signal-differences"](summary)
+    assert table[["other", "target"]].to_numpy().tolist() == [
+        ["entropy", "50 %"],
+        ["random", "10 %"],
+        ["entropy", "mean of all"],
+        ["random", "mean of all"],
+    ]
+    first = table.iloc[0]
+    assert first["edited by first"].value == summary["arms"]["dose(0.5)"]["edited"]["value"]
+    assert first["edited by other"].value == summary["arms"]["entropy(1.2)"]["edited"]["value"]
+    assert first["p corrected"].value >= first["p"].value
+
+
+def test_an_absent_target_has_no_numbers_but_a_reason_and_the_nearest_rate():
+    absent, reached = TABLES["signal-calibration"](made()).to_dict("records")
+    assert absent["threshold"] is None
+    assert (str(absent["edited there"]), str(absent["gated there"])) == ("–", "–")
+    assert absent["absent because"] == "the strictest threshold edits more"
+    assert absent["nearest"].value == 0.012
+    assert (reached["threshold"], reached["edited there"].value, reached["absent because"]) == ("1.2", 0.012, None)
+
+
+def test_the_terminal_names_what_is_absent():
+    said = shown(made())
+    assert "Absent: entropy at 10 %: the strictest threshold edits more." in said
+    assert "delta - entropy" in said
+
+
+def test_the_figure_has_a_line_a_signal_through_what_was_really_edited_with_intervals_both_ways():
+    summary = made()
+    figure, data = render(FIGURES["equal-edits"], summary)
+    drawn = {c.get_label(): c for c in figure.axes[0].containers}
+    assert list(drawn) == ["Δ log p", "entropy", "random"]
+    points = data[data["signal"] == "delta"].sort_values("edited_value")
+    line, _, bars = drawn["Δ log p"].lines
+    np.testing.assert_allclose(line.get_xdata().astype(float), points["edited_value"])
+    np.testing.assert_allclose(line.get_ydata().astype(float), points["accuracy_value"])
+    assert len(bars) == 2
+    ends = np.array(list(bars[0].get_segments()))  # (points, 2 ends, xy)
+    np.testing.assert_allclose(ends[:, :, 0], points[["edited_low", "edited_high"]])
+
+
+def test_the_figure_can_be_drawn_again_from_its_csv(tmp_path):
+    figure, data = render(FIGURES["equal-edits"], made())
+    data.to_csv(tmp_path / "data.csv", index=False)
+    again, _ = render(FIGURES["equal-edits"], made())
+    FIGURES["equal-edits"].draw(pd.read_csv(tmp_path / "data.csv"), [again.subplots()])
+    for ours, theirs in zip(figure.axes[0].lines, again.axes[-1].lines, strict=True):
+        np.testing.assert_allclose(np.array(ours.get_ydata(), float), np.array(theirs.get_ydata(), float))
