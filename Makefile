@@ -30,6 +30,7 @@ figures: .venv/run
 	$(BIN)/python -m experiments.extrapolation
 	$(BIN)/python -m experiments.backward
 	$(BIN)/python -m experiments.interventions
+	$(BIN)/python -m experiments.flips
 	$(BIN)/python -m experiments.signals
 	$(BIN)/python -m experiments.sampling
 	$(BIN)/python -m experiments.footprint

@@ -23,11 +23,12 @@ def run_of(pair: str, dataset: str) -> OutputChoice:
 
 
 def keep(run: Run, figures: tuple[str, ...], tables: tuple[str, ...]) -> None:
-    """Copy figures (with the CSV they were drawn from) and tables by name."""
+    """Copy figures (with the CSV they were drawn from) and tables by name; a table's CSV gives way to a figure's."""
     FIGURES.mkdir(exist_ok=True)
     patterns = [*(f"figures/{name}.*" for name in figures), *(f"tables/{name}.*" for name in tables)]
     for file in (file for pattern in patterns for file in run.path.glob(pattern)):
-        shutil.copy(file, FIGURES / file.name)
+        gives_way = file.suffix == ".csv" and file.parent.name == "tables" and file.stem in figures
+        shutil.copy(file, FIGURES / (f"{file.stem}_table.csv" if gives_way else file.name))
 
 
 def rewrite(file: Path, name: str, part: str) -> None:
