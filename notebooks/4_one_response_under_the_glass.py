@@ -1,7 +1,7 @@
 # %% [markdown]
 # # One response under the glass
 #
-# A response with every token marked: reranked tokens have a broken line below them, shifted ones a double line, and
+# A response with every token marked: reranked tokens have a line below them, shifted ones a box with a double line, and
 # colour says the same again. Point at a token for what both models thought there. The page that
 # `rlprobe report` writes shows every response of a run in this way, with its interventions beside it.
 

@@ -29,6 +29,15 @@ def test_the_commands_of_the_readme_run_in_their_order(tmp_path):
         assert done.returncode == 0, f"{command}\n{done.stderr[-2000:]}"
 
 
+@pytest.mark.slow
+def test_the_python_of_the_readme_runs(tmp_path):
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    assert blocks
+    for block in blocks:
+        done = subprocess.run([sys.executable, "-c", block], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{block}\n{done.stderr[-2000:]}"
+
+
 def test_every_make_target_that_the_readme_names_exists():
     targets = set(re.findall(r"^([a-z]+):", (README.parent / "Makefile").read_text(), flags=re.MULTILINE))
     named = set(re.findall(r"^make ([a-z]+)", README.read_text(), flags=re.MULTILINE))

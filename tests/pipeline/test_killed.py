@@ -1,8 +1,9 @@
-"""kill -9 at ten random moments, resumed each time: the run ends in the bytes of one that was never killed."""
+"""kill -9 at random moments, resumed each time: the run ends in the bytes of one that was never killed."""
 
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import time
@@ -20,21 +21,37 @@ def forks(delays: list[float], *command) -> list[str]:
     return subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout.split()
 
 
-@pytest.mark.slow
-def test_a_run_killed_ten_times_ends_in_the_same_bytes(tiny_folders, tmp_path):
+@pytest.fixture
+def options(tiny_folders, tmp_path) -> tuple:
+    """Of every command here: a tiny pair, and forty problems in small shards."""
     problems = tmp_path / "problems.jsonl"
     rows = [{"id": i, "question": f"Ann has {i} eggs. She buys {i} more.", "answer": str(2 * i)} for i in range(40)]
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command = ("disagree", "--base", tiny_folders[0], "--rl", tiny_folders[1], "--style", "question_answer")
-    command += ("--dataset", problems, "--max-new-tokens", 60, "--shard-size", 2, "--batch-size", 2, "--out")
+    pair = ("--base", tiny_folders[0], "--rl", tiny_folders[1], "--style", "question_answer", "--dataset", problems)
+    return (*pair, "--max-new-tokens", 60, "--shard-size", 2, "--batch-size", 2, "--out")
 
+
+def killed_and_resumed(work: tuple, options: tuple, folder: Path, kills: int) -> None:
+    """Run `work` in folder/unbroken from beginning to end, and in folder/killed with interruptions."""
     started = time.monotonic()
-    assert forks([0], *command, tmp_path / "unbroken") == ["0"]
+    assert forks([0], *work, *options, folder / "unbroken") == ["0"]
     took = time.monotonic() - started  # imports included, so that the delays below reach from loading to figures
-
     rng = random.Random(0)
-    delays = [rng.uniform(0.05, 0.25) * took for _ in range(10)]
-    ends = forks([*delays, 0], *command, tmp_path / "killed")
-    assert ends.count("killed") >= 5, f"the run was too short to be killed in: {ends}"
+    delays = [rng.uniform(0.05, 0.25) * took for _ in range(kills)]
+    ends = forks([*delays, 0], *work, *options, folder / "killed")
+    assert ends.count("killed") >= kills / 2, f"the run was too short to be killed in: {ends}"
     assert ends[-1] == "0"
+
+
+@pytest.mark.slow
+def test_a_run_killed_ten_times_ends_in_the_same_bytes(options, tmp_path):
+    killed_and_resumed(("disagree",), options, tmp_path, kills=10)
     assert contents(tmp_path / "killed") == contents(tmp_path / "unbroken")
+
+
+@pytest.mark.slow
+def test_flips_killed_five_times_end_in_the_same_bytes(options, tmp_path):
+    assert forks([0], "disagree", *options, tmp_path / "unbroken") == ["0"]
+    shutil.copytree(tmp_path / "unbroken", tmp_path / "killed")
+    killed_and_resumed(("flips", "--all", "--most-trials", 8), options, tmp_path, kills=5)
+    assert contents(tmp_path / "killed", "flips.json") == contents(tmp_path / "unbroken", "flips.json")
