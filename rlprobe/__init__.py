@@ -1,6 +1,6 @@
 """Compare a base language model with the RL model trained from it, token by token.
 
-What the commands do, in Python (rlprobe/python.py; nothing is imported before it is asked for):
+What the commands do, in Python (rlprobe/python/; nothing is imported before it is asked for):
 
     import rlprobe as rp
 
@@ -8,34 +8,43 @@ What the commands do, in Python (rlprobe/python.py; nothing is imported before i
     found.tokens
 """
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rlprobe.python import (
-        Results,
+    from rlprobe.python.commands import (
         direction,
         disagree,
         flips,
+        footprint,
+        grade,
         intervene,
         lens,
-        pairs,
+        merge,
         patch,
-        read,
         report,
         sample,
         signals,
         steer,
         weights,
     )
+    from rlprobe.python.pair import Pair, datasets, pair, pairs
+    from rlprobe.python.results import Results, read
 
 __version__ = "0.1.0"
 __all__ = [
+    "Pair",
     "Results",
+    "datasets",
     "direction",
     "disagree",
     "flips",
+    "footprint",
+    "grade",
     "intervene",
     "lens",
+    "merge",
+    "pair",
     "pairs",
     "patch",
     "read",
@@ -46,14 +55,14 @@ __all__ = [
     "weights",
 ]
 
+_ELSEWHERE = {"Pair": "pair", "pair": "pair", "pairs": "pair", "datasets": "pair", "Results": "results", "read": "results"}
+
 
 def __getattr__(name: str) -> Any:
     """The Python door, opened when somebody first asks for something behind it."""
     if name not in __all__:
         raise AttributeError(f"module 'rlprobe' has no attribute {name!r}")
-    from rlprobe import python
-
-    return getattr(python, name)
+    return getattr(importlib.import_module(f"rlprobe.python.{_ELSEWHERE.get(name, 'commands')}"), name)
 
 
 def __dir__() -> list[str]:

@@ -8,10 +8,15 @@ gap from the host's towards the donor's:
 
 a ratio of means, not a mean of ratios; places where the denominator is below SMALLEST_GAP are left out of it and
 counted. A flip is a place where the patched host says what the donor says. Where both say the same there is no gap;
-there the share of places is given at which a patch makes the host say something else. Intervals resample problems.
-Knows no torch and no disk.
+there the share of places is given at which a patch makes the host say something else.
+
+An activation from another place moves a gap, too, by taking the host's evidence away. What counts is what a patch does
+beyond its control, place by place: its share less the control's, over the same denominator, and its flips less the
+control's. Intervals resample problems. Knows no torch and no disk.
 """
 
+from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -20,7 +25,7 @@ import pandas as pd
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.points import clusters_of, describe
-from rlprobe.analysis.statistics import Interval, Resampling, rate, ratio_of_means
+from rlprobe.analysis.statistics import Interval, Resampling, rate, rate_difference, ratio_of_means
 
 SMALLEST_GAP = 0.1  # nats between host and donor
 
@@ -28,9 +33,10 @@ SMALLEST_GAP = 0.1  # nats between host and donor
 # the decision, "-2" two tokens before it; "earlier", "prompt").
 CELL = ("source", "site", "layer", "head", "where")
 # Whose activation it is: the donor's at the same place, the donor's at another problem's place, or the host's own at
-# that other place. The last two take the host's evidence away all the same, which alone moves a gap: what is RL's doing
-# is what the first has beyond the second, and the second beyond the third.
+# that other place. Each is the control of the one before it: the first has RL's evidence here beyond the second, which
+# has RL's ways elsewhere beyond the third.
 SOURCES = ("same", "other", "other_host")
+CONTROLS = dict(pairwise(SOURCES))
 # A row for each place and patch.
 EFFECTS = ("point", *CELL, "gap_host", "gap_patched", "gap_donor", "said_host", "said_patched", "said_donor")
 
@@ -43,14 +49,19 @@ def summarise(chosen: pd.DataFrame, effects: pd.DataFrame, reading: Reading) -> 
     effects = effects.join(chosen[["problem_id", "group"]], on="point")
     effects["small"] = (effects["gap_donor"] - effects["gap_host"]).abs() < SMALLEST_GAP
     differ = effects[effects["group"] == "disagreement"]
+    by_cell = dict(iter(effects.groupby(list(CELL), sort=False)))
     summary = {
         "reading": reading,
         "points": describe(chosen, reading),
         "smallest_gap": SMALLEST_GAP,
         "small_gaps": int(differ.groupby("point")["small"].any().sum()),
         "cells": [
-            {**dict(zip(CELL, key, strict=True)), **_effect(rows, reading.resampling)}
-            for key, rows in effects.groupby(list(CELL), sort=False)
+            {
+                **dict(zip(CELL, key, strict=True)),
+                **_effect(rows, reading.resampling),
+                "minus_control": _minus_control(key, by_cell, reading.resampling),
+            }
+            for key, rows in by_cell.items()
         ],
     }
     return plain(summary)
@@ -67,11 +78,32 @@ def _effect(rows: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
     }
 
 
-def _share(rows: pd.DataFrame, resampling: Resampling) -> Interval:
+def _minus_control(key: Any, by_cell: Mapping[Any, pd.DataFrame], resampling: Resampling) -> dict[str, Any] | None:
+    """What a patch (CELL) does beyond its control, over the places that have both; None where none has."""
+    source, *place = key
+    control = by_cell.get((CONTROLS.get(source), *place))
+    if control is None:
+        return None
+    both = by_cell[key].merge(control[["point", "gap_patched", "said_patched"]], on="point", suffixes=("", "_control"))
+    clusters = clusters_of(both)
+    flips, of_control = (
+        clusters.sums((both[said] == both["said_donor"]).to_numpy(dtype=bool))
+        for said in ("said_patched", "said_patched_control")
+    )
+    return {
+        "control": CONTROLS[source],
+        "points": len(both),
+        "share": _share(both[~both["small"]], resampling, start="gap_patched_control"),
+        "flips": rate_difference(flips, of_control, clusters.sums(np.ones(len(both))), resampling),
+    }
+
+
+def _share(rows: pd.DataFrame, resampling: Resampling, start: str = "gap_host") -> Interval:
+    """How far the patched gap is beyond `start`, of the way from the host's to the donor's."""
     clusters = clusters_of(rows)
     counts = clusters.sums(np.ones(len(rows)))
     sign = np.sign(rows["gap_donor"].mean() - rows["gap_host"].mean()) if len(rows) else 1.0  # backward it is negative
-    moved = clusters.sums(sign * (rows["gap_patched"] - rows["gap_host"]).to_numpy(dtype=float))
+    moved = clusters.sums(sign * (rows["gap_patched"] - rows[start]).to_numpy(dtype=float))
     there = clusters.sums(sign * (rows["gap_donor"] - rows["gap_host"]).to_numpy(dtype=float))
     return ratio_of_means((moved, counts), (there, counts), resampling)
 

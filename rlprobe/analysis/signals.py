@@ -1,12 +1,13 @@
 """Which signal finds the tokens that matter: gates compared at equal numbers of real edits.
 
 A point is a signal whose threshold was set, on other problems, for a wanted rate of edits (or fixed by a protocol).
-Tables in, one plain dictionary out: what each point did (as `rlprobe intervene` tells it), and at each rate the
-difference between the first signal and each other, in pairs over problems. What was wanted is never taken for what
-was edited: both realised rates stand beside every difference.
+Tables in, one plain dictionary out: what each point did (as `rlprobe intervene` tells it), and in pairs over problems
+the difference between the first signal and each other at each rate, and between every two on average over rates. What
+was wanted is never taken for what was edited: both realised rates stand beside every difference.
 Source of the comparison: arXiv 2603.22117, which counts no-ops and gives no intervals. Knows no torch and no disk.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -185,17 +186,19 @@ class Verdicts:
 
 
 def differences(found: Evaluated, reading: Reading) -> tuple[list[dict], list[dict]]:
-    """At each target the first signal minus each other, and the mean of that over the targets that both reached."""
+    """At each target the first signal minus each other; for every two, the mean over the targets that both reached."""
     at = {(p.signal, p.target): p for p in found.points if p.target is not None}
     verdicts = {k: Verdicts.of(found.grades, [a.name for a in p.arms], reading.answer) for k, p in at.items()}
     signals = list(dict.fromkeys(signal for signal, _ in at))
     targets = sorted({target for _, target in at})
     each, overall = [], []
-    for first, other in ((signals[0], other) for other in signals[1:]):
+    for first, other in itertools.combinations(signals, 2):
         shared = [t for t in targets if (first, t) in at and (other, t) in at]
         pairs = [(verdicts[first, t], verdicts[other, t]) for t in shared]
         compared = {"first": first, "other": other}
-        each += [compared | {"target": t, **_compared([pair], reading)} for t, pair in zip(shared, pairs, strict=True)]
+        if first == signals[0]:
+            single = zip(shared, pairs, strict=True)
+            each += [compared | {"target": t, **_compared([pair], reading)} for t, pair in single]
         overall.append(compared | {"targets": shared, **_compared(pairs, reading)})
     return _adjusted(each), _adjusted(overall)
 

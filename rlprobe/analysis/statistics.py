@@ -121,6 +121,18 @@ def mean(totals: Sums, counts: Sums, resampling: Resampling) -> Interval:
     return _resampled(_ratio_of_sums, (totals, counts), Interval(value, None, None, tried, n, BOOTSTRAP), resampling)
 
 
+def rate_difference(events: Sums, others: Sums, among: Sums, resampling: Resampling) -> Interval:
+    """Events less other events per token (micro), paired, with an interval that resamples problems.
+
+    Where every problem's own difference is one value, the interval is that of `mean_difference`: see `rate`.
+    """
+    tried = among > 0
+    own = (events - others)[tried] / among[tried]
+    if len(own) > 1 and np.ptp(own) == 0:
+        return replace(mean_difference(own, resampling), n_tokens=int(among.sum()))
+    return mean(events - others, among, resampling)
+
+
 def ratio_of_means(above: tuple[Sums, Sums], below: tuple[Sums, Sums], resampling: Resampling) -> Interval:
     """mean(above) / mean(below), each given as (totals, counts), with an interval that resamples problems.
 

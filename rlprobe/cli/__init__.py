@@ -17,7 +17,7 @@ from rlprobe.cli.flips import flips
 from rlprobe.cli.footprint import footprint
 from rlprobe.cli.intervene import intervene
 from rlprobe.cli.lens import lens
-from rlprobe.cli.lists import datasets, pairs
+from rlprobe.cli.lists import arms, datasets, pairs
 from rlprobe.cli.patch import patch
 from rlprobe.cli.report import report
 from rlprobe.cli.sample import sample
@@ -46,6 +46,7 @@ COMMANDS = (
     view,
     pairs,
     datasets,
+    arms,
 )
 
 
@@ -82,8 +83,11 @@ def main() -> NoReturn:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Exit as error:
         sys.exit(error.exit_code)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"rlprobe: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         click.echo("\ninterrupted; the same command goes on where it stopped", err=True)

@@ -8,12 +8,16 @@ from rlprobe.cli.ending import finish, reporter
 from rlprobe.cli.options import (
     common,
     compute_options,
+    given,
     noun,
     output_options,
     pair_options,
     problem_options,
     reading_options,
+    sample_options,
+    sampling_of,
 )
+from rlprobe.errors import BadInput
 
 if TYPE_CHECKING:
     from rlprobe.pipeline.intervene import InterveneSettings
@@ -26,14 +30,12 @@ if TYPE_CHECKING:
     "--mode",
     "modes",
     multiple=True,
-    help="NAME or NAME:VALUE,...; repeatable.  [default: oracle, random, entropy]",
+    help="NAME or NAME:VALUE,... (see `rlprobe arms`); repeatable.  [default: oracle, random, entropy]",
 )
 @click.option(
     "--gate", "gates", multiple=True, help="Instead of --mode: NAME:ARG, NAME:p95 or not-NAME; repeated, all must fire."
 )
-@click.option(
-    "--writer", default="donor_argmax", show_default=True, help="With --gate: NAME:ARG, what is written there."
-)
+@click.option("--writer", help="With --gate: NAME:ARG, what is written there.  [default: the donor's token]")
 @click.option("--host", default="base", show_default=True, type=click.Choice(["base", "rl"]), help="Who decodes.")
 @click.option("--tau", "taus", multiple=True, help="Threshold of the mode, nats, or a percentile: p95; repeatable.")
 @click.option("--top-k", "top_ks", multiple=True, type=int, help="k of the mode; repeatable.")
@@ -42,10 +44,8 @@ if TYPE_CHECKING:
 @click.option(
     "--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Of greedy arms with randomness."
 )
-@click.option("--sample", is_flag=True, help="Sample both models, with common noise, instead of greedy decoding.")
+@sample_options
 @click.option("--draws", default=4, show_default=True, type=click.IntRange(min=1), help="With --sample: per problem.")
-@click.option("--temperature", default=1.0, show_default=True, type=float, help="With --sample.")
-@click.option("--top-p", default=1.0, show_default=True, type=float, help="With --sample.")
 @compute_options
 @output_options
 @reading_options
@@ -62,8 +62,10 @@ def intervene(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
 
 def _intervene_settings(asked: dict[str, Any]) -> "InterveneSettings":
-    from rlprobe.decoding.arms import Sampling
-    from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings
+    from rlprobe.pipeline.arm_choice import ArmChoice
+    from rlprobe.pipeline.intervene import InterveneSettings
 
-    sampling = Sampling(asked["temperature"], asked["top_p"]) if asked["sample"] else None
-    return InterveneSettings(**common(asked), arms=noun(ArmChoice, asked, sampling=sampling))
+    if idle := given("seeds") if asked["sample"] else given("draws"):
+        sampled = "sampled arms have --draws" if asked["sample"] else "only sampled arms have draws: give --sample"
+        raise BadInput(f"{idle[0]} has no use here; {sampled}")
+    return InterveneSettings(**common(asked), arms=noun(ArmChoice, asked, sampling=sampling_of(asked)))

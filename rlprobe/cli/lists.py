@@ -1,6 +1,7 @@
-"""The commands that say what has a name: `rlprobe pairs` and `rlprobe datasets`."""
+"""The commands that say what has a name: `rlprobe pairs`, `rlprobe datasets` and `rlprobe arms`."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Mapping, Sequence
 
 import click
 
@@ -20,6 +21,26 @@ def datasets() -> None:
 
     rows = [(name, entry.source, " or ".join(map(str, entry.rows))) for name, entry in DATASETS.items()]
     _list(("data set", "source", "problems"), rows)
+
+
+@click.command()
+def arms() -> None:
+    """List the modes of `rlprobe intervene`, and the gates and writers to put arms together from."""
+    from rlprobe.decoding.arms import GATES, WRITERS
+    from rlprobe.decoding.modes import MODES
+
+    kinds: dict[str, Mapping[str, Callable]] = {"mode": MODES, "gate": GATES, "writer": WRITERS}
+    for what, entries in kinds.items():
+        rows = [(_call(name, each), (inspect.getdoc(each) or "").partition("\n")[0]) for name, each in entries.items()]
+        _list((what, "what it does"), rows)
+        click.echo()
+
+
+def _call(name: str, entry: Callable) -> str:
+    """`NAME:ARG,ARG` as it is written on the command line; modes say themselves what their values are."""
+    parameters = inspect.signature(entry).parameters
+    own = [p for p in parameters if p not in ("options", "_")]
+    return ":".join((name, ",".join(own).upper())) if own else name
 
 
 def _list(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:

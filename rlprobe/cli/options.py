@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from rlprobe.errors import BadInput
 
@@ -117,6 +118,20 @@ reading_options = options(
     click.option("--grader-timeout", default=5, show_default=True, type=click.IntRange(min=1), help="Seconds."),
 )
 
+temperature_options = options(
+    click.option("--temperature", default=1.0, show_default=True, type=float, help="Of sampling; above 0."),
+    click.option("--top-p", default=1.0, show_default=True, type=float, help="Of sampling; above 0, at most 1."),
+    click.option(
+        "--noise-seed", default=0, show_default=True, type=int, help="Of sampling; one noise for both models."
+    ),
+)
+
+# of commands that decode greedily unless they are told to sample
+sample_options = options(
+    click.option("--sample", is_flag=True, help="Sample both models, with common noise, instead of greedy decoding."),
+    temperature_options,
+)
+
 tau_option = click.option(
     "--tau", default=1.2, show_default=True, type=click.FloatRange(min=0), help="Entropy gate, nats."
 )
@@ -141,6 +156,27 @@ def common(asked: dict[str, Any]) -> dict[str, Any]:
         "reading": reading,
         "grader": grader,
     }
+
+
+def given(*names: str) -> list[str]:
+    """Those of the options that the user has set, as they are written."""
+    context = click.get_current_context()
+    written = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    return [written[name] for name in names if context.get_parameter_source(name) not in _BY_DEFAULT]
+
+
+_BY_DEFAULT = (None, ParameterSource.DEFAULT, ParameterSource.DEFAULT_MAP)
+
+
+def sampling_of(asked: dict[str, Any]) -> Any:
+    """How both models are sampled; None, greedy, without --sample (where a command has that option)."""
+    from rlprobe.decoding.arms import Sampling
+
+    if asked.get("sample", True):
+        return Sampling(asked["temperature"], asked["top_p"], asked["noise_seed"])
+    if idle := given("temperature", "top_p", "noise_seed"):
+        raise BadInput(f"{idle[0]} is of sampling: give --sample with it")
+    return None
 
 
 def noun(kind: Any, asked: dict[str, Any], **more: Any) -> Any:

@@ -8,18 +8,14 @@ import click
 from rlprobe.cli.ending import reporter
 from rlprobe.cli.options import FILE
 
-trajectory_option = click.option(
-    "--trajectory",
-    default="both",
-    show_default=True,
-    type=click.Choice(["both", "base", "rl"]),
-    help="Whose token tables are on the page.",
-)
+TRAJECTORIES = click.Choice(["both", "base", "rl"])
 
 
 @click.command()
 @click.argument("run", type=FILE)
-@trajectory_option
+@click.option(
+    "--trajectory", default="both", show_default=True, type=TRAJECTORIES, help="Whose token tables are on the page."
+)
 def report(run: Path, trajectory: str) -> None:
     """Write RUN/report.html: its tables, figures and every token, in one page that opens from disk."""
     from rlprobe.pipeline.report import ReportSettings, report

@@ -5,7 +5,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rlprobe.cli.ending import finish, reporter
-from rlprobe.cli.options import common, compute_options, output_options, pair_options, problem_options, reading_options
+from rlprobe.cli.options import (
+    common,
+    compute_options,
+    output_options,
+    pair_options,
+    problem_options,
+    reading_options,
+    sampling_of,
+    temperature_options,
+)
 
 if TYPE_CHECKING:
     from rlprobe.pipeline.sample import SampleSettings
@@ -15,8 +24,7 @@ if TYPE_CHECKING:
 @pair_options
 @problem_options
 @click.option("--n", "draws", default=16, show_default=True, type=click.IntRange(min=1), help="Draws of each problem.")
-@click.option("--temperature", default=1.0, show_default=True, type=float, help="Above 0.")
-@click.option("--top-p", default=1.0, show_default=True, type=float, help="Above 0, at most 1.")
+@temperature_options
 @click.option(
     "--member", default="both", show_default=True, type=click.Choice(["both", "base", "rl"]), help="Which model."
 )
@@ -36,8 +44,7 @@ def sample(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
 
 def _sample_settings(asked: dict[str, Any]) -> "SampleSettings":
-    from rlprobe.decoding.arms import Sampling
     from rlprobe.pipeline.sample import SampleChoice, SampleSettings
 
-    sampling = Sampling(asked["temperature"], asked["top_p"])
-    return SampleSettings(**common(asked), choice=SampleChoice(sampling, asked["draws"], asked["member"]))
+    choice = SampleChoice(sampling_of(asked), asked["draws"], asked["member"])
+    return SampleSettings(**common(asked), choice=choice)

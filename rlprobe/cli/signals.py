@@ -8,11 +8,14 @@ from rlprobe.cli.ending import finish, reporter
 from rlprobe.cli.options import (
     common,
     compute_options,
+    given,
     noun,
     output_options,
     pair_options,
     problem_options,
     reading_options,
+    sample_options,
+    sampling_of,
 )
 from rlprobe.errors import BadInput
 
@@ -28,9 +31,7 @@ if TYPE_CHECKING:
     "--target", "targets", multiple=True, type=float, help="% of the oracle's edits.  [default: 10 25 50 75 90]"
 )
 @click.option("--host", default="base", show_default=True, type=click.Choice(["base", "rl"]), help="Who decodes.")
-@click.option("--sample", is_flag=True, help="Sample both models instead of greedy decoding.")
-@click.option("--temperature", default=1.0, show_default=True, type=float, help="With --sample.")
-@click.option("--top-p", default=1.0, show_default=True, type=float, help="With --sample.")
+@sample_options
 @click.option(
     "--draws",
     default=4,
@@ -58,16 +59,14 @@ def signals(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
 
 def _signal_settings(asked: dict[str, Any]) -> "SignalSettings":
-    from rlprobe.decoding.arms import Sampling
     from rlprobe.pipeline.signal_arms import SignalChoice
     from rlprobe.pipeline.signals import SignalSettings
 
-    if asked["preset"] and (asked["signals"] or asked["targets"] or asked["sample"]):
-        raise BadInput(
-            f"--preset {asked['preset']} has its own signal, thresholds and sampling; leave those options out"
-        )
-    sampling = Sampling(asked["temperature"], asked["top_p"]) if asked["sample"] else None
-    given = {"targets": tuple(target / 100 for target in asked["targets"]), "signals": asked["signals"]}
-    own = {name: value for name, value in given.items() if value}  # the others have their defaults
-    rest = {name: value for name, value in asked.items() if name not in given}
-    return SignalSettings(**common(asked), choice=noun(SignalChoice, rest, sampling=sampling, **own))
+    own = given("signals", "targets", "host", "sample", "temperature", "top_p", "noise_seed", "most_decodes")
+    if asked["preset"] and own:
+        raise BadInput(f"--preset {asked['preset']} has its own signal, thresholds and sampling; leave {own[0]} out")
+    targets = {"targets": tuple(target / 100 for target in asked["targets"])} if asked["targets"] else {}
+    signals = {"signals": asked["signals"]} if asked["signals"] else {}
+    rest = {name: value for name, value in asked.items() if name not in ("targets", "signals")}
+    choice = noun(SignalChoice, rest, sampling=sampling_of(asked), **targets, **signals)
+    return SignalSettings(**common(asked), choice=choice)

@@ -6,24 +6,26 @@ import click
 
 from rlprobe.cli.ending import reporter
 from rlprobe.cli.options import FILE
-from rlprobe.cli.report import trajectory_option, written
+from rlprobe.cli.report import TRAJECTORIES, written
 
 
 @click.command()
 @click.argument("run", type=FILE)
-@trajectory_option
+@click.option(
+    "--trajectory", type=TRAJECTORIES, help="Whose token tables are on the page.  [default: the page's own, else both]"
+)
 @click.option("--serve", is_flag=True, help="Serve it on 127.0.0.1 instead, until Ctrl-C; nothing is opened.")
 @click.option(
     "--port", default=0, show_default="any free one", type=click.IntRange(0, 65535), help="With --serve: where."
 )
-def view(run: Path, trajectory: str, serve: bool, port: int) -> None:
-    """Open RUN's page in the browser; it is written first where it is missing or older than the run."""
+def view(run: Path, trajectory: str | None, serve: bool, port: int) -> None:
+    """Open RUN's page in the browser; it is written first where it is missing, older than the run, or of another trajectory."""
     from rlprobe.pipeline import serving
     from rlprobe.pipeline.report import ReportSettings, page_of, report
 
-    page = page_of(run)
+    page = page_of(run, trajectory)
     if page is None:
-        page, *beside = report(run, ReportSettings(trajectory), reporter(as_json=False))
+        page, *beside = report(run, ReportSettings(trajectory or "both"), reporter(as_json=False))
         click.echo(written(run, [page, *beside]), err=True)
     if serve:
         with serving.server(page, port) as server:

@@ -29,10 +29,14 @@ from rlprobe.records import MEMBERS
 
 @dataclass(frozen=True)
 class Sampling:
-    """How both models are drawn from: softmax(logits / temperature), cut to the smallest set of probability top_p."""
+    """How both models are drawn from: softmax(logits / temperature), cut to the smallest set of probability top_p.
+
+    `noise_seed` is that of the noise, which both models share.
+    """
 
     temperature: float = 1.0
     top_p: float = 1.0
+    noise_seed: int = 0
 
     def __post_init__(self) -> None:
         if not 0 < self.temperature < math.inf:

@@ -6,6 +6,7 @@ evaluated as code.
 """
 
 import inspect
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -63,20 +64,30 @@ def named_arms(mode: str, options: Options, host: str, seeds: int, sampling: Sam
     """The arms of a mode: one a swept value; greedy ones with randomness one a seed, sampled ones vary by draw."""
     if mode not in MODES:
         raise BadInput(f"no mode is called {mode!r}; known: {', '.join(MODES)}")
+    if options.values and mode in WITHOUT_VALUES:
+        raise BadInput(f"mode {mode} takes no values")
     drafts = MODES[mode](replace(options, host=host))
-    if sampling:  # the donor speaks as it does when it is sampled itself
-        drafts = [replace(d, writer=arms.donor_draw()) if d.writer.spec == "donor_argmax" else d for d in drafts]
+    drafts = [replace(d, writer=donors(sampling)) if d.writer.spec == "donor_argmax" else d for d in drafts]
     return [named for draft in drafts for named in _seeded(mode, draft, options, host, seeds, sampling)]
 
 
+def donors(sampling: Sampling | None) -> Writer:
+    """The donor's token: what it says when it is sampled itself, or its best one."""
+    return arms.donor_draw() if sampling else arms.donor_argmax()
+
+
 def composed_arm(
-    gates: Sequence[str], writer: str, options: Options, host: str, seeds: int, sampling: Sampling | None
+    gates: Sequence[str], writer: str | None, options: Options, host: str, seeds: int, sampling: Sampling | None
 ) -> list[Named]:
-    """The arm of `--gate NAME:ARG` (all of them at once; `not-NAME` is the opposite) and `--writer NAME:ARG`."""
+    """The arm of `--gate NAME:ARG` (all of them at once; `not-NAME` is the opposite) and `--writer NAME:ARG`.
+
+    Without a writer it is the donor's token.
+    """
     gate = _made(gates[0], GATES, "gate")
     for words in gates[1:]:
         gate = gate & _made(words, GATES, "gate")
-    return _seeded("composed", _Draft(gate, _made(writer, WRITERS, "writer")), options, host, seeds, sampling)
+    writes = _made(writer, WRITERS, "writer") if writer else donors(sampling)
+    return _seeded("composed", _Draft(gate, writes), options, host, seeds, sampling)
 
 
 def oracle_spec(host: str) -> str:
@@ -94,7 +105,7 @@ def _seeded(
     mode: str, draft: _Draft, options: Options, host: str, seeds: int, sampling: Sampling | None
 ) -> list[Named]:
     gate = draft.gate if options.budget is None else draft.gate & arms.budget(options.budget)
-    one = Arm(gate, draft.writer, host, 0, sampling)
+    one = Arm(gate, draft.writer, host, sampling.noise_seed if sampling else 0, sampling)
     label = mode if draft.dose is None else f"{mode} {draft.dose:g}"
     label = f"{gate.spec} x {draft.writer.spec}" if mode == "composed" else label
     each = [replace(one, seed=seed) for seed in range(seeds)] if one.random and not sampling else [one]
@@ -113,7 +124,7 @@ def _made(words: str, known: dict[str, Callable], what: str):
     return ~made if negated else made
 
 
-def _arguments(words: str, given: Sequence[str], parameters: Sequence[inspect.Parameter]) -> list[object]:
+def _arguments(words: str, given: Sequence[str], parameters: Sequence[inspect.Parameter]) -> list[int | float | bool]:
     """Words as the numbers that a function takes."""
     many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     required = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in parameters)
@@ -122,9 +133,12 @@ def _arguments(words: str, given: Sequence[str], parameters: Sequence[inspect.Pa
         raise BadInput(f"{words!r} has {len(given)} arguments; {words.partition(':')[0]} takes {takes}")
     kinds = [parameters[min(i, len(parameters) - 1)].annotation for i in range(len(given))]
     try:
-        return [_BOOLEANS[text] if kind is bool else kind(text) for kind, text in zip(kinds, given, strict=True)]
+        made = [_BOOLEANS[text] if kind is bool else kind(text) for kind, text in zip(kinds, given, strict=True)]
     except (ValueError, KeyError):
         raise BadInput(f"{words!r}: an argument is no number of the kind that is wanted") from None
+    if not all(map(math.isfinite, made)):
+        raise BadInput(f"{words!r}: an argument is no finite number")
+    return made
 
 
 _BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -226,15 +240,18 @@ def mix(options: Options) -> list[_Draft]:
     return [_Draft(arms.always(), arms.mix(w), w) for w in options.or_else(0.25, 0.5, 0.75)]
 
 
+GAMMAS = (0, 0.05, 0.1, 0.25, 0.5, 1)
+
+
 def extrapolate(options: Options) -> list[_Draft]:
     """Everywhere, beyond RL: log π_γ = (1 + γ) log π_RL − γ log π_base (arXiv 2603.22117); γ = 0 is RL itself."""
-    return [_Draft(arms.always(), _extrapolating(g, options.host), g) for g in options.or_else(0, 0.05, 0.1, 0.25, 0.5)]
+    return [_Draft(arms.always(), _extrapolating(g, options.host), g) for g in options.or_else(*GAMMAS)]
 
 
 def extrapolate_delta(options: Options) -> list[_Draft]:
     """The same where the donor finds the host's own token less likely by more than 0.3 nats; γ = 0 is `delta`."""
     gate = arms.delta_below(-0.3)
-    return [_Draft(gate, _extrapolating(g, options.host), g) for g in options.or_else(0, 0.05, 0.1, 0.25, 0.5)]
+    return [_Draft(gate, _extrapolating(g, options.host), g) for g in options.or_else(*GAMMAS)]
 
 
 def _extrapolating(gamma: float, host: str) -> Writer:
@@ -265,3 +282,4 @@ MODES: dict[str, Callable[[Options], list[_Draft]]] = {
     "extrapolate": extrapolate,
     "extrapolate-delta": extrapolate_delta,
 }
+WITHOUT_VALUES = ("oracle", "random-top5", "random-replayed", "random-positions", "resample", "matched")

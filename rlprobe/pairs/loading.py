@@ -24,6 +24,7 @@ from rlprobe.pairs.compatibility import (
     config_differences,
     stop_ids,
 )
+from rlprobe.pairs.devices import device_of
 from rlprobe.pairs.model import Model, ModelPair
 from rlprobe.pairs.registry import PAIRS
 
@@ -51,7 +52,7 @@ class PairChoice:
 
     def resolved(self) -> "PairChoice":
         """The same choice with the registry's names, revisions and this machine's device filled in."""
-        device = ("cuda" if torch.cuda.is_available() else "cpu") if self.device == "auto" else self.device
+        device = device_of(self.device)
         if self.pair is None:
             return replace(self, device=device)
         if self.pair not in PAIRS:
@@ -128,9 +129,10 @@ def locate(choice: PairChoice) -> LocatedPair:
         raise BadInput("give both --base and --rl, or a --pair")
     if choice.dtype not in ("auto", *DTYPES):
         raise BadInput(f"dtype {choice.dtype!r} is none of auto, {', '.join(DTYPES)}")
-    base = _source(choice.base, choice.base_revision, choice.base_device or choice.device)
+    base_device, rl_device = (device_of(own or choice.device) for own in (choice.base_device, choice.rl_device))
+    base = _source(choice.base, choice.base_revision, base_device)
     rl_name = base.name + choice.rl[len("base") :] if choice.rl.startswith("base+") else choice.rl
-    rl = _source(rl_name, choice.rl_revision, choice.rl_device or choice.device, like=base)
+    rl = _source(rl_name, choice.rl_revision, rl_device, like=base)
     for source in (base, rl):
         attention_kinds(source.config)
     rows = (base.config.vocab_size, rl.config.vocab_size)
@@ -281,19 +283,17 @@ def _network(source: Source, dtype: str) -> Any:
 
     transformers_logging.disable_progress_bar()  # one bar a shard of weights hides what we have to say
     attention = "eager" if getattr(source.config, "attn_logit_softcapping", None) else "sdpa"
-    placement: dict[str, Any] = {"device_map": "auto"} if source.device == "auto" else {}
     with loading_errors(source.name):
         network: Any = AutoModelForCausalLM.from_pretrained(
             source.name,
             revision=source.revision,
             dtype=DTYPES[dtype],
             attn_implementation=attention,
-            **placement,
         )
     if getattr(network, "_is_stateful", False):
         raise IncompatiblePair(f"{source.name} ({source.config.model_type}) keeps a state that cannot be rewound")
     network.eval().requires_grad_(False)
-    return network if placement else network.to(source.device)
+    return network.to(source.device)
 
 
 def _add_adapter(network: Any, adapter: str) -> None:

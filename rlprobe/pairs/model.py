@@ -67,3 +67,11 @@ class ModelPair:
     def context(self) -> int:
         """Positions that both models can read."""
         return min(self.base.context, self.rl.context)
+
+
+def parameter_count(config: Any) -> int:
+    """How many weights a model of this (transformers) config has, tied ones once. Nothing is read or allocated."""
+    from transformers import AutoModelForCausalLM
+
+    with torch.device("meta"):
+        return sum(weight.numel() for weight in AutoModelForCausalLM.from_config(config).parameters())

@@ -4,9 +4,11 @@ A run says which pair it is about by content (hashes of the files), so the pair 
 remembers, or under others that are given, and refused if its content is another.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -33,6 +35,12 @@ class InsideSettings:
     pair: PairChoice = field(default_factory=PairChoice)
     choice: PointChoice = field(default_factory=PointChoice)
     reading: Reading = field(default_factory=Reading)
+
+
+def once_each(name: str, values: Sequence[Any]) -> None:
+    """Raise BadInput where a setting names a value twice: what is done for it would be counted twice."""
+    if len(set(values)) < len(values):
+        raise BadInput(f"{name} is {', '.join(map(str, values))}: one of them is named twice; name each once")
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 At each place four sets of patches, each set one pass of the host (internals/patching.py):
 
     the grid      every site of every layer, and every head, at the decision point
-    the control   the same sites, with the donor's and the host's activations at another problem's place
+    the control   the same, with the donor's activations at another problem's place; the sites with the host's own, too
     before        the residual stream of every layer, some tokens before the decision point
     all before    the residual stream of every layer at every earlier token, and at those of the prompt
 
@@ -26,7 +26,7 @@ from rlprobe.internals.patching import SITES, Cell, Donation, donate, patched_re
 from rlprobe.internals.points import Point
 from rlprobe.measures.ranking import greedy
 from rlprobe.pairs.compatibility import CommonVocabulary
-from rlprobe.pipeline.inside import InsideSettings, chosen_points, open_run
+from rlprobe.pipeline.inside import InsideSettings, chosen_points, once_each, open_run
 from rlprobe.pipeline.progress import Meter, Reporter
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.patch.figures import FIGURES
@@ -52,6 +52,8 @@ class PatchChoice:
             raise BadInput(f"host {self.host!r} is neither base nor rl")
         if self.layers == ():
             raise BadInput("no layers are named: give some, or leave them out for all")
+        once_each("layers", self.layers or ())
+        once_each("before", self.before)
         if any(n < 1 for n in self.before):
             raise BadInput(f"before is {', '.join(map(str, self.before))}: tokens before the decision count from 1")
 
@@ -122,9 +124,9 @@ class _Bench:
         decision = len(point.ids) - 1
         yield from self._effects(point, self._grid(point, heads=self.choice.heads))
         if other is not None:
-            for source, owner in (("other", self.donor), ("other_host", self.host)):
+            for source, owner, heads in (("other", self.donor, self.choice.heads), ("other_host", self.host, False)):
                 foreign = donate(owner, other, len(other.ids) - 1).moved(decision)
-                yield from self._effects(point, self._grid(point, heads=False), source, foreign)
+                yield from self._effects(point, self._grid(point, heads), source, foreign)
         yield from self._effects(point, self._residuals(point, [str(-n) for n in self.choice.before]))
         if self.choice.whole:
             yield from self._effects(point, self._residuals(point, WHOLE))

@@ -20,7 +20,7 @@ from rlprobe.pipeline.progress import Reporter
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
 from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks
 from rlprobe.reporting.page.glyphs import segments
-from rlprobe.reporting.page.page import NAME, Page, render
+from rlprobe.reporting.page.page import NAME, Page, render, trajectories_of
 from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
 from rlprobe.reporting.page.problems import ArmLine, ProblemList
 from rlprobe.runs import Run
@@ -51,11 +51,27 @@ def report(path: Path, settings: ReportSettings, reporter: Reporter) -> list[Pat
         return [run.write_text(name, text) for name, text in files.items()]
 
 
-def page_of(path: Path) -> Path | None:
-    """The page of a run, if it has one that is no older than what it shows."""
+def page_of(path: Path, trajectory: str | None = None) -> Path | None:
+    """The page of a run, if it has one that is no older than what it shows, and shows these trajectories' tokens.
+
+    None: whichever it shows.
+    """
     run = runs.read(path)
     page, shown = run.path / NAME, [*run.path.glob("*.json"), *run.path.glob("*/**/*.parquet")]
-    return page if page.exists() and page.stat().st_mtime >= max(f.stat().st_mtime for f in shown) else None
+    if not page.exists() or page.stat().st_mtime < max(f.stat().st_mtime for f in shown):
+        return None
+    if trajectory is None:
+        return page
+    with page.open(encoding="utf-8") as stream:
+        is_of_these = trajectories_of(stream.read(2000)) == Source.of(run, ReportSettings(trajectory)).trajectories
+    return page if is_of_these else None
+
+
+def grades_of(run: Run, answer: str) -> str | None:
+    """The layer of verdicts on the "first" or "last" answer; the latest one of several."""
+    layers = [(file.stat().st_mtime, file) for file in run.path.glob("grades/*/settings.json")]
+    fitting = [file for _, file in sorted(layers) if _json(file)["answer"] == answer]
+    return f"grades/{fitting[-1].parent.name}" if fitting else None
 
 
 @dataclass(frozen=True)
@@ -100,10 +116,25 @@ class Source:
 
     @cached_property
     def grades(self) -> str | None:
-        """The layer of verdicts by the answer that the run was read by; the latest one of several."""
-        layers = [(file.stat().st_mtime, file) for file in self.run.path.glob("grades/*/settings.json")]
-        fitting = [file for _, file in sorted(layers) if _json(file)["answer"] == self.reading.answer]
-        return f"grades/{fitting[-1].parent.name}" if fitting else None
+        """The layer of verdicts by the answer that the run was read by."""
+        return grades_of(self.run, self.reading.answer)
+
+    def arm_called(self, name: str) -> str:
+        """The arm of a name: its key, its label in the tables ("entropy 0.6"), or its mode where one arm has it.
+
+        Of the seeds of an arm the first. Raises BadInput where no arm or several are called so.
+        """
+        if name in self.arms:
+            return name
+        labels = {arm: (line.label, line.label.partition(", seed")[0]) for arm, line in self.arms.items()}
+        alike = [arm for arm, words in labels.items() if name in words]
+        of_mode = [arm for arm, words in labels.items() if words[1].split()[0] == name]
+        if not alike and len({labels[arm][1] for arm in of_mode}) == 1:
+            alike = of_mode
+        if not alike:
+            known = ", ".join(dict.fromkeys(label for _, label in labels.values()))
+            raise BadInput(f"{self.run.path} has no arm {name!r} (or several of that mode); there are {known}")
+        return alike[0]
 
     def blocks(self) -> Iterator["Block"]:
         """The problems in the order of the run, as many at a time as lie in a shard."""

@@ -9,7 +9,8 @@ from rlprobe.analysis.calibration import MOST_DECODES
 from rlprobe.analysis.interventions import NamedArm
 from rlprobe.analysis.signals import SIGNALS, Point
 from rlprobe.decoding import arms
-from rlprobe.decoding.arms import Arm, Gate, Sampling
+from rlprobe.decoding.arms import Arm, Gate, Sampling, Writer
+from rlprobe.decoding.modes import donors
 from rlprobe.errors import BadInput
 from rlprobe.records import MEMBERS
 
@@ -60,6 +61,10 @@ class SignalChoice:
         unknown = [signal for signal in self.signals if signal not in SIGNALS]
         if unknown:
             raise BadInput(f"no signal is called {unknown[0]!r}; known: {', '.join(SIGNALS)}")
+        if len(set(self.signals)) < len(self.signals):
+            raise BadInput(f"a signal is named twice: {', '.join(self.signals)}")
+        if self.preset is not None and self.host != "base":
+            raise BadInput(f"preset {self.preset} says who decodes; leave the host out")
         if any(not 0 < target <= 1 for target in self.targets):
             raise BadInput("a target is a share of the oracle's edits: above 0 and at most 100 %")
         if self.preset is not None and self.preset not in PRESETS:
@@ -95,7 +100,7 @@ class SignalChoice:
 
     def alone(self, member: str) -> Arm:
         """A model alone."""
-        return Arm(arms.never(), arms.donor_argmax(), member, 0, self.how)
+        return self._written(arms.never(), arms.donor_argmax(), member)
 
     def end(self, member: str) -> str:
         """The name of the arm that is a model alone: greedy, it is called like the model."""
@@ -114,7 +119,11 @@ class SignalChoice:
 
     def _arm(self, gate: Gate, host: str, seed: int = 0) -> Arm:
         """Writes the donor's best token or, sampled, what the donor says when it is sampled itself."""
-        return Arm(gate, arms.donor_draw() if self.how else arms.donor_argmax(), host, seed, self.how)
+        return self._written(gate, donors(self.how), host, seed)
+
+    def _written(self, gate: Gate, writer: Writer, host: str, seed: int = 0) -> Arm:
+        """Sampled, all arms share the seed of the noise."""
+        return Arm(gate, writer, host, self.how.noise_seed if self.how else seed, self.how)
 
 
 def named(arm: Arm, mode: str, label: str, dose: float | None = None) -> NamedArm:

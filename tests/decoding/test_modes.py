@@ -89,7 +89,7 @@ def test_arms_are_composed_from_words():
         ("disagree:3", "donor_argmax", "takes nothing"),
         ("entropy_above:__import__('os')", "donor_argmax", "no number"),
         ("disagree", "donor_in_host_top:0", "at least 1"),
-        ("disagree", "mix:nan", "no number"),
+        ("disagree", "mix:nan", "no finite number"),
         ("disagree", "rank_matched", "counts"),
     ],
 )

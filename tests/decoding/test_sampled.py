@@ -54,8 +54,10 @@ def test_known_text_of_the_same_draw_changes_reads_and_no_token(tiny_pair):
     assert [r.ids for r in decode(players, arm, told, settings(4))[0]] == [r.ids for r in plain]
 
 
-def test_the_first_two_tokens_come_as_often_as_the_model_says(tiny_pair):
-    sampling, n = Sampling(0.6), 3000
+@pytest.mark.parametrize("top_p", [1.0, 0.7])
+def test_the_first_two_tokens_come_as_often_as_the_model_says(tiny_pair, top_p):
+    temperature, n = {1.0: 0.6, 0.7: 1.0}[top_p], 3000  # so that more than three tokens come often
+    sampling = Sampling(temperature, top_p)
     (prompt,) = random_prompts(1, len(tiny_pair.vocabulary.ids), 5)
     players = Players(tiny_pair.base, None, tiny_pair.vocabulary)
     tasks = [Task("p", prompt, draw) for draw in range(n)]
@@ -64,7 +66,7 @@ def test_the_first_two_tokens_come_as_often_as_the_model_says(tiny_pair):
     def exact(ids: list[int]) -> torch.Tensor:
         with torch.no_grad():
             logits = tiny_pair.base.network(torch.tensor([ids])).logits[0, -1].double()
-        return torch.softmax(logits[tiny_pair.vocabulary.ids] / 0.6, -1)
+        return nucleus(torch.softmax(logits[tiny_pair.vocabulary.ids] / temperature, -1), top_p)
 
     first = [r.ids[0] for r in responses]
     assert_drawn_from(first, exact(prompt))
@@ -72,13 +74,26 @@ def test_the_first_two_tokens_come_as_often_as_the_model_says(tiny_pair):
     assert_drawn_from([r.ids[1] for r in responses if r.ids[0] == commonest], exact([*prompt, commonest]))
 
 
+def nucleus(probabilities: torch.Tensor, top_p: float) -> torch.Tensor:
+    """The smallest set of tokens that holds top_p of the probability, the likeliest first, with a sum of 1 again."""
+    kept, held = torch.zeros_like(probabilities), 0.0
+    for token in sorted(range(len(probabilities)), key=lambda i: -probabilities[i]):
+        if held < top_p:
+            kept[token] = probabilities[token]
+            held += float(probabilities[token])
+    return kept / kept.sum()
+
+
 def assert_drawn_from(ids: list[int], probabilities: torch.Tensor) -> None:
     """A chi-square test; tokens that are expected fewer than five times are one cell."""
     expected = probabilities.numpy() * len(ids)
     counts = torch.bincount(torch.tensor(ids), minlength=len(expected)).numpy()
-    often = expected >= 5
+    assert counts[expected == 0].sum() == 0
+    often, rare = expected >= 5, (expected > 0) & (expected < 5)
     assert often.sum() > 3
-    cells = [(*counts[often], counts[~often].sum()), (*expected[often], expected[~often].sum())]
+    cells = [[*counts[often]], [*expected[often]]]
+    if rare.any():
+        cells = [[*counts[often], counts[rare].sum()], [*expected[often], expected[rare].sum()]]
     assert stats.chisquare(*cells).pvalue > 1e-3
 
 

@@ -6,6 +6,9 @@ import pytest
 from making import contents
 
 from rlprobe import runs
+from rlprobe.decoding.arms import Sampling
+from rlprobe.errors import BadInput
+from rlprobe.pipeline.arm_choice import ArmChoice, FromRun, chosen, described
 
 
 @pytest.fixture
@@ -171,13 +174,57 @@ def test_an_interrupted_run_ends_in_the_same_bytes(intervene, monkeypatch):
         (("--mode", "random", "--seeds", "0"), "seeds"),
         (("--sample", "--top-p", "0"), "top-p"),
         (("--mode", "matched", "--shard", "1/2"), "whole run"),
+        (("--mode", "entropy:nan"), "no finite number"),
+        (("--gate", "delta_below:inf"), "no finite number"),
+        (("--gate", "entropy_above:1", "--tau", "0.3"), "--tau is for the modes"),
+        (("--mode", "mix", "--tau", "0.5"), "--tau is for the modes"),
+        (("--mode", "dose", "--top-k", "3"), "--top-k is for the modes"),
+        (("--mode", "oracle", "--exclude-donor"), "--exclude-donor is for the modes"),
+        (("--mode", "oracle:3"), "takes no values"),
+        (("--writer", "mix:0.5"), "where a --gate fires"),
+        (("--temperature", "0.5"), "give --sample"),
+        (("--draws", "2"), "give --sample"),
+        (("--sample", "--seeds", "2"), "sampled arms have --draws"),
+        (("--sample", "--mode", "random-replayed"), "cannot be sampled"),
     ],
 )
 def test_arms_that_cannot_be_are_refused_before_anything_is_written(intervene, arguments, says):
     code, out, err = intervene(*arguments)
     assert (code, out) == (2, "")
     assert says in " ".join(err.split())
-    assert not (intervene.tmp_path / "run" / "rollouts").exists() or says == "not between"
+    assert not (intervene.tmp_path / "run").exists()
+
+
+def test_from_python_a_host_is_a_model_and_an_arm_with_randomness_has_a_seed():
+    with pytest.raises(BadInput, match="seeds is 0"):
+        ArmChoice(("random",), seeds=0)
+    with pytest.raises(BadInput, match="none of base, rl"):
+        ArmChoice(host="nobody")
+
+
+def test_a_mode_that_is_named_twice_is_run_with_all_its_values():
+    choice = ArmChoice(("entropy:0.6", "entropy:1.2", "entropy", "entropy:p95"))
+    assert [named.arm.gate.spec for named in chosen(choice, FromRun())] == [
+        "entropy_above(0.6)",
+        "entropy_above(1.2)",
+        "entropy_above(1)",
+    ]
+    assert described(choice)[-1] == "entropy p95: read off the run"
+
+
+def test_a_sampled_gate_without_a_writer_is_redrawn_from_the_donor():
+    greedy, sampled = (
+        ArmChoice(gates=("delta_below:-0.3",)),
+        ArmChoice(gates=("delta_below:-0.3",), sampling=Sampling()),
+    )
+    assert [named.arm.writer.spec for named in chosen(greedy, FromRun())] == ["donor_argmax"]
+    assert chosen(sampled, FromRun())[-1].arm.writer.spec == "donor_draw"
+
+
+def test_another_noise_seed_is_another_arm():
+    of = {s: chosen(ArmChoice(("entropy",), sampling=Sampling(noise_seed=s)), FromRun()) for s in (0, 3)}
+    assert {named.arm.seed for named in of[3]} == {3}
+    assert not {named.arm.spec for named in of[0]} & {named.arm.spec for named in of[3]}
 
 
 def test_a_dry_run_names_the_arms(intervene):

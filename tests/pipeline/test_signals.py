@@ -110,7 +110,7 @@ def test_sampled_arms_have_draws_and_their_oracle_is_rls_own_sample(settings, tm
     sampling = arms.Sampling(1.0)
     asked = elsewhere(settings, tmp_path, signals=("delta", "kl"), targets=(0.5,), sampling=sampling, draws=2)
     summary = signals(asked, QUIET).summary
-    assert summary["sampling"] == {"temperature": 1.0, "top_p": 1.0}
+    assert summary["sampling"] == {"temperature": 1.0, "top_p": 1.0, "noise_seed": 0}
     assert summary["arms"]["oracle"]["identity"] == "rl"
     for title in ("base", "rl", "oracle", *(point["title"] for point in summary["points"])):
         assert summary["arms"][title]["responses"] == 2 * len(summary["split"]["evaluation"])
@@ -189,7 +189,7 @@ def test_the_plan_says_what_would_be_done_and_does_nothing(command):
         (("--target", 0), "above 0"),
         (("--target", 150), "at most 100 %"),
         (("--shard", "1/2"), "without --shard"),
-        (("--preset", "dir", "--signal", "kl"), "leave those options out"),
+        (("--preset", "dir", "--signal", "kl"), "leave --signal out"),
         (("--sample", "--top-p", 0), "top-p 0.0 is not in (0, 1]"),
         (("--limit", 1), "half of 1 problems is empty"),
     ],

@@ -87,11 +87,12 @@ def test_the_results_stand_between_the_ends_with_what_was_really_edited():
 def test_a_difference_stands_beside_the_edits_of_both():
     summary = made()
     table = TABLES["signal-differences"](summary)
-    assert table[["other", "target"]].to_numpy().tolist() == [
-        ["entropy", "50 %"],
-        ["random", "10 %"],
-        ["entropy", "mean of all"],
-        ["random", "mean of all"],
+    assert table[["first", "other", "target"]].to_numpy().tolist() == [
+        ["delta", "entropy", "50 %"],
+        ["delta", "random", "10 %"],
+        ["delta", "entropy", "mean of all"],
+        ["delta", "random", "mean of all"],
+        ["entropy", "random", None],
     ]
     first = table.iloc[0]
     assert first["edited by first"].value == summary["arms"]["dose(0.5)"]["edited"]["value"]

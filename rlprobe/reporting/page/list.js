@@ -1,7 +1,7 @@
 // The list of problems: its columns, its order, and which of them are shown.
 
 const GLYPH = { r: "✓", w: "✗", n: "∅", u: "?", t: "⧖", "-": "–", " ": "" };
-const WORDS = { r: "right", w: "wrong", n: "no answer", u: "an answer that is no mathematics", t: "out of time", "-": "no verdict", " ": "not in the run" };
+const WORDS = { ...head.verdicts, " ": "not in the run" };
 const armIndex = (name) => head.arms.findIndex((arm) => arm.name === name);
 const base = armIndex("base");
 const rl = armIndex("rl");

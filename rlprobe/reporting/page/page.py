@@ -17,15 +17,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from rlprobe.reporting.page import scales, tables
+from rlprobe.reporting.page import scales, tables, views
 from rlprobe.reporting.page.chunks import PAGE_LIMIT, Chunks
-from rlprobe.reporting.page.problems import ArmLine, ProblemList
+from rlprobe.reporting.page.problems import LETTERS, WORDS, ArmLine, ProblemList
 
 NAME = "report.html"
 SCRIPTS = ("data.js", "tokens.js", "card.js", "list.js", "reader.js", "main.js")
 STYLES = ("tokens.css", "page.css")
 
 _HERE = Path(__file__).parent
+_TRAJECTORIES = re.compile(r'<meta name="rlprobe-trajectories" content="([^"]*)">')
 _INTERVAL = re.compile(r"(.*?)\s*(\[-?[\d.][^\]]*\])\Z")
 
 
@@ -74,6 +75,12 @@ def _html(page: Page, chunks: Mapping[str, str], files: Mapping[str, str]) -> st
     )
 
 
+def trajectories_of(html: str) -> tuple[str, ...]:
+    """Whose token tables a page shows; the first 2000 characters of it are enough."""
+    found = _TRAJECTORIES.search(html)
+    return tuple(found[1].split()) if found else ()
+
+
 def parts(cell: str) -> tuple[str, str]:
     """A number and its interval, with a minus sign where a hyphen stands for one."""
     found = _INTERVAL.match(cell)
@@ -116,10 +123,12 @@ def _with(page: Page, images: Mapping[str, str]) -> dict[str, Any]:
 def _head(page: Page, files: Mapping[str, str]) -> dict[str, Any]:
     """What the script needs at once."""
     return {
-        "k": page.class_k,
+        **views.for_page(page.class_k),
         "scales": scales.for_page(),
         "arms": [{"name": name, **asdict(line)} for name, line in page.arms.items()],
         "trajectories": list(page.problems.trajectories),
         "problems": page.problems.lines,
+        "letters": {status: letter for status, letter in LETTERS.items() if status},
+        "verdicts": {LETTERS[status]: words for status, words in WORDS.items()},
         "files": dict(files),
     }

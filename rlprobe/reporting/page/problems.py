@@ -10,6 +10,14 @@ Payload = Mapping[str, Any]  # of payload.response, with its "table" where it ha
 
 # a verdict in one letter; a blank is an arm without a response
 LETTERS = {"correct": "r", "wrong": "w", "no_answer": "n", "unparsed": "u", "timeout": "t", None: "-"}
+WORDS = {
+    "correct": "right",
+    "wrong": "wrong",
+    "no_answer": "no answer",
+    "unparsed": "an answer that is no mathematics",
+    "timeout": "out of time",
+    None: "no verdict",
+}
 
 
 @dataclass(frozen=True, slots=True)

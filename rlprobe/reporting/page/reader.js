@@ -116,7 +116,7 @@ function column(text, texts, apart) {
 
 function columnHead(text) {
   const r = text.response;
-  const letter = { correct: "r", wrong: "w", no_answer: "n", unparsed: "u", timeout: "t" }[r.status] ?? "-";
+  const letter = head.letters[r.status] ?? "-";
   const counts = [`${text.ids.length} tokens`, r.stop === "length" ? "cut at the limit" : null];
   if (text.table) counts.push(...[1, 2].map((c) => `${[...text.table.classes].filter((x) => Number(x) === c).length} ${CLASSES[c]}`));
   if (text.who === "who-arm") counts.push(`${text.gated.size} gated`, r.host ? `${text.host.size} edited` : "host not asked");

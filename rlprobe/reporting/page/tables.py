@@ -22,7 +22,9 @@ OPEN = {
     "steering": "Steering",
     "patching": "Patching",
     "lens": "Through the layers",
-    "weights": "Weights",
+    "weights_by_kind": "What RL changed in the weights",
+    "low_rank_answers": "Answers with a low-rank part of the change",
+    "low_rank_choices": "Choices with a low-rank part of the change",
 }
 # of a table too wide to read, the columns that are shown at first
 HEADLINE = {"interventions": ("arm", "accuracy", "gated", "edited", "recovery", "p against base", "p against RL")}

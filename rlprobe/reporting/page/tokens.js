@@ -2,15 +2,16 @@
 
 const CLASSES = ["unchanged", "reranked", "shifted"];
 
-// What a token can be coloured by: its words, the number (null: none), where the scale ends, the colour.
-const VIEWS = {
-  class: { label: "class" },
-  entropy_base: { label: "entropy of base", of: (r) => r.entropy[0], end: 2.5, unit: "nats", colour: "--base" },
-  entropy_rl: { label: "entropy of RL", of: (r) => r.entropy[1], end: 2.5, unit: "nats", colour: "--rl" },
-  delta: { label: "Δ log p", of: (r) => r.delta, end: 3, unit: "nats", colour: "--rl", below: "--base" },
-  kl: { label: "KL(RL ‖ base)", of: (r) => r.kl, end: 2, unit: "nats", colour: "--reranked" },
-  rank: { label: "base rank of RL's choice", of: (r) => r.rankOfRl, end: 20, log: true, unit: "", colour: "--shifted" },
+// What a token can be coloured by (views.py says how), and where its number stands in a reading.
+const NUMBER_OF = {
+  entropy_base: (r) => r.entropy[0],
+  entropy_rl: (r) => r.entropy[1],
+  delta: (r) => r.delta,
+  kl: (r) => r.kl,
+  rank: (r) => r.rankOfRl,
 };
+const VIEWS = { class: { label: "class" } };
+for (const view of head.views) VIEWS[view.name] = { ...view, of: NUMBER_OF[view.name] };
 
 function element(tag, className, ...content) {
   const made = document.createElement(tag);
@@ -75,19 +76,15 @@ function colourBy(view, container) {
 
 // The line that says what the marks mean.
 function keyOf(view) {
-  const { of, end, unit, colour, below, label } = VIEWS[view];
-  const edits = [["gated", "gated: an arm's gate fired"], ["edited", "edited, after the host's own choice, struck out"]];
-  if (!of) {
-    const marks = [["reranked", `reranked: RL's choice is in the base's top ${head.k}`], ["shifted", "shifted: it is not"]];
-    return [...marks, ...edits].map(([name, words]) => sample("by-class", name, words));
-  }
+  const { of, end, unit, colour, below, log, words } = VIEWS[view];
+  const marks = head.marks.map(([name, said]) => sample("by-class", name, said));
+  if (!of) return marks;
   const ramp = element("span", "ramp");
   const far = `color-mix(in srgb, var(${colour}) 60%, transparent)`;
   const near = below ? `color-mix(in srgb, var(${below}) 60%, transparent), transparent` : "transparent";
   ramp.style.setProperty("background-image", `linear-gradient(to right, ${near}, ${far})`);
-  const from = below ? `−${end}` : view === "rank" ? "1" : "0";
-  const words = below ? `${label}, RL − base, of the token present; bar at the foot: promoted, at the top: suppressed` : label;
-  return [element("span", "", `${words}: ${from}`, ramp, `${end} ${unit} or more`), ...edits.map(([n, w]) => sample("by-class", n, w))];
+  const from = below ? `−${end}` : log ? "1" : "0";
+  return [element("span", "", `${words}: ${from}`, ramp, `${end} ${unit} or more`), ...marks.slice(2)]; // of an arm: gated, edited
 }
 
 function sample(by, name, words) {

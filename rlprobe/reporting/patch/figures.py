@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.colors import TwoSlopeNorm
 from matplotlib.ticker import FuncFormatter
 
 from rlprobe.reporting.drawing import Drawing
@@ -18,7 +17,8 @@ from rlprobe.reporting.patch.tables import NAMES, donor_of, where_name
 SITES = {"residual": "residual", "attention": "attention", "mlp": "MLP"}
 SOURCES = {"same": "", "other": ", other problem", "other_host": ", other problem, host's"}
 MOST_WRITTEN = 12  # columns of a heat map whose cells still have room for a number
-_COLUMNS = ["panel", "row", "column", "value", "low", "high", "host", "donor"]
+BEYOND = "*: more than the same from another problem does;\nthe interval of the difference excludes 0"
+_COLUMNS = ["panel", "row", "column", "value", "low", "high", "beyond", "host", "donor"]
 
 
 def patching_data(summary: dict[str, Any]) -> pd.DataFrame:
@@ -36,7 +36,7 @@ def patching_data(summary: dict[str, Any]) -> pd.DataFrame:
 
 def heads_data(summary: dict[str, Any]) -> pd.DataFrame:
     """One row a head."""
-    heads = [cell for cell in summary["cells"] if cell["head"] >= 0]
+    heads = [cell for cell in summary["cells"] if cell["head"] >= 0 and cell["source"] == "same"]
     rows = [_entry(summary, cell, "share", f"layer {cell['layer']}") | {"column": cell["head"]} for cell in heads]
     return pd.DataFrame(rows, columns=_COLUMNS)
 
@@ -45,11 +45,17 @@ def _entry(summary: dict[str, Any], cell: dict[str, Any], panel: str, row: str) 
     interval = cell["flips" if panel == "flips" else "share"]
     ends = {end: np.nan if interval[end] is None else float(interval[end]) for end in ("value", "low", "high")}
     models = {"host": summary["patches"]["host"], "donor": donor_of(summary)}
-    return {"panel": panel, "row": row, "column": cell["layer"], **ends, **models}
+    return {"panel": panel, "row": row, "column": cell["layer"], **ends, "beyond": _beyond(cell, panel), **models}
+
+
+def _beyond(cell: dict[str, Any], panel: str) -> bool:
+    """Whether the interval of what it does beyond its control lies above 0."""
+    low = cell["minus_control"] and cell["minus_control"][panel]["low"]
+    return cell["source"] == "same" and low is not None and low > 0
 
 
 def draw_patching(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """Two heat maps with layers from left to right, in percent."""
+    """Two heat maps with layers from left to right, in percent; a star where a patch does more than its control."""
     donor, host = (NAMES[data[name].iloc[0]] for name in ("donor", "host"))
     titles = {
         "share": f"{donor}'s activation put into {host}:\nshare of the gap restored, %",
@@ -58,6 +64,7 @@ def draw_patching(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     for ax, (panel, title) in zip(axes, titles.items(), strict=True):
         _heat_map(ax, data[data["panel"] == panel])
         ax.set(title=title, xlabel="layer")
+    _explain_stars(axes[0], data)
 
 
 def draw_heads(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
@@ -69,13 +76,16 @@ def draw_heads(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     widest = max(0.05, float(data["value"].abs().max()))
     _heat_map(axes[0], data, widest)
     axes[0].set(title=f"One head of {donor} in {host}: share of the gap restored, %", xlabel="head")
+    _explain_stars(axes[0], data)
 
 
 def _heat_map(ax: Axes, cells: pd.DataFrame, widest: float = 1.0) -> None:
-    """Rows in the order they come in; blue towards the donor, red away from it, white for nothing."""
+    """Rows in the order they come in; the darker, the further towards the donor, in grey as in colour."""
     rows, columns = list(dict.fromkeys(cells["row"])), sorted(set(cells["column"]))
-    grid = cells.pivot(index="row", columns="column", values="value").reindex(index=rows, columns=columns).to_numpy()
-    ax.imshow(grid, cmap="RdBu", norm=TwoSlopeNorm(0, -widest, widest), aspect="auto", interpolation="nearest")
+    by_place = cells.pivot(index="row", columns="column").reindex(index=rows)
+    grid, beyond = by_place["value"][columns].to_numpy(), by_place["beyond"][columns].eq(True).to_numpy()
+    lightest = max(-widest, float(np.nanmin(grid, initial=0)))
+    image = ax.imshow(grid, cmap="Blues", vmin=lightest, vmax=widest, aspect="auto", interpolation="nearest")
     ax.set_xticks(range(len(columns)), [str(c) for c in columns])
     ax.set_yticks(range(len(rows)), rows)
     ax.tick_params(length=0)
@@ -84,13 +94,26 @@ def _heat_map(ax: Axes, cells: pd.DataFrame, widest: float = 1.0) -> None:
     if len(columns) > MOST_WRITTEN:
         step = -(-len(columns) // MOST_WRITTEN)
         ax.set_xticks(range(0, len(columns), step), [str(c) for c in columns[::step]])
-        bar = ax.figure.colorbar(ax.images[0], ax=ax, shrink=0.8)
+        bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+        _mark(ax, beyond)
         return
     for (row, column), value in np.ndenumerate(grid):
         if np.isfinite(value):
-            colour = "white" if abs(value) > 0.65 * widest else "0.15"
-            ax.text(column, row, _percent(value), ha="center", va="center", fontsize=6.5, color=colour)
+            colour = "white" if value - lightest > 0.6 * (widest - lightest) else "0.15"
+            star = "*" if beyond[row, column] else ""
+            ax.text(column, row, _percent(value) + star, ha="center", va="center", fontsize=6.5, color=colour)
+
+
+def _mark(ax: Axes, beyond: np.ndarray) -> None:
+    """Stars without numbers."""
+    for row, column in np.argwhere(beyond):
+        ax.text(column, row + 0.15, "*", ha="center", va="center", fontsize=6, color="#D55E00")
+
+
+def _explain_stars(ax: Axes, data: pd.DataFrame) -> None:
+    if data["beyond"].any():
+        ax.figure.supxlabel(BEYOND, fontsize=7, x=0.02, ha="left")
 
 
 def _percent(value: float) -> str:

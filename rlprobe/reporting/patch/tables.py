@@ -16,6 +16,7 @@ NAMES = {"base": "base", "rl": "RL"}
 SOURCES = {"same": "same place", "other": "another problem", "other_host": "another problem, host's own"}
 WHERES = {"0": "decision point", "earlier": "all before", "prompt": "the prompt"}
 COLUMNS = ("share of the gap", "flips", "breaks")
+BEYOND = ("control", "share minus control", "flips minus control")
 
 
 def where_name(where: str) -> str:
@@ -41,20 +42,25 @@ def patching_table(summary: Summary) -> pd.DataFrame:
         for cell in summary["cells"]
         if cell["head"] < 0
     ]
-    return table_of(rows, ["activation from", "put in at", "site", "layer", *COLUMNS, "places", "problems"])
+    return table_of(rows, ["activation from", "put in at", "site", "layer", *COLUMNS, *BEYOND, "places", "problems"])
 
 
 def heads_table(summary: Summary) -> pd.DataFrame:
-    """One row a head, at the decision point."""
-    rows = [{"layer": c["layer"], "head": c["head"], **_effects(c)} for c in summary["cells"] if c["head"] >= 0]
-    return table_of(rows, ["layer", "head", *COLUMNS[:2], "places", "problems"])
+    """One row a head, at the decision point; its control is in the differences alone."""
+    cells = [cell for cell in summary["cells"] if cell["head"] >= 0 and cell["source"] == "same"]
+    rows = [{"layer": cell["layer"], "head": cell["head"], **_effects(cell)} for cell in cells]
+    return table_of(rows, ["layer", "head", *COLUMNS[:2], *BEYOND, "places", "problems"])
 
 
 def _effects(cell: dict[str, Any]) -> dict[str, Any]:
+    beyond = cell["minus_control"]
     return {
         "share of the gap": Cell.of(cell["share"], "%"),
         "flips": Cell.of(cell["flips"], "%"),
         "breaks": Cell.of(cell["breaks"], "%"),
+        "control": SOURCES[beyond["control"]] if beyond else None,
+        "share minus control": Cell.of(beyond and beyond["share"], "%"),
+        "flips minus control": Cell.of(beyond and beyond["flips"], "%"),
         "places": cell["points"],
         "problems": cell["share"]["n_problems"],
     }

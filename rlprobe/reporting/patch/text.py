@@ -7,9 +7,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from rlprobe.reporting.formats import MISSING, Cell
+from rlprobe.reporting.formats import MISSING
 from rlprobe.reporting.patch.tables import NAMES, Summary, donor_of, where_name
-from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.terminal import fixed, open_table, texts_of
 
 HEADS_SHOWN = 3
 
@@ -28,12 +28,12 @@ def _heading(summary: Summary) -> Text:
 
 def _sites(summary: Summary) -> Table:
     """One line a site and layer, at the decision point."""
-    table = open_table("site", "layer", "share of the gap", "flips", "breaks", "flips,\nother", "flips,\nother, own")
-    control = {(c["source"], c["site"], c["layer"]): c["flips"] for c in _cells(summary, where="0")}
+    table = open_table("site", "layer", "share of the gap %", "flips\n%", "flips minus\ncontrol %", "breaks\n%")
     sites = _cells(summary, source="same", where="0")
     for cell, following in zip(sites, [*sites[1:], None], strict=True):
-        line = [Cell.of(cell["share"], "%"), *(_rounded(cell[name]) for name in ("flips", "breaks"))]
-        line += [_rounded(control.get((source, cell["site"], cell["layer"]))) for source in ("other", "other_host")]
+        beyond = cell["minus_control"]
+        line = [fixed(cell["share"], 1, 100), _rounded(cell["flips"])]
+        line += [fixed(beyond["flips"], 1, 100) if beyond else MISSING, _rounded(cell["breaks"])]
         last = following is None or following["site"] != cell["site"]
         table.add_row(cell["site"], str(cell["layer"]), *texts_of(line), end_section=last)
     return table
@@ -43,9 +43,9 @@ def _places(summary: Summary) -> Table:
     """One line a place in the text: how much the residual stream restores there, of the layer that restores most."""
     cells = [cell for cell in _cells(summary, source="same") if cell["site"] == "residual"]
     best = {where: max((c for c in cells if c["where"] == where), key=_value) for where in _wheres(cells)}
-    table = open_table("residual stream put in at", "best layer", "share of the gap", "flips")
+    table = open_table("residual stream put in at", "best layer", "share of the gap %", "flips %")
     for where, cell in best.items():
-        line = [Cell.of(cell["share"], "%"), _rounded(cell["flips"])]
+        line = [fixed(cell["share"], 1, 100), _rounded(cell["flips"])]
         table.add_row(where_name(where), str(cell["layer"]), *texts_of(line))
     return table
 
@@ -65,18 +65,19 @@ def _value(cell: dict[str, Any]) -> float:
 
 
 def _rounded(interval: dict[str, Any] | None) -> str:
-    return MISSING if interval is None or interval["value"] is None else f"{100 * interval['value']:.1f} %"
+    return MISSING if interval is None or interval["value"] is None else f"{100 * interval['value']:.1f}"
 
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
-    heads = sorted((cell for cell in summary["cells"] if cell["head"] >= 0), key=_value, reverse=True)
+    heads = [cell for cell in summary["cells"] if cell["head"] >= 0 and cell["source"] == "same"]
     if heads:
-        named = (f"layer {c['layer']} head {c['head']} {_rounded(c['share'])}" for c in heads[:HEADS_SHOWN])
+        best = sorted(heads, key=_value, reverse=True)[:HEADS_SHOWN]
+        named = (f"layer {c['layer']} head {c['head']} {_rounded(c['share'])} %" for c in best)
         yield Text(f"The heads that restore most: {', '.join(named)}.")
     yield Text("share: how far the gap between the two choices moves towards the donor's; 100 % is there.")
     yield Text("flips: the host then says what the donor says. breaks: it says something else where both agree.")
-    yield Text("other: with the donor's activation from another problem's place; own: with the host's own from there.")
+    yield Text("minus control: less the flips by the donor's activation from another problem.")
     yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems.")
     yield Text(
         f"Left out of shares, with a gap below {summary['smallest_gap']:g} nats: {summary['small_gaps']} places."

@@ -83,7 +83,7 @@ def calibration_table(summary: Summary) -> pd.DataFrame:
 
 
 def differences_table(summary: Summary) -> pd.DataFrame:
-    """The first signal minus each other: at each target that both reached, and on average over these.
+    """The first signal minus each other at each target that both reached; on average over these, every two signals.
 
     The edits that either really made on these problems stand beside it: equal edits are wanted, not assured.
     """

@@ -52,7 +52,7 @@ def _edited(arm: dict[str, Any] | None) -> str:
 
 
 def _differences(summary: Summary) -> Table:
-    """The first signal against each other, over the targets that both reached."""
+    """Every two signals, over the targets that both reached."""
     table = open_table("accuracy, mean over targets", "difference, %-points", "p", "p corrected")
     for row in summary["overall"]:
         found = {end: value and 100 * value for end, value in row["difference"].items() if end in _ENDS}

@@ -1,0 +1,93 @@
+"""Signatures and the words of options: a function takes **options; help() and completion show which.
+
+Names and defaults are those of the settings (pipeline/keywords.py), the words those of the command's own help, so that
+neither is written twice. What the command line says in its own idiom, or has no option for, is said here.
+"""
+
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING
+from inspect import Parameter
+from typing import Any, TypeVar
+
+import click
+
+from rlprobe.pipeline.keywords import Keyword, keywords_of
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+# option -> its words, where those of the command line do not serve
+WORDS = {
+    "pair": "A registered pair (see rp.pairs()) or a Pair; bundled, where nothing is named.",
+    "dataset": "A registered data set (see rp.datasets()) or a JSONL, Parquet or CSV file.",
+    "limit": "Only the first so many problems.",
+    "max_new_tokens": "At most so many tokens a response.",
+    "batch_size": "Rows decoded at once; chosen from the memory, where None.",
+    "shard_size": "Problems a file; 32 on a CPU and 256 elsewhere, where None.",
+    "shard": 'Only this machine\'s share of the work, as "2/8".',
+    "resamples": "Of the bootstrap intervals.",
+    "confidence": "Of the intervals, from 0 to 1.",
+    "modes": 'Named arms, as ("oracle", "entropy:0.6,p95"); oracle, random and entropy, where nothing is named.',
+    "gates": 'Instead of modes: ("NAME:ARG", "NAME:p95", "not-NAME"); all must fire.',
+    "writer": 'With gates: "NAME:ARG", what is written there; the donor\'s token, where None.',
+    "taus": 'Thresholds of modes that name none: nats, or percentiles as "p95".',
+    "top_ks": "k of modes that name none.",
+    "temperature": "Of sampling; above 0.",
+    "top_p": "Of sampling; above 0, at most 1.",
+    "noise_seed": "Of sampling; one noise for both models.",
+    "draws": "Responses to a problem where there is chance.",
+    "signals": "Of delta, kl, js, entropy, margin and random; the others are compared with the first.",
+    "targets": "Shares of the oracle's edits, from 0 to 1.",
+    "preset": 'A published protocol, its thresholds fixed: "dir" or "sbc".',
+    "layers": "Only these layers, counted from 0; all, where None.",
+    "coefficients": "How many times the direction is added.",
+    "ranks": 'Also decode with ΔW cut to these ranks: (1, 8, "full"), or "auto" for powers of two.',
+    "kinds": "With ranks: whose change is cut, as (\"q\", \"o\"); every matrix's, where empty.",
+    "rest": "With ranks: whose are the norms, the biases and the other matrices.",
+    "wheres": 'Where it is added: "everywhere", or where the base is "uncertain".',
+}
+OF_SAMPLING = ("temperature", "top_p", "noise_seed")
+
+
+def with_options(kind: type, command: click.Command) -> Callable[[Function], Function]:
+    """Give a function whose **options become settings of a kind their signature, and their words to its docstring."""
+
+    def decorate(function: Function) -> Function:
+        leading = [p for p in inspect.signature(function).parameters.values() if p.kind != Parameter.VAR_KEYWORD]
+        options = list(_options(kind, command, {p.name for p in leading}))
+        signature = inspect.signature(function).replace(parameters=[*leading, *(_parameter(o) for o, _ in options)])
+        function.__signature__ = signature  # type: ignore[attr-defined]
+        width = max((len(option.name) for option, _ in options), default=0)
+        lines = [f"    {option.name:<{width}}  {words}" for option, words in options]
+        function.__doc__ = "\n".join([inspect.cleandoc(function.__doc__ or ""), "", "Options:", *lines])
+        return function
+
+    return decorate
+
+
+def _options(kind: type, command: click.Command, taken: set[str]) -> Iterator[tuple[Keyword, str]]:
+    """The keywords of a kind that the command has as well, or that are explained here, with their words."""
+    said = {p.name: p.help for p in command.params if isinstance(p, click.Option)}
+    said |= {"shard": said.get("share")} if "share" in said else {}
+    for keyword in keywords_of(kind):
+        if keyword.name in taken or (keyword.name not in said and keyword.name not in _ALONE):
+            continue
+        words = WORDS.get(keyword.name) or _in_python(said.get(keyword.name) or "")
+        is_switch = keyword.name in OF_SAMPLING and keyword.default is None
+        yield keyword, words + (" Greedy, where none of them is given." if is_switch else "")
+
+
+_ALONE = ("resamples", "confidence", "wheres")  # options that the command line does not have
+
+
+def _in_python(words: str) -> str:
+    """A line of the command's help without the command line's brackets and dashes."""
+    words = re.sub(r"\s*\[default: (.*)\]", r" Default: \1.", words)
+    words = re.sub(r";? ?repeatable", "", words)
+    return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), words)
+
+
+def _parameter(option: Keyword) -> Parameter:
+    default = Parameter.empty if option.default is MISSING else option.default
+    return Parameter(option.name, Parameter.KEYWORD_ONLY, default=default, annotation=option.kind)
