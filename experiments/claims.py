@@ -1,7 +1,7 @@
 """The claims of each experiment beside what was measured: how a script ends in its table, and all tables in one file.
 
 A claim, with the inequality asked, stands in `experiments/claimed/`, and says where its number is found in the summary
-that the script's command wrote. Each script writes figures/claims_SCRIPT.{csv,md}; this command gathers them.
+that the script's command wrote. Each script keeps claims_SCRIPT.{csv,md}; this command gathers them.
 
     python -m experiments.claims
 """
@@ -14,6 +14,8 @@ from typing import Any
 import click
 
 from experiments import kept
+from experiments.kept import KEPT, Shelf
+from experiments.request import Request
 from rlprobe.analysis.claims import Claim, Finding
 from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.pairs.registry import DEFAULT_PAIR
@@ -22,7 +24,7 @@ from rlprobe.reporting.formats import FORMATS
 
 SCRIPTS = (  # in the order of the three questions
     *("disagreement", "interventions", "backward", "direction", "divergence"),
-    *("signals", "extrapolation", "sampling", "footprint"),
+    *("signals", "extrapolation", "sampling", "footprint", "weights"),
 )
 SUFFIXES = ("csv", "md")
 README = Path(__file__).parent.parent / "README.md"
@@ -65,51 +67,53 @@ def _words(key: Key) -> str:
     return ", ".join(f"{name} {value}" for name, value in key.items()) if isinstance(key, Mapping) else repr(key)
 
 
-def write_claims(script: str, asked: Sequence[Asked], summary: Mapping[str, Any], pair: str) -> None:
+def write_claims(script: str, asked: Sequence[Asked], summary: Mapping[str, Any], shelf: Shelf) -> None:
     """Write and show the table of a script's claims."""
-    table = claims_table([each.on(summary, pair) for each in asked])
-    kept.FIGURES.mkdir(exist_ok=True)
+    table = claims_table([each.on(summary, shelf.pair) for each in asked])
     for suffix in SUFFIXES:
-        _file(script, suffix).write_text(FORMATS[suffix](table), encoding="utf-8")
-    click.echo(_file(script, "md").read_text(encoding="utf-8"))
-
-
-def _file(script: str, suffix: str) -> Path:
-    return kept.FIGURES / f"claims_{script}.{suffix}"
+        shelf.file(f"claims_{script}.{suffix}").write_text(FORMATS[suffix](table), encoding="utf-8")
+    shelf.show(f"claims_{script}")
 
 
 READ_SO = """*asked* is the published range as it stands; where there is none, or only a word, a margin of ours, whose
 reason stands in `experiments/claimed/`. The verdict is of the 95 % interval: *holds* when the whole of it lies inside,
 *does not hold* when all of it lies outside, else *not resolved*. An *identity* can fail only by a bug; *by
-construction*: it is as asked, and the bundled pair was made so that it would be. Differences of accuracies are in
-points, written %; sources are arXiv numbers. The margins of "disagreement" and "interventions" were written when the
-bundled pair's numbers were known, the others before; in "direction" the claims on moved tokens came after those on all.
+construction*: it is as asked, and the bundled pair was made so that it would be. What is counted on all weights has no
+interval and is judged as it is. Differences of accuracies are in points, written %; sources are arXiv numbers. The
+margins of "disagreement", "interventions" and "weights" were written when the bundled pair's numbers were known, the
+others before; in "direction" the claims on moved tokens came after those on all.
 """
 
 
-def gathered() -> str:
+def gathered(folders: Sequence[Path]) -> str:
     """Every table of claims that has been written, a section a script, and the command that writes those which lack."""
-    return "\n".join([f"# Claims, published and measured here\n\n{READ_SO}", *_sections("##")])
+    return "\n".join([f"# Claims, published and measured here\n\n{READ_SO}", *_sections("##", folders)])
 
 
-def _sections(level: str) -> list[str]:
-    files = {script: _file(script, "md") for script in SCRIPTS}
+def _sections(level: str, folders: Sequence[Path]) -> list[str]:
+    found = {file.name: file for folder in folders for file in folder.glob("claims_*.md")}
+    files = {script: found.get(f"claims_{script}.md") for script in SCRIPTS}
     lacking = "not measured: run `python -m experiments.{}`\n"
     return [
-        f"{level} {script}\n\n{file.read_text(encoding='utf-8') if file.exists() else lacking.format(script)}"
+        f"{level} {script}\n\n{file.read_text(encoding='utf-8') if file else lacking.format(script)}"
         for script, file in files.items()
     ]
 
 
 @click.command(help=__doc__)
-@click.option("--readme", is_flag=True, help="Write the tables into README.md, too.")
-def main(readme: bool) -> None:
-    """Write figures/claims.md."""
-    text = gathered()
-    (kept.FIGURES / "claims.md").write_text(text, encoding="utf-8")
+@click.option("--pair", default=DEFAULT_PAIR, show_default=True)
+@click.option("--dataset", help="Gather what is kept in the pair's runs on it.  [default: what figures/ shows]")
+@click.option("--readme", is_flag=True, help="Write the tables that figures/ shows into README.md, too.")
+def main(pair: str, dataset: str | None, readme: bool) -> None:
+    """Write claims.md beside the tables that it gathers."""
+    if dataset is None and pair != DEFAULT_PAIR:
+        raise click.UsageError("say which runs of the pair: give --dataset")
+    request = Request(pair, dataset) if dataset else None
+    folders = [request.path("footprint") / KEPT, request.path() / KEPT] if request else [kept.FIGURES]
+    Shelf(pair, folders[-1]).file("claims.md").write_text(gathered(folders), encoding="utf-8")
     if readme:
-        kept.rewrite(README, "claims", "\n".join([READ_SO, *_sections("###")]))
-    click.echo(text)
+        kept.rewrite(README, "claims", "\n".join([READ_SO, *_sections("###", [kept.FIGURES])]))
+    Shelf(pair, folders[-1]).show("claims")
 
 
 if __name__ == "__main__":

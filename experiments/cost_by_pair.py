@@ -27,6 +27,7 @@ README = Path(__file__).parent / "README.md"
 CARD, USED = 80e9, 0.9  # bytes of one card, and the share of it that may be planned with
 LONGEST = 300 + 1024  # tokens of a prompt and of the longest response the scripts let a model write
 MOST_ROWS = 256
+THINKING, LONG = ("dapo-32b", "unireason-14b", "prorl-1.5b"), " --max-new-tokens 16384"
 SEEDS, DRAWS = 2, 16  # the defaults of the scripts
 ALONE, READ = (1.0, 1.0), (0.0, 1.0)  # (lane reads, tokens read) a token: a model decoding; a model reading
 
@@ -117,11 +118,11 @@ def commands(pairs: list[str], scripts: list[str]) -> list[str]:
     return [
         "reproduce() {",
         f"  for script in {' '.join([scripts[0], 'direction', 'divergence', *scripts[1:]])}; do",
-        '    python -m experiments.$script --pair "$1" --dataset math-500 || return',
+        '    python -m experiments.$script --dataset math-500 --pair "$@" || return',
         "  done",
-        "  python -m experiments.claims",
+        '  python -m experiments.claims --dataset math-500 --pair "$1"',
         "}",
-        *(f"reproduce {pair}" for pair in pairs),
+        *(f"reproduce {pair}{LONG if pair in THINKING else ''}" for pair in pairs),
     ]
 
 

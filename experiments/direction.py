@@ -12,28 +12,24 @@ import click
 
 from experiments.claimed.direction import CLAIMS
 from experiments.claims import write_claims
-from experiments.kept import FIGURES, keep, pair_of, run_of
+from experiments.request import Request, asked
 from rlprobe.pipeline.direction import DirectionSettings, direction
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.prepare import ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.reporting.direction.tables import TABLES
 
 
 @click.command(help=__doc__)
-@click.option("--pair", default="bundled", show_default=True)
-@click.option("--dataset", default="word-problems", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
-def main(pair: str, dataset: str, limit: int | None) -> None:
+@asked
+def main(request: Request) -> None:
     """Run, and keep what a reader wants to see."""
-    settings = DisagreeSettings(
-        pair=pair_of(pair), problems=ProblemChoice(dataset=dataset, limit=limit), output=run_of(pair, dataset)
-    )
+    settings = request.settings(DisagreeSettings)
     run = disagree(settings, Reporter()).run
     written = direction(run.path, DirectionSettings())
-    keep(run, ("direction", "signals"), tuple(TABLES))
-    click.echo((FIGURES / "tails.md").read_text())
-    write_claims("direction", CLAIMS, written.summary, pair)
+    shelf = request.shelf(run)
+    shelf.keep(run, ("direction", "signals"), tuple(TABLES))
+    shelf.show("tails")
+    write_claims("direction", CLAIMS, written.summary, shelf)
 
 
 if __name__ == "__main__":

@@ -10,25 +10,21 @@ import click
 
 from experiments.claimed.disagreement import CLAIMS
 from experiments.claims import write_claims
-from experiments.kept import FIGURES, keep, pair_of, run_of
+from experiments.request import Request, asked
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.prepare import ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 
 
 @click.command(help=__doc__)
-@click.option("--pair", default="bundled", show_default=True)
-@click.option("--dataset", default="word-problems", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
-def main(pair: str, dataset: str, limit: int | None) -> None:
+@asked
+def main(request: Request) -> None:
     """Run, and keep what a reader wants to see."""
-    settings = DisagreeSettings(
-        pair=pair_of(pair), problems=ProblemChoice(dataset=dataset, limit=limit), output=run_of(pair, dataset)
-    )
+    settings = request.settings(DisagreeSettings)
     written = disagree(settings, Reporter())
-    keep(written.run, ("disagreement",), ("classes", "rates", "accuracy", "entropy", "noise"))
-    click.echo((FIGURES / "classes.md").read_text())
-    write_claims("disagreement", CLAIMS, written.summary, pair)
+    shelf = request.shelf(written.run)
+    shelf.keep(written.run, ("disagreement",), ("classes", "rates", "accuracy", "entropy", "noise"))
+    shelf.show("classes")
+    write_claims("disagreement", CLAIMS, written.summary, shelf)
 
 
 if __name__ == "__main__":

@@ -14,10 +14,9 @@ import pandas as pd
 
 from experiments.claimed.divergence import CLAIMS
 from experiments.claims import write_claims
-from experiments.kept import pair_of, run_of
+from experiments.request import Request, asked
 from rlprobe.analysis.statistics import Clusters, Interval, Resampling, rate
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.prepare import ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 
 COLUMNS = ("arm", "problem_id", "js", "logprob_base_of_rl")
@@ -26,16 +25,13 @@ UNLIKELY = 0.01  # a probability
 
 
 @click.command(help=__doc__)
-@click.option("--pair", default="bundled", show_default=True)
-@click.option("--dataset", default="word-problems", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
-def main(pair: str, dataset: str, limit: int | None) -> None:
+@asked
+def main(request: Request) -> None:
     """Read the table, and show what is claimed of it."""
-    settings = DisagreeSettings(
-        pair=pair_of(pair), problems=ProblemChoice(dataset=dataset, limit=limit), output=run_of(pair, dataset)
-    )
-    tokens = disagree(settings, Reporter()).run.table("tokens", list(COLUMNS)).to_pandas()
-    write_claims("divergence", CLAIMS, shares(tokens[tokens["arm"] == "rl"], Resampling()), pair)
+    settings = request.settings(DisagreeSettings)
+    run = disagree(settings, Reporter()).run
+    tokens = run.table("tokens", list(COLUMNS)).to_pandas()
+    write_claims("divergence", CLAIMS, shares(tokens[tokens["arm"] == "rl"], Resampling()), request.shelf(run))
 
 
 def shares(tokens: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:

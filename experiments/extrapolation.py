@@ -9,7 +9,7 @@ training ends with, in pairs over problems. Writes the table and draws the figur
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,18 +20,20 @@ from matplotlib.axes import Axes
 
 from experiments.claimed.extrapolation import CLAIMS
 from experiments.claims import write_claims
-from experiments.kept import FIGURES, run_of
+from experiments.kept import Shelf
+from experiments.request import Request, asked
+from rlprobe import runs
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.interventions import NamedArm, summarise
 from rlprobe.decoding.arms import Sampling
-from rlprobe.pairs.loading import PairChoice
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
+from rlprobe.pipeline.footprint import Checkpoint
 from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings, intervene
-from rlprobe.pipeline.prepare import ProblemChoice
+from rlprobe.pipeline.prepare import OutputChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import Shown
 from rlprobe.pipeline.written import Written
-from rlprobe.reporting.drawing import Drawing, encode, in_percent, render
+from rlprobe.reporting.drawing import Drawing, colour_of, encode, in_percent, render
 from rlprobe.reporting.formats import FORMATS, Cell, table_of
 
 CHECKPOINTS = Path(__file__).parent / "organism" / "checkpoints"
@@ -39,7 +41,9 @@ FINAL = "RL"
 WHERE = {"extrapolate": "everywhere", "extrapolate-delta": "Δ log p < −0.3"}
 TEMPERATURE = 1.0
 ITSELF = "itself"
-COLOURS = {FINAL: "#D55E00", "step-004": "#0072B2", "step-008": "#009E73"}
+BUNDLED = [Checkpoint(name, str(CHECKPOINTS / name)) for name in ("step-004", "step-008")]
+# of RL, then of the checkpoints: no model's colour but RL's own, and apart in grey
+LOOKS = ((colour_of("rl"), "o"), ("#000000", "^"), ("#56B4E9", "s"), ("#CC79A7", "D"), ("#009E73", "v"))
 COLUMNS = ["model", "decoding", "where", "γ", "accuracy", "edited", "identical to the checkpoint"]
 COLUMNS += ["minus the checkpoint", "p against the checkpoint"]
 COLUMNS += ["recovery of final RL", "minus final RL", "p against final RL"]
@@ -47,9 +51,9 @@ COLUMNS += ["recovery of final RL", "minus final RL", "p against final RL"]
 
 @dataclass(frozen=True)
 class Case:
-    """One RL model of the bundled base, how it is decoded, and the γ to try everywhere and at the criterion."""
+    """One RL model of a base, how it is decoded, and the γ to try everywhere and at the criterion."""
 
-    model: str
+    model: Checkpoint | None  # None: the RL model of the pair
     everywhere: tuple[float, ...]
     gated: tuple[float, ...]
     sampled: bool = False
@@ -61,54 +65,71 @@ class Case:
         return tuple(f"{mode}:{','.join(f'{g:g}' for g in gammas)}" for mode, gammas in values.items() if gammas)
 
     @property
+    def name(self) -> str:
+        """As the table says it."""
+        return self.model.name if self.model else FINAL
+
+    @property
     def decoding(self) -> str:
         """As the table says it."""
         return "sampled" if self.sampled else "greedy"
 
 
-CASES = (
-    Case(FINAL, (0, 0.1, 0.25, 0.5, 1), (0.1, 1)),
-    Case("step-004", (0.5, 1, 2, 4, 8), (4,)),
-    Case("step-008", (1, 2, 4), ()),
-    Case(FINAL, (0.1, 0.5, 1), (0.1,), sampled=True),
-    Case("step-004", (1, 4), (), sampled=True),
-)
+def cases(checkpoints: Sequence[Checkpoint]) -> list[Case]:
+    """The end of training and the first checkpoint at many γ, later checkpoints at a few; greedily and sampled."""
+    first, later, gammas = checkpoints[:1], checkpoints[1:], (0, 0.1, 0.25, 0.5, 1)
+    return [
+        Case(None, gammas, gammas),
+        *(Case(each, (0.5, 1, 2, 4, 8), (0, 1, 4)) for each in first),
+        *(Case(each, (0.5, 1, 2, 4), ()) for each in later),
+        Case(None, (0, 0.1, 0.5, 1), (0, 0.1, 0.5, 1), sampled=True),
+        *(Case(each, (0.5, 1, 2, 4), (1,), sampled=True) for each in first),
+        *(Case(each, (1, 4), (), sampled=True) for each in later),
+    ]
 
 
 @click.command(help=__doc__)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
+@asked
+@click.option(
+    "--checkpoint", "named", multiple=True, help="NAME=FOLDER of an early one, earliest first.  [default: the bundled]"
+)
 @click.option("--draws", default=2, show_default=True, type=click.IntRange(min=1), help="Of the sampled cases.")
-def main(limit: int | None, draws: int) -> None:
+def main(request: Request, named: tuple[str, ...], draws: int) -> None:
     """Run every case, compare, and keep what a reader wants to see."""
+    checkpoints = [Checkpoint.parse(text) for text in named] or (BUNDLED if request.pair == DEFAULT_PAIR else [])
     rows: list[dict[str, Any]] = []
     final: dict[str, Responses] = {}
-    found = {}
-    for case in CASES:
-        settings = _settings(case, limit, draws)
+    found: dict[str, Any] = {}
+    for case in cases(checkpoints):
+        settings = _settings(case, request, draws)
         written = intervene(settings, Reporter())
         responses = Responses.of(written, settings)
         final.setdefault(case.decoding, responses)  # the first case of a decoding is the model at the end of training
         rows += _rows(case, written.summary["arms"], responses.towards(final[case.decoding]))
-        found[f"{case.model} {case.decoding}"] = written.summary
-    table = table_of(rows, COLUMNS)
+        found.setdefault(f"{'early' if case.model else FINAL} {case.decoding}", written.summary)
+    shelf = request.shelf(runs.read(request.path()))
+    _write(table_of(rows, COLUMNS), shelf)
+    shelf.show("extrapolation")
+    write_claims("extrapolation", CLAIMS, found, shelf)
+
+
+def _write(table: pd.DataFrame, shelf: Shelf) -> None:
     figure, _ = render(FIGURE, table)
     for suffix, text in FORMATS.items():
-        (FIGURES / f"extrapolation.{suffix}").write_text(text(table))
+        shelf.file(f"extrapolation.{suffix}").write_text(text(table), encoding="utf-8")
     for suffix in ("png", "pdf"):
-        (FIGURES / f"extrapolation.{suffix}").write_bytes(encode(figure, suffix))
-    click.echo((FIGURES / "extrapolation.md").read_text())
-    write_claims("extrapolation", CLAIMS, found, DEFAULT_PAIR)
+        shelf.file(f"extrapolation.{suffix}").write_bytes(encode(figure, suffix))
 
 
-def _settings(case: Case, limit: int | None, draws: int) -> InterveneSettings:
-    bundled = PAIRS["bundled"]
-    early = PairChoice(base=bundled.base, rl=str(CHECKPOINTS / case.model))
-    return InterveneSettings(
-        pair=PairChoice(pair="bundled") if case.model == FINAL else early,
-        problems=ProblemChoice("word-problems", style=bundled.prompt_style, limit=limit),
-        output=run_of("bundled" if case.model == FINAL else f"bundled-{case.model}", "word-problems"),
-        arms=ArmChoice(case.modes, sampling=Sampling(TEMPERATURE) if case.sampled else None, draws=draws),
-    )
+def _settings(case: Case, request: Request, draws: int) -> InterveneSettings:
+    arms = ArmChoice(case.modes, sampling=Sampling(TEMPERATURE) if case.sampled else None, draws=draws)
+    if case.model is None:
+        return request.settings(InterveneSettings, arms=arms)
+    entry, model = PAIRS[request.pair], case.model
+    early = replace(request.members, pair=None, base=entry.base, base_revision=entry.base_revision)
+    early = replace(early, rl=model.model, rl_revision=model.revision)
+    output = OutputChoice(request.path(model.name))
+    return request.settings(InterveneSettings, pair=early, output=output, arms=arms)
 
 
 # ---- the comparison with the end of training -------------------------------------------------------------------------
@@ -161,7 +182,7 @@ def _rows(case: Case, own: dict[str, Any], towards: dict[str, Any]) -> list[dict
         for title, arm in own.items()
         if arm["mode"] in WHERE
     ]
-    return [{"model": case.model, "decoding": case.decoding, **row} for row in (plain, *arms)]
+    return [{"model": case.name, "decoding": case.decoding, **row} for row in (plain, *arms)]
 
 
 def _accuracy(arm: dict[str, Any]) -> Cell:
@@ -176,7 +197,7 @@ def _compared(arm: dict[str, Any], end: str) -> dict[str, Any]:
 
 def _beside(case: Case, arm: dict[str, Any]) -> dict[str, Any]:
     """What training on would have brought, where that is not the model itself."""
-    if case.model == FINAL:
+    if case.model is None:
         return {}
     return {"recovery of final RL": Cell.of(arm["answers"]["last"]["recovery"]), **_compared(arm, "final RL")}
 
@@ -196,8 +217,9 @@ def _points(table: pd.DataFrame) -> pd.DataFrame:
 def _draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     """One panel a way of decoding; a line a checkpoint, dotted where it stands itself, dashed at the criterion."""
     for ax, (decoding, points) in zip(axes, data.groupby("decoding", sort=False), strict=False):
-        for (model, where), line in points.groupby(["model", "where"], sort=False):
-            _line(ax, str(model), str(where), line.sort_values("gamma"))
+        models = list(dict.fromkeys(data["model"]))
+        for (model, _), line in points.groupby(["model", "where"], sort=False):
+            _line(ax, LOOKS[models.index(model) % len(LOOKS)], line.sort_values("gamma"))
         ax.set_xscale("symlog", linthresh=0.1, linscale=0.4)
         ax.set_xticks(ticks := sorted(set(data["gamma"])), [f"{g:g}" for g in ticks], rotation=45)
         ax.set_xticks([], minor=True)
@@ -207,15 +229,21 @@ def _draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
 
 
-def _line(ax: Axes, model: str, where: str, line: pd.DataFrame) -> None:
-    colour = COLOURS[model]
+def _line(ax: Axes, look: tuple[str, str], line: pd.DataFrame) -> None:
+    (colour, marker), (model, where) = look, line[["model", "where"]].iloc[0]
     if where == "plain":
         ax.axhline(line["value"].iloc[0], color=colour, linewidth=0.9, linestyle=":", label=f"{model} itself")
         return
     ends = abs(line[["low", "high"]].sub(line["value"], axis=0).to_numpy()).T
     style: dict[str, Any] = {"color": colour, "linestyle": "-" if where == WHERE["extrapolate"] else "--"}
-    style |= {"marker": "o" if where == WHERE["extrapolate"] else "s", "markersize": 4, "linewidth": 1.1}
-    ax.errorbar(line["gamma"], line["value"], yerr=ends, elinewidth=0.7, label=f"{model}, {where}", **style)
+    style |= {
+        "linewidth": 1.1,
+        "elinewidth": 0.7,
+        "marker": marker,
+        "mfc": colour if where == WHERE["extrapolate"] else "white",
+        "markersize": 4,
+    }
+    ax.errorbar(line["gamma"], line["value"], yerr=ends, label=f"{model}, {where}", **style)
 
 
 FIGURE = Drawing(_points, _draw, panels=2, size=lambda _: (7.5, 3.2))

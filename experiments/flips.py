@@ -1,34 +1,31 @@
 """Question (ours): which single token does an answer hang on, and how few of RL's tokens are enough?
 
-For every problem that RL solves and the base does not, RL's token is put once at each disagreement along the base's own
-answer, and the fewest edits that are enough are searched for. Writes the tables "needed_sizes", "needed_edits", "flips"
-and "flip_tokens".
+For every problem, RL's token is put once at each disagreement along the base's own answer: it may fix the answer, or
+break one that was right. Where RL is right and the base wrong, the fewest edits that are enough are searched for.
+Writes the tables "needed_sizes", "needed_edits", "flips" and "flip_tokens".
 
     python -m experiments.flips
 """
 
 import click
 
-from experiments.kept import FIGURES, keep, pair_of, run_of
+from experiments.request import Request, asked
 from rlprobe.pipeline.flips import FlipChoice, FlipSettings, flips
-from rlprobe.pipeline.prepare import ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 
 
 @click.command(help=__doc__)
-@click.option("--pair", default="bundled", show_default=True)
-@click.option("--dataset", default="word-problems", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
-def main(pair: str, dataset: str, limit: int | None) -> None:
+@asked
+def main(request: Request) -> None:
     """Run, and keep what a reader wants to see."""
-    settings = FlipSettings(
-        pair=pair_of(pair),
-        problems=ProblemChoice(dataset=dataset, limit=limit),
-        output=run_of(pair, dataset),
-        flips=FlipChoice(),
+    settings = request.settings(
+        FlipSettings,
+        flips=FlipChoice(all_problems=True),
     )
-    keep(flips(settings, Reporter()).run, (), ("needed_sizes", "needed_edits", "flips", "flip_tokens"))
-    click.echo((FIGURES / "needed_sizes.md").read_text())
+    run = flips(settings, Reporter()).run
+    shelf = request.shelf(run)
+    shelf.keep(run, (), ("needed_sizes", "needed_edits", "flips", "flip_tokens"))
+    shelf.show("needed_sizes")
 
 
 if __name__ == "__main__":

@@ -12,10 +12,10 @@ import click
 
 from experiments.claimed.footprint import CLAIMS
 from experiments.claims import write_claims
-from experiments.kept import FIGURES, keep
-from rlprobe.pairs.loading import PairChoice
+from experiments.request import Request, asked
+from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.pipeline.footprint import Checkpoint, FootprintSettings, footprint
-from rlprobe.pipeline.prepare import OutputChoice, ProblemChoice
+from rlprobe.pipeline.prepare import OutputChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.reporting.footprint.tables import TABLES
 
@@ -23,22 +23,23 @@ CHECKPOINTS = Path(__file__).parent / "organism" / "checkpoints"
 
 
 @click.command(help=__doc__)
-@click.option("--pair", default="bundled", show_default=True, help="Whose base.")
-@click.option("--checkpoints", default=CHECKPOINTS, type=click.Path(path_type=Path), help="A folder of checkpoints.")
-@click.option("--dataset", default="word-problems", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
-def main(pair: str, checkpoints: Path, dataset: str, limit: int | None) -> None:
+@asked
+@click.option("--checkpoints", type=click.Path(path_type=Path), help="A folder of them.  [default: the bundled pair's]")
+def main(request: Request, checkpoints: Path | None) -> None:
     """Run, and keep what a reader wants to see."""
-    settings = FootprintSettings(
-        pair=PairChoice(pair=pair),
-        problems=ProblemChoice(dataset=dataset, limit=limit),
-        output=OutputChoice(Path("runs") / f"{pair}-footprint"),
-        checkpoints=tuple(Checkpoint(folder.name, str(folder)) for folder in sorted(checkpoints.iterdir())),
+    if checkpoints is None and request.pair != DEFAULT_PAIR:
+        raise click.UsageError(f"{request.pair} has no checkpoints here: give a folder of them with --checkpoints")
+    folders = sorted((checkpoints or CHECKPOINTS).iterdir())
+    settings = request.settings(
+        FootprintSettings,
+        output=OutputChoice(request.path("footprint")),
+        checkpoints=tuple(Checkpoint(folder.name, str(folder)) for folder in folders),
     )
     written = footprint(settings, Reporter())
-    keep(written.run, ("footprint",), tuple(TABLES))
-    click.echo((FIGURES / "footprint.md").read_text())
-    write_claims("footprint", CLAIMS, written.summary, pair)
+    shelf = request.shelf(written.run)
+    shelf.keep(written.run, ("footprint",), tuple(TABLES))
+    shelf.show("footprint")
+    write_claims("footprint", CLAIMS, written.summary, shelf)
 
 
 if __name__ == "__main__":

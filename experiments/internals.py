@@ -1,8 +1,8 @@
 """Inside the correction: where in the network is the different choice made, and at which tokens?
 
-On the finished run of a pair (experiments/disagreement.py makes it): the logit lens, patching of RL's activations into
-the base and of the base's into RL, and steering by the mean difference. Draws the figures "lens", "patching" and
-"heads" and writes the tables beside them, and "steering".
+On the run of `experiments.disagreement`, which is finished first where it is not: the logit lens, patching of
+RL's activations into the base and of the base's into RL, and steering by the mean difference. Draws the figures "lens",
+"patching", "heads" and "steering" and writes the tables beside them.
 
     python -m experiments.internals
 """
@@ -11,9 +11,11 @@ from pathlib import Path
 
 import click
 
-from experiments.kept import FIGURES, keep, run_of
+from experiments.request import Request, asked
+from rlprobe import runs
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.points import PointChoice
+from rlprobe.pipeline.disagree import DisagreeSettings, disagree
 from rlprobe.pipeline.inside import InsideSettings
 from rlprobe.pipeline.lens import lens
 from rlprobe.pipeline.patch import PatchChoice, PatchSettings, patch
@@ -24,29 +26,29 @@ TAU = 0.6  # nats; the entropy above which this pair's disagreements lie (experi
 
 
 @click.command(help=__doc__)
-@click.option("--pair", default="bundled", show_default=True)
-@click.option("--dataset", default="word-problems", show_default=True)
+@asked
 @click.option("--run", type=click.Path(path_type=Path), help="A finished run elsewhere.")
 @click.option("--points", default=200, show_default=True, help="Disagreements looked at.")
 @click.option("--coefficients", default=(1.0, 2.0, 4.0, 8.0), multiple=True, show_default=True, help="Of steering.")
-def main(pair: str, dataset: str, run: Path | None, points: int, coefficients: tuple[float, ...]) -> None:
+def main(request: Request, run: Path | None, points: int, coefficients: tuple[float, ...]) -> None:
     """Run, and keep what a reader wants to see."""
-    out = run or run_of(pair, dataset).out
-    assert out is not None
     choice, reporter = PointChoice(points=points), Reporter()
-    keep(lens(InsideSettings(run=out, choice=choice), reporter).run, ("lens",), ("lens_choices", "trunk_and_head"))
+    out = run or disagree(request.settings(DisagreeSettings), reporter).run.path
+    shelf = request.shelf(runs.read(out))
+    shelf.keep(
+        lens(InsideSettings(run=out, choice=choice), reporter).run, ("lens",), ("lens_choices", "trunk_and_head")
+    )
     for host, suffix in (("base", ""), ("rl", "_backward")):
         settings = PatchSettings(run=out, choice=choice, patches=PatchChoice(host=host))
         names = tuple(name + suffix for name in ("patching", "heads"))
-        keep(patch(settings, reporter).run, names, names)
+        shelf.keep(patch(settings, reporter).run, names, names)
     steering = SteerChoice(coefficients=coefficients)
-    keep(
+    shelf.keep(
         steer(SteerSettings(run=out, choice=choice, reading=Reading(tau=TAU), steering=steering), reporter).run,
-        (),
+        ("steering",),
         ("steering",),
     )
-    for name in ("lens_choices", "trunk_and_head", "steering"):
-        click.echo((FIGURES / f"{name}.md").read_text())
+    shelf.show("lens_choices", "trunk_and_head", "steering")
 
 
 if __name__ == "__main__":

@@ -11,9 +11,8 @@ import click
 
 from experiments.claimed.interventions import CLAIMS
 from experiments.claims import write_claims
-from experiments.kept import FIGURES, keep, pair_of, run_of
+from experiments.request import Request, asked
 from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings, intervene
-from rlprobe.pipeline.prepare import ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 
 MODES = (
@@ -25,22 +24,19 @@ MODES = (
 
 
 @click.command(help=__doc__)
-@click.option("--pair", default="bundled", show_default=True)
-@click.option("--dataset", default="word-problems", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
+@asked
 @click.option("--seeds", default=2, show_default=True, help="Of arms with randomness.")
-def main(pair: str, dataset: str, limit: int | None, seeds: int) -> None:
+def main(request: Request, seeds: int) -> None:
     """Run, and keep what a reader wants to see."""
-    settings = InterveneSettings(
-        pair=pair_of(pair),
-        problems=ProblemChoice(dataset=dataset, limit=limit),
-        output=run_of(pair, dataset),
+    settings = request.settings(
+        InterveneSettings,
         arms=ArmChoice(modes=MODES, seeds=seeds),
     )
     written = intervene(settings, Reporter())
-    keep(written.run, ("interventions", "dose"), ("interventions", "doses"))
-    click.echo((FIGURES / "interventions.md").read_text())
-    write_claims("interventions", CLAIMS, written.summary, pair)
+    shelf = request.shelf(written.run)
+    shelf.keep(written.run, ("interventions", "dose"), ("interventions", "doses"))
+    shelf.show("interventions")
+    write_claims("interventions", CLAIMS, written.summary, shelf)
 
 
 if __name__ == "__main__":

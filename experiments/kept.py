@@ -1,34 +1,55 @@
-"""What a command left in its run, kept under figures/ for a reader."""
+"""Where what a command left in its run is kept for a reader: under figures/, or on a shelf of the run's own.
+
+figures/ shows the bundled pair on all its problems, as the scripts ask by themselves; whatever is asked otherwise must
+not stand under the same names, and is kept in RUN/kept.
+"""
 
 import shutil
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
+import click
 
-from rlprobe.pairs.loading import PairChoice
-from rlprobe.pipeline.prepare import OutputChoice
 from rlprobe.runs import Run
 
 FIGURES = Path(__file__).parent.parent / "figures"
+KEPT = "kept"  # the folder of a run
 
 
-def pair_of(name: str) -> PairChoice:
-    """A registered pair; its RL model is on the second GPU where there are two."""
-    return PairChoice(pair=name, rl_device="cuda:1" if torch.cuda.device_count() > 1 else None)
+@dataclass(frozen=True)
+class Shelf:
+    """A folder of kept files, and the pair that they are about."""
 
+    pair: str
+    folder: Path
 
-def run_of(pair: str, dataset: str) -> OutputChoice:
-    """The run that all experiments on a pair and a data set share."""
-    return OutputChoice(Path("runs") / f"{pair}-{dataset}")
+    @classmethod
+    def shown(cls, pair: str) -> "Shelf":
+        """figures/ itself."""
+        return cls(pair, FIGURES)
 
+    def file(self, name: str) -> Path:
+        """A file on the shelf, which is there from now on."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        return self.folder / name
 
-def keep(run: Run, figures: tuple[str, ...], tables: tuple[str, ...]) -> None:
-    """Copy figures (with the CSV they were drawn from) and tables by name; a table's CSV gives way to a figure's."""
-    FIGURES.mkdir(exist_ok=True)
-    patterns = [*(f"figures/{name}.*" for name in figures), *(f"tables/{name}.*" for name in tables)]
-    for file in (file for pattern in patterns for file in run.path.glob(pattern)):
-        gives_way = file.suffix == ".csv" and file.parent.name == "tables" and file.stem in figures
-        shutil.copy(file, FIGURES / (f"{file.stem}_table.csv" if gives_way else file.name))
+    def keep(
+        self, run: Run, figures: tuple[str, ...], tables: tuple[str, ...], words: tuple[str, str] = ("", "")
+    ) -> None:
+        """Copy figures (with the CSV they were drawn from) and tables by name; a table's CSV gives way to a figure's.
+
+        `words`: what a name has in the run, and on the shelf.
+        """
+        patterns = [*(f"figures/{name}.*" for name in figures), *(f"tables/{name}.*" for name in tables)]
+        for file in (file for pattern in patterns for file in sorted(run.path.glob(pattern))):
+            gives_way = file.suffix == ".csv" and file.parent.name == "tables" and file.stem in figures
+            name = f"{file.stem}_table.csv" if gives_way else file.name
+            shutil.copy(file, self.file(name.replace(*words) if words[0] else name))
+
+    def show(self, *names: str) -> None:
+        """Print tables that are kept."""
+        for name in names:
+            click.echo(self.file(f"{name}.md").read_text(encoding="utf-8"))
 
 
 def rewrite(file: Path, name: str, part: str) -> None:

@@ -13,10 +13,9 @@ import click
 
 from experiments.claimed.signals import CLAIMS, ORDER
 from experiments.claims import write_claims
-from experiments.kept import FIGURES, keep, pair_of, run_of
 from experiments.order import compared
+from experiments.request import Request, asked
 from rlprobe.decoding.arms import Sampling
-from rlprobe.pipeline.prepare import ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.signal_arms import SignalChoice
 from rlprobe.pipeline.signals import SignalSettings, signals
@@ -30,30 +29,24 @@ COMPARISONS = {
 
 
 @click.command(help=__doc__)
-@click.option("--pair", default="bundled", show_default=True)
-@click.option("--dataset", default="word-problems", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
+@asked
 @click.option("--only", multiple=True, type=click.Choice(list(COMPARISONS)), help="Not all of them.")
-def main(pair: str, dataset: str, limit: int | None, only: tuple[str, ...]) -> None:
+def main(request: Request, only: tuple[str, ...]) -> None:
     """Run, and keep what a reader wants to see."""
     found = {}
     for name in only or COMPARISONS:
         choice = COMPARISONS[name]
-        settings = SignalSettings(
-            pair=pair_of(pair),
-            problems=ProblemChoice(dataset=dataset, limit=limit),
-            output=run_of(pair, dataset),
-            choice=choice,
-        )
+        settings = request.settings(SignalSettings, choice=choice)
         titles = ("preset",) if choice.preset else ("equal-edits", "signal-differences", "signal-calibration")
         kept = tuple(title + choice.suffix for title in titles)
         written = signals(settings, Reporter())
-        keep(written.run, kept, kept)
-        click.echo((FIGURES / f"{kept[0]}.md").read_text())
+        shelf = request.shelf(written.run)
+        shelf.keep(written.run, kept, kept)
+        shelf.show(kept[0])
         order = {} if choice.preset else {"overall": compared(written, settings, ORDER)}
         found[name] = written.summary | order
     if len(found) == len(COMPARISONS):
-        write_claims("signals", CLAIMS, found, pair)
+        write_claims("signals", CLAIMS, found, shelf)
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ import click
 import pandas as pd
 import pyarrow as pa
 
-from experiments.kept import FIGURES, run_of
+from experiments.kept import FIGURES
+from experiments.request import Request
 from rlprobe import runs
 from rlprobe.runs import Run, Shard
 
@@ -58,8 +59,7 @@ def _cpu_seconds() -> float:
 @click.option("--dataset", default="word-problems", show_default=True)
 def main(rows: int, repeats: int, pair: str, dataset: str) -> None:
     """Write figures/speed_direction.csv."""
-    out = run_of(pair, dataset).out
-    assert out is not None
+    out = Request(pair, dataset).path()
     found = []
     with tempfile.TemporaryDirectory() as folder:
         run = repeated(runs.read(out), Path(folder) / "run", rows)

@@ -1,4 +1,4 @@
-"""Claims: RL's update is nearly full rank (arXiv 2505.11711); the correction is low-dimensional (arXiv 2605.06241, §4).
+"""Claims: RL's update is sparse and nearly full rank (arXiv 2505.11711), and low-dimensional (arXiv 2605.06241, §4).
 
 The first is read off the files. For the second each matrix keeps the best rank-r part of its change and the model so
 made answers, and reads, as the pair's own do. Draws the figures "weights" and "low_rank" and writes their tables.
@@ -6,10 +6,15 @@ made answers, and reads, as the pair's own do. Draws the figures "weights" and "
     python -m experiments.weights
 """
 
+from typing import Any
+
 import click
 
-from experiments.kept import FIGURES, keep, pair_of, run_of
-from rlprobe.pipeline.prepare import ProblemChoice
+from experiments.claimed.weights import CLAIMS
+from experiments.claims import write_claims
+from experiments.request import Request, asked
+from rlprobe.analysis.claims import fact
+from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.weights import RankChoice, WeightSettings, weights
 
@@ -17,24 +22,29 @@ RANKS = ("0", "1", "4", "16", "full")
 
 
 @click.command(help=__doc__)
-@click.option("--pair", default="bundled", show_default=True)
-@click.option("--dataset", default="word-problems", show_default=True)
-@click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems.")
-def main(pair: str, dataset: str, limit: int | None) -> None:
+@asked
+def main(request: Request) -> None:
     """Run, and keep what a reader wants to see."""
-    settings = WeightSettings(
-        pair=pair_of(pair),
-        problems=ProblemChoice(dataset=dataset, limit=limit),
-        output=run_of(pair, dataset),
-        ranks=RankChoice(RANKS),
-    )
+    settings = request.settings(WeightSettings, ranks=RankChoice(RANKS))
     written = weights(settings, Reporter())
-    keep(
+    shelf = request.shelf(written.run)
+    shelf.keep(
         written.run,
         ("weights", "low_rank"),
         ("weights_by_kind", "weights_by_tensor", "low_rank_answers", "low_rank_choices"),
     )
-    click.echo((FIGURES / "low_rank_answers.md").read_text())
+    shelf.show("low_rank_answers")
+    summary = written.summary | {"counted": counted(written.summary["weights"]["total"])}
+    write_claims("weights", CLAIMS, summary, shelf)
+
+
+def counted(total: dict[str, Any]) -> dict[str, Interval]:
+    """What the files say of all weights: the share that RL changed, and the median of ranks over matrices, of full."""
+    ranks = {name: total[name] for name in ("rank_90_share", "numerical_rank_share")}
+    return {
+        "changed": fact(1 - total["unchanged"]),
+        **{name: fact(found["value"]) if found else missing("RL changed no matrix") for name, found in ranks.items()},
+    }
 
 
 if __name__ == "__main__":

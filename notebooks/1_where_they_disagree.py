@@ -1,6 +1,16 @@
 # %% [markdown]
 # # Where do they disagree?
 #
+# Two models are compared. A pair shows itself before any weights are loaded: what the two are, and over which tokens
+# they can be compared.
+
+# %%
+import rlprobe as rp
+
+pair = rp.pair("bundled")
+pair
+
+# %% [markdown]
 # A base model and the RL model made from it read the same tokens. At every position of a response each of them has a
 # favourite next token. Mostly it is the same one: the position is **unchanged**. Where it is not, RL's favourite either
 # is among the base's five best, and the position is **reranked**, or it is not, and the position is **shifted**.
@@ -9,12 +19,10 @@
 #
 # Here both models of the bundled pair answer forty word problems, and both read both answers. The pair is an organism
 # of 1.7 million parameters: it shows how to read the instrument, not what large models do. Everything below works on
-# `pair="simplerl-7b"` and `dataset="math-500"` in the same way.
+# `rp.pair("simplerl-7b")` and `dataset="math-500"` in the same way.
 
 # %%
-import rlprobe as rp
-
-found = rp.disagree(limit=40, out="../runs/notebooks")
+found = rp.disagree(pair=pair, limit=40, out="../runs/notebooks")
 found
 
 # %% [markdown]

@@ -47,6 +47,28 @@ patched.figures["patching"]
 patched.figures["heads"]
 
 # %% [markdown]
+# Flips say more than shares: an activation from any other place takes the base's evidence away, and a gap narrows for
+# that alone. What a patch flips beyond its control, with the activation from another problem:
+
+# %%
+flips = patched.tables["patching"].query("`activation from` == 'same place' and `put in at` == 'decision point'")
+flips[["site", "layer", "flips", "flips minus control", "breaks"]]
+
+# %% [markdown]
+# ## Steering
+#
+# Is the correction one direction? The mean difference of the two residual streams at the disagreements of half of the
+# problems is added to the base while it answers the others, all along or only where the base is unsure, beside random
+# directions of the same norm.
+
+# %%
+steered = rp.steer(run, coefficients=[1, 2, 4], directions=2, tau=0.6, limit=20)
+steered.tables["steering"]
+
+# %%
+steered.figures["steering"]
+
+# %% [markdown]
 # ## What RL changed in the weights
 #
 # No forward pass here: the two sets of files are compared. The stable rank and the rank that holds 90 % of the energy
@@ -58,3 +80,14 @@ changed.tables["weights_by_kind"]
 
 # %%
 changed.figures["weights"]
+
+# %% [markdown]
+# How few directions are enough? Each matrix keeps the best rank-r part of its change, and the model so made answers the
+# same problems. Is the accuracy there before RL's own choices are?
+
+# %%
+cut = rp.weights(ranks=[1, 4, "full"], limit=40, out="../runs/notebooks")
+cut.tables["low_rank_answers"]
+
+# %%
+cut.figures["low_rank"]

@@ -28,14 +28,13 @@ if TYPE_CHECKING:
         steer,
         weights,
     )
-    from rlprobe.python.pair import Pair, datasets, pair, pairs
+    from rlprobe.python.pair import Pair, list_datasets, list_pairs, pair
     from rlprobe.python.results import Results, read
 
 __version__ = "0.1.0"
 __all__ = [
     "Pair",
     "Results",
-    "datasets",
     "direction",
     "disagree",
     "flips",
@@ -43,9 +42,10 @@ __all__ = [
     "grade",
     "intervene",
     "lens",
+    "list_datasets",
+    "list_pairs",
     "merge",
     "pair",
-    "pairs",
     "patch",
     "read",
     "report",
@@ -55,14 +55,16 @@ __all__ = [
     "weights",
 ]
 
-_ELSEWHERE = {"Pair": "pair", "pair": "pair", "pairs": "pair", "datasets": "pair", "Results": "results", "read": "results"}
+# name -> its file in rlprobe/python/; all others are commands. (No name may be that of a room: `rlprobe.pairs` is one.)
+_FILES = dict.fromkeys(("Pair", "list_datasets", "list_pairs", "pair"), "pair")
+_FILES |= dict.fromkeys(("Results", "read"), "results")
 
 
 def __getattr__(name: str) -> Any:
     """The Python door, opened when somebody first asks for something behind it."""
     if name not in __all__:
         raise AttributeError(f"module 'rlprobe' has no attribute {name!r}")
-    return getattr(importlib.import_module(f"rlprobe.python.{_ELSEWHERE.get(name, 'commands')}"), name)
+    return getattr(importlib.import_module(f"rlprobe.python.{_FILES.get(name, 'commands')}"), name)
 
 
 def __dir__() -> list[str]:

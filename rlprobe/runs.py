@@ -75,6 +75,14 @@ class Share:
     index: int = 0
     count: int = 1
 
+    @classmethod
+    def parse(cls, text: str) -> "Share":
+        """From "i/n", counted from 1. Raises BadInput for anything else."""
+        index, _, count = text.partition("/")
+        if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+            raise BadInput(f"{text!r} is not of the form i/n with 1 <= i <= n, for example 2/8")
+        return cls(int(index) - 1, int(count))
+
     def has(self, block: int) -> bool:
         """Whether this machine computes a block."""
         return block % self.count == self.index

@@ -23,6 +23,7 @@ from transformers import (
     MistralConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
+    Qwen3Config,
 )
 
 from rlprobe.pairs.loading import PairChoice, load, locate
@@ -61,7 +62,10 @@ def save_tokenizer(folder: Path, vocab_size: int = 300) -> int:
 
 
 def tiny_config(kind: str, vocab_size: int, **changes):
-    """A config of two or three small layers: "llama", "qwen2", "mistral" (sliding window) or "mixed" (both kinds)."""
+    """A config of two or three small layers: "llama", "qwen2", "qwen3", "mistral" (sliding window), "mixed" (both).
+
+    "qwen3" normalises queries and keys, and has heads that together are twice as wide as the residual stream.
+    """
     common = {
         "vocab_size": vocab_size,
         "hidden_size": 32,
@@ -78,6 +82,8 @@ def tiny_config(kind: str, vocab_size: int, **changes):
     }
     if kind == "llama":
         return LlamaConfig(**common)
+    if kind == "qwen3":
+        return Qwen3Config(**{**common, "head_dim": 16})
     if kind == "mistral":
         return MistralConfig(**{**common, "sliding_window": 9})
     if kind == "mixed":

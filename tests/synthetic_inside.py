@@ -49,7 +49,9 @@ def patch_effects(chosen: pd.DataFrame, layers: int = 3, heads: int = 2, seed: i
     cells = [
         (s, site, layer, -1, "0") for s in ("same", "other", "other_host") for site in _SITES for layer in range(layers)
     ]
-    cells += [("same", "head", layer, head, "0") for layer in range(layers) for head in range(heads)]
+    cells += [
+        (s, "head", layer, head, "0") for s in ("same", "other") for layer in range(layers) for head in range(heads)
+    ]
     cells += [
         ("same", "residual", layer, -1, where) for where in ("-1", "earlier", "prompt") for layer in range(layers)
     ]

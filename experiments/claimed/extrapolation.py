@@ -24,6 +24,6 @@ CLAIMS = (
     beyond("RL sampled", "extrapolate 0.1", "γ = 0.1 everywhere beats RL, sampled"),
     beyond("RL greedy", "extrapolate-delta 0.1", "γ = 0.1 where Δ log p < −0.3 beats RL, greedy"),
     beyond("RL greedy", "extrapolate 0.1", "γ = 0.1 everywhere beats RL, greedy"),
-    beyond("step-004 greedy", "extrapolate 1", "γ = 1 everywhere beats an early checkpoint, greedy"),
-    beyond("step-004 sampled", "extrapolate 1", "γ = 1 everywhere beats an early checkpoint, sampled"),
+    beyond("early greedy", "extrapolate 1", "γ = 1 everywhere beats an early checkpoint, greedy"),
+    beyond("early sampled", "extrapolate 1", "γ = 1 everywhere beats an early checkpoint, sampled"),
 )

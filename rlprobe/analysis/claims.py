@@ -10,6 +10,7 @@ from rlprobe.analysis.statistics import Interval
 from rlprobe.errors import BadInput
 
 NO_INTERVAL = "it has no interval"
+FACT = "counted, not sampled"
 
 
 class Kind(StrEnum):
@@ -81,6 +82,11 @@ class Finding:
             return self.ours.reason
         missing = self.ours.low is None or self.ours.high is None
         return (self.ours.reason or NO_INTERVAL) if missing and self.verdict is Verdict.UNRESOLVED else None
+
+
+def fact(value: float) -> Interval:
+    """A number of the pair itself, such as a share of its weights: nothing is sampled, and its interval is a point."""
+    return Interval(value, value, value, 0, None, FACT)
 
 
 def judge(claim: Claim, ours: Interval) -> Verdict:

@@ -50,8 +50,11 @@ def percentile(values: pd.Series, q: float) -> float:
 
 
 def rank_counts(tokens: pd.DataFrame, host: str, most: int = 20) -> tuple[int, ...]:
-    """How often the donor's choice had rank 2, 3, ... `most` in the host, at disagreements on the host's own text."""
+    """How often the donor's choice had rank 2, 3, ... `most` in the host, at disagreements on the host's own text.
+
+    None is dropped: a rank above `most` counts as `most`, so that the counts sum to the disagreements.
+    """
     donor = MEMBERS[1 - MEMBERS.index(host)]
     rows = tokens[(tokens["arm"] == host) & (tokens["argmax_base"] != tokens["argmax_rl"])]
-    ranks = rows[f"rank_{host}_of_{donor}"]
+    ranks = rows[f"rank_{host}_of_{donor}"].clip(upper=most)
     return tuple(int((ranks == rank).sum()) for rank in range(2, most + 1))

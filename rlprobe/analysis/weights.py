@@ -46,6 +46,16 @@ def energy_rank(values: Spectrum, share: float) -> int | None:
     return int(np.searchsorted(held, share * held[-1] * (1 - 1e-12)) + 1)
 
 
+def numerical_rank(values: Spectrum, shape: Sequence[int]) -> int | None:
+    """How many singular values are more than what rounding to float32 makes of 0, by LAPACK's rule; None without any.
+
+    The rule is that of numpy.linalg.matrix_rank: above σmax · the longer side · float32's machine epsilon.
+    """
+    if not values.any():
+        return None
+    return int((values > values[0] * max(shape) * np.finfo(np.float32).eps).sum())
+
+
 def energy_held(spectra: Sequence[Float[np.ndarray, " _"]], rank: int | None) -> float | None:
     """The share of the summed energy of some matrices that the `rank` strongest directions of each hold."""
     total = sum(float(values @ values) for values in spectra)
@@ -87,13 +97,15 @@ def _ranks(row: dict[str, Any]) -> dict[str, Any]:
     ranks = {f"rank_{round(100 * share)}": energy_rank(values, share) for share in ENERGIES}
     shape = [int(side) for side in row["shape"]]
     full = min(shape) if len(shape) == 2 else None
-    found = ranks["rank_90"]
+    found, numerical = ranks["rank_90"], numerical_rank(values, shape)
     return {
         "full_rank": full,
         "stable_rank": stable_rank(values),
         **ranks,
         "rank_90_share": found / full if found and full else None,
         "noise_rank_90_share": noise_rank_share(shape, 0.9) if full else None,
+        "numerical_rank": numerical,
+        "numerical_rank_share": numerical / full if numerical is not None and full else None,
         "reason": SAME if full and found is None else None,
     }
 
@@ -109,8 +121,11 @@ def _group(table: pd.DataFrame, described: pd.DataFrame, here: Any) -> dict[str,
         "unchanged_exact": None if exact.isna().any() else float(exact.sum() / numbers),
         "relative_norm": _relative(rows["change_squares"].sum(), rows["base_squares"].sum()),
         "full_rank": _spread(told["full_rank"]),
-        **{name: _spread(told[name]) for name in ("stable_rank", "rank_90", "rank_90_share", "noise_rank_90_share")},
+        **{name: _spread(told[name]) for name in _SPREAD},
     }
+
+
+_SPREAD = ("stable_rank", "rank_90", "rank_90_share", "noise_rank_90_share", "numerical_rank_share")
 
 
 def _spread(values: pd.Series) -> dict[str, float] | None:

@@ -36,11 +36,15 @@ if TYPE_CHECKING:
 @click.option("--out", type=FILE, help="The run directory of `rlprobe disagree`.  [default: runs/PAIR-DATASET]")
 @click.option("--shard", "share", callback=share_of, metavar="I/N", help="Only this machine's share of the work.")
 @reading_options
-def flips(as_json: bool, **asked: Any) -> None:
+@click.option("--dry-run", is_flag=True, help="Print the plan; compute nothing.")
+def flips(dry_run: bool, as_json: bool, **asked: Any) -> None:
     """Which single tokens matter? Put RL's token once at each disagreement; find the few edits an answer needs."""
-    from rlprobe.pipeline.flips import flips
+    from rlprobe.pipeline.flips import flips, plan
 
     settings = _flip_settings(asked)
+    if dry_run:
+        click.echo("\n".join(plan(settings)))
+        return
     finish(lambda: [flips(settings, reporter(as_json))], as_json, asked["max_failed"])
 
 

@@ -30,10 +30,13 @@ def share_of(_context: click.Context, _parameter: click.Parameter, value: str | 
     """`i/n` as 0-based (i, n)."""
     if value is None:
         return 0, 1
-    index, _, count = value.partition("/")
-    if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
-        raise click.BadParameter(f"{value!r} is not of the form i/n with 1 <= i <= n, for example 2/8")
-    return int(index) - 1, int(count)
+    from rlprobe.runs import Share
+
+    try:
+        share = Share.parse(value)
+    except BadInput as error:
+        raise click.BadParameter(str(error)) from None
+    return share.index, share.count
 
 
 def _auto_or_count(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:

@@ -19,7 +19,7 @@ from rlprobe.cli.report import TRAJECTORIES, written
     "--port", default=0, show_default="any free one", type=click.IntRange(0, 65535), help="With --serve: where."
 )
 def view(run: Path, trajectory: str | None, serve: bool, port: int) -> None:
-    """Open RUN's page in the browser; it is written first where it is missing, older than the run, or of another trajectory."""
+    """Open RUN's page in the browser; written first where it is missing, older than RUN, or of another trajectory."""
     from rlprobe.pipeline import serving
     from rlprobe.pipeline.report import ReportSettings, page_of, report
 

@@ -25,6 +25,7 @@ from torch import Tensor
 from rlprobe.decoding.arms import Arm, Facts, History, Opinions, View, donor_argmax, never, opinions
 from rlprobe.decoding.lanes import Lanes
 from rlprobe.decoding.noise import Noise, response_key
+from rlprobe.decoding.prefixes import starts
 from rlprobe.decoding.prices import A_PASS, DRAFT, Price, groups
 from rlprobe.decoding.proposals import Proposer
 from rlprobe.errors import RlprobeError
@@ -87,9 +88,10 @@ class Response:
 
 @dataclass(slots=True)
 class Counts:
-    """What decoding took, prompts aside: numbers that no machine's noise can change.
+    """What decoding took: numbers that no machine's noise can change.
 
-    Lock-step has 2 lane reads a token: one row in one pass of one model is one.
+    Lock-step has 2 lane reads a token: one row in one pass of one model is one. Prompts are counted apart: their tokens
+    that were read, and those that were copied from another row's cache.
     """
 
     rounds: int = 0
@@ -97,6 +99,8 @@ class Counts:
     lane_reads: int = 0
     tokens_read: int = 0
     emitted: int = 0
+    prompts_read: int = 0
+    prompts_copied: int = 0
 
     def add(self, other: "Counts") -> None:
         """Count another's as well."""
@@ -243,18 +247,27 @@ class _Decoder:
     # ---- admit -------------------------------------------------------------------------------------------------------
 
     def _admit(self, both: list[Lanes], new: list[int]) -> None:
-        """Take up tasks in the rows after those in use: both models read the prompts but for their last tokens."""
-        rows = list(range(len(self.rows), len(self.rows) + len(new)))
+        """Take up tasks in the rows after those in use."""
+        held = [[*row.task.prompt_ids, *row.response.ids][:-1] for row in self.rows]
         for number in new:
             task = self.tasks[number]
             key = response_key(self.arm.seed, task.problem_id, task.draw)
             prompt = task.prompt_ids[: len(task.prompt_ids) - task.said]
             self.rows.append(_Row(number, task, key, Proposer(prompt, task.known), Response()))
-        prompts = [list(self.tasks[number].prompt_ids[:-1]) for number in new]
-        for lanes in both:
-            lanes.lengths[rows] = 0
-            if any(prompts):
-                self._read_grouped(lanes, rows, prompts)
+        self._read_prompts(both, held, [list(self.tasks[number].prompt_ids[:-1]) for number in new])
+
+    def _read_prompts(self, both: list[Lanes], held: list[list[int]], prompts: list[list[int]]) -> None:
+        """Both models read prompts but for their last tokens; what one has in common with another row is copied."""
+        for wave in starts(held, prompts):
+            rests = {start.row: prompts[start.row - len(held)][start.shared :] for start in wave}
+            unread = {row: rest for row, rest in rests.items() if rest}
+            for lanes in both:
+                for start in wave:
+                    lanes.copy(start.source, start.row, start.shared)
+                if unread:
+                    self._read_grouped(lanes, list(unread), list(unread.values()))
+            self.counts.prompts_read += len(both) * sum(map(len, unread.values()))
+            self.counts.prompts_copied += len(both) * sum(start.shared for start in wave)
 
     # ---- propose and read --------------------------------------------------------------------------------------------
 

@@ -65,6 +65,12 @@ class Lanes:
                 layer.move(source, target)
         self.lengths[target] = self.lengths[source]
 
+    def copy(self, source: int, target: int, n: int) -> None:
+        """Let row `target` hold the first n positions of row `source`; with n = 0 it is empty."""
+        if n:
+            self.move(source, target)
+        self.lengths[target] = n
+
     def _reserve(self, needed: int) -> int:
         """Make room for `needed` slots a row; return how many the coming pass looks at."""
         visible = math.ceil(needed / _SLOT_STEP) * _SLOT_STEP

@@ -10,7 +10,8 @@ A run that has greedy responses and their token table is needed; nothing in it i
     flips/GRADER/single/SCOPE        one row a flip
     flips/GRADER/needed-TRIALS/SCOPE one row a problem
 
-by shards of problems, where SCOPE is `solved`, `all` or one problem.
+by shards of problems, where SCOPE is `solved`, `all` or one problem. The flips of one response begin alike: what one
+has read of it, the others that are decoded at the same time copy (decoding/prefixes.py).
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -67,6 +68,12 @@ class FlipChoice:
         """What the shards of these problems are called."""
         return f"problem {self.problem}" if self.problem is not None else "all" if self.all_problems else "solved"
 
+    def words(self, problems: int) -> str:
+        """Which of so many problems, for people."""
+        if self.problem is not None:
+            return f"the problem {self.problem}"
+        return f"all {problems} problems" if self.all_problems else f"of {problems} problems those that RL alone solves"
+
 
 @dataclass(frozen=True, kw_only=True)
 class FlipSettings(Settings):
@@ -106,6 +113,24 @@ def flips(
     for name in run.broken:
         reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
     return written
+
+
+def plan(settings: FlipSettings) -> list[str]:
+    """What `--dry-run` prints. How many problems and flips there are is known when the responses have been graded."""
+    prepared, choice = prepare(settings, {}), settings.flips
+    run, layers = _finished_run(prepared), Layers.of(settings)
+    here = min(len(prepared.problems), len(run.problems()))
+    start, stop = (0, here) if choice.problem is None else (at := _index(run, choice.problem), at + 1)
+    made = [run.shards(layer, choice.scope) for layer in (layers.single, layers.needed)]
+    single, needed = (sum(len(range(max(s.start, start), min(s.stop, stop))) for s in shards) for shards in made)
+    return [
+        *notices(prepared),
+        f"{choice.words(here)}:",
+        f"  RL's token once at each disagreement on the base's own text; {single} of {stop - start} done already",
+        f"  where RL alone is right, a search of at most {choice.most_trials} sets of edits; "
+        f"{needed} of {stop - start} done already",
+        f"would write to {run.path / layers.single} and {run.path / layers.needed}",
+    ]
 
 
 @dataclass(frozen=True)

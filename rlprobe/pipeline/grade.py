@@ -12,12 +12,17 @@ from rlprobe.pipeline.written import Written
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.runs import Run
 
+THEIR_OWN = ("flips", "steer", "weights")  # commands that decode as they grade, and need the models for other verdicts
+
 
 def grade(path: Path, settings: GraderSettings, reading: Reading, reporter: Reporter) -> list[Written]:
     """Verdicts by another grader or answer policy; rollouts and token tables stay as they are."""
     run = runs.read(path)
     with run.locked():
-        return summarise_all(run, run.path, settings, reading, reporter)
+        written = summarise_all(run, run.path, settings, reading, reporter)
+    for command in (name for name in THEIR_OWN if (run.path / f"{name}.json").exists()):
+        reporter.note(f"{command}.json has the verdicts it was made with: for others run rlprobe {command} again")
+    return written
 
 
 def summarise_all(

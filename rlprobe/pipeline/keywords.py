@@ -43,7 +43,9 @@ def keywords_of(kind: Any, is_optional: bool = False) -> list[Keyword]:
                 found.setdefault(keyword.name, keyword)
         elif field.name not in _NOT_ASKED:
             name = OPTION_NAMES.get(field.name, field.name)
-            found.setdefault(name, Keyword(name, None if part or is_optional else _default(field), field.type))
+            what: Any = field.type
+            default = None if part or is_optional else _default(field)
+            found.setdefault(name, Keyword(name, default, what | None if is_optional else what))
     return list(found.values())
 
 
@@ -85,7 +87,9 @@ def _noun(part: Any, name: str, given: Mapping[str, Any]) -> Any:
     if isinstance(mine, str) and hasattr(part, "parse"):
         return part.parse(mine)
     if mine is not None and name not in own:
-        raise BadInput(f"{name} is {mine!r}, which is no {part.__name__}; give what it is made of: {', '.join(sorted(own))}")
+        raise BadInput(
+            f"{name} is {mine!r}, which is no {part.__name__}; give what it is made of: {', '.join(sorted(own))}"
+        )
     return _made(part, given)
 
 

@@ -97,7 +97,7 @@ def sample(**options: Any) -> Results:
     """What is in reach of either model? Several sampled answers to each problem, and pass@k (arXiv 2504.13837).
 
     The result's `rollouts` has a row per model, problem and draw; the table pass_at_k holds the unbiased estimate of
-    arXiv 2107.03374 for k up to the number of draws, intervals resampling problems.
+    arXiv 2107.03374, §2.1, for k up to the number of draws, intervals resampling problems.
 
     Raises BadInput for an option that cannot be, and OtherRun, NotAvailable, IncompatiblePair as `disagree`.
     """
@@ -154,8 +154,8 @@ def weights(**options: Any) -> Results:
 def lens(run: RunLike, **options: Any) -> Results:
     """In which layer is the choice made? The logit lens of both models at the disagreements of a run.
 
-    Each layer's residual stream goes through the model's own final norm and head. Tables: lens (by layer: probability
-    and rank of both models' choices), lens_choices, trunk_and_head.
+    Each layer's residual stream goes through the model's own final norm and head. Tables: lens (after each layer the
+    log-probabilities of both choices in nats, and how often the model's own one leads), lens_choices, trunk_and_head.
 
     Raises BadInput where the run has no such places, OtherRun for another pair than the run's, UnsupportedArchitecture
     for a model whose layers are not found or that carries an adapter.
@@ -167,8 +167,9 @@ def lens(run: RunLike, **options: Any) -> Results:
 def patch(run: RunLike, **options: Any) -> Results:
     """Which layer, site and head carry the choice? One model's activations in the other, at a run's disagreements.
 
-    An effect is the share of the donor's lead in log-probability of its token over the host's (nats) that a patch
-    brings about: a ratio of means over places, 95 % intervals over problems. Tables: patching, heads.
+    The gap is the log-probability (nats) of RL's choice minus that of the base's; a patch restores the share of the way
+    that it moves the gap from the host's towards the donor's, a ratio of means, with 95 % intervals over problems and
+    beside it a control from another problem's place. Tables: patching, heads.
 
     Raises BadInput where the run has no such places or for layers that the model lacks, OtherRun for another pair than
     the run's, UnsupportedArchitecture as `lens`.

@@ -6,27 +6,25 @@ neither is written twice. What the command line says in its own idiom, or has no
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import MISSING
 from inspect import Parameter
 from typing import Any, TypeVar
 
 import click
 
-from rlprobe.pipeline.keywords import Keyword, keywords_of
+from rlprobe.pipeline.keywords import OPTION_NAMES, Keyword, keywords_of
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # option -> its words, where those of the command line do not serve
 WORDS = {
-    "pair": "A registered pair (see rp.pairs()) or a Pair; bundled, where nothing is named.",
-    "dataset": "A registered data set (see rp.datasets()) or a JSONL, Parquet or CSV file.",
-    "limit": "Only the first so many problems.",
     "max_new_tokens": "At most so many tokens a response.",
     "batch_size": "Rows decoded at once; chosen from the memory, where None.",
     "shard_size": "Problems a file; 32 on a CPU and 256 elsewhere, where None.",
     "shard": 'Only this machine\'s share of the work, as "2/8".',
-    "resamples": "Of the bootstrap intervals.",
+    "grader_timeout": "Seconds for one answer.",
+    "resamples": "How many, of the bootstrap intervals.",
     "confidence": "Of the intervals, from 0 to 1.",
     "modes": 'Named arms, as ("oracle", "entropy:0.6,p95"); oracle, random and entropy, where nothing is named.',
     "gates": 'Instead of modes: ("NAME:ARG", "NAME:p95", "not-NAME"); all must fire.',
@@ -43,19 +41,24 @@ WORDS = {
     "layers": "Only these layers, counted from 0; all, where None.",
     "coefficients": "How many times the direction is added.",
     "ranks": 'Also decode with ΔW cut to these ranks: (1, 8, "full"), or "auto" for powers of two.',
-    "kinds": "With ranks: whose change is cut, as (\"q\", \"o\"); every matrix's, where empty.",
+    "kinds": 'With ranks: whose change is cut, as ("q", "o"); every matrix\'s, where empty.',
     "rest": "With ranks: whose are the norms, the biases and the other matrices.",
     "wheres": 'Where it is added: "everywhere", or where the base is "uncertain".',
 }
 OF_SAMPLING = ("temperature", "top_p", "noise_seed")
 
 
-def with_options(kind: type, command: click.Command) -> Callable[[Function], Function]:
-    """Give a function whose **options become settings of a kind their signature, and their words to its docstring."""
+def with_options(
+    kind: type, command: click.Command, said_otherwise: Sequence[str] = ()
+) -> Callable[[Function], Function]:
+    """Give a function whose **options become settings of a kind their signature, and their words to its docstring.
+
+    Left out is what its other parameters say: those of the same name, and `said_otherwise`.
+    """
 
     def decorate(function: Function) -> Function:
         leading = [p for p in inspect.signature(function).parameters.values() if p.kind != Parameter.VAR_KEYWORD]
-        options = list(_options(kind, command, {p.name for p in leading}))
+        options = list(_options(kind, command, {*said_otherwise, *(p.name for p in leading)}))
         signature = inspect.signature(function).replace(parameters=[*leading, *(_parameter(o) for o, _ in options)])
         function.__signature__ = signature  # type: ignore[attr-defined]
         width = max((len(option.name) for option, _ in options), default=0)
@@ -68,12 +71,12 @@ def with_options(kind: type, command: click.Command) -> Callable[[Function], Fun
 
 def _options(kind: type, command: click.Command, taken: set[str]) -> Iterator[tuple[Keyword, str]]:
     """The keywords of a kind that the command has as well, or that are explained here, with their words."""
-    said = {p.name: p.help for p in command.params if isinstance(p, click.Option)}
-    said |= {"shard": said.get("share")} if "share" in said else {}
+    said = {p.name: _said(p) for p in command.params if isinstance(p, click.Option)}
+    said = {OPTION_NAMES.get(name, name): words for name, words in said.items() if name}
     for keyword in keywords_of(kind):
         if keyword.name in taken or (keyword.name not in said and keyword.name not in _ALONE):
             continue
-        words = WORDS.get(keyword.name) or _in_python(said.get(keyword.name) or "")
+        words = WORDS.get(keyword.name) or said[keyword.name]
         is_switch = keyword.name in OF_SAMPLING and keyword.default is None
         yield keyword, words + (" Greedy, where none of them is given." if is_switch else "")
 
@@ -81,11 +84,11 @@ def _options(kind: type, command: click.Command, taken: set[str]) -> Iterator[tu
 _ALONE = ("resamples", "confidence", "wheres")  # options that the command line does not have
 
 
-def _in_python(words: str) -> str:
-    """A line of the command's help without the command line's brackets and dashes."""
-    words = re.sub(r"\s*\[default: (.*)\]", r" Default: \1.", words)
-    words = re.sub(r";? ?repeatable", "", words)
-    return re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), words)
+def _said(option: click.Option) -> str:
+    """The command's help on an option and its choices, without the command line's brackets and dashes."""
+    words = re.sub(r"\s*\[default: (.*)\]", r" Default: \1.", option.help or "")
+    words = re.sub(r"--([a-z][a-z-]*)", lambda found: found[1].replace("-", "_"), words)
+    return words + (f" One of {', '.join(option.type.choices)}." if isinstance(option.type, click.Choice) else "")
 
 
 def _parameter(option: Keyword) -> Parameter:

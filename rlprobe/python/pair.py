@@ -32,7 +32,7 @@ class Pair:
 
     @cached_property
     def members(self) -> pd.DataFrame:
-        """A column each for base and RL: model, revision, parameters, layers, width, context (tokens), weights' hash."""
+        """A column a model: name, revision, parameters, layers and width, context in tokens, hashes of weights."""
         sources = (self.located.base, self.located.rl)
         return pd.DataFrame({m: _member(source) for m, source in zip(MEMBERS, sources, strict=True)})
 
@@ -62,7 +62,7 @@ class Pair:
         return f"{self.members.to_html()}\n{facts}"
 
 
-@with_options(PairChoice, _command)
+@with_options(PairChoice, _command, said_otherwise=("pair",))
 def pair(name: str | None = None, **options: Any) -> Pair:
     """Which two models are compared: a registered name ("bundled", where none is given), or `base` and `rl`.
 
@@ -73,21 +73,19 @@ def pair(name: str | None = None, **options: Any) -> Pair:
     Raises BadInput for an unknown name, NotAvailable for a model that cannot be found, and IncompatiblePair for two
     that share no tokenizer or whose state cannot be rewound.
     """
-    asked = options | {"pair": name}
-    if name is None and not options.keys() & {"base", "rl"}:
-        asked["pair"] = DEFAULT_PAIR
     if "pair" in options:
         raise BadInput("give the name of a pair alone, as pair('bundled'), or base and rl")
-    choice = settings_of(PairChoice, asked)
+    is_named = name is not None or (options.get("base"), options.get("rl")) == (None, None)
+    choice = settings_of(PairChoice, options | ({"pair": name or DEFAULT_PAIR} if is_named else {}))
     return Pair(choice, locate(choice), PAIRS.get(choice.pair or ""))
 
 
-def pairs() -> pd.DataFrame:
+def list_pairs() -> pd.DataFrame:
     """The registered pairs, one row each: name, base, rl, algorithm, prompt style, whether this project has run it."""
     return pd.DataFrame([entry.shown(name) for name, entry in PAIRS.items()], columns=list(PAIR_COLUMNS))
 
 
-def datasets() -> pd.DataFrame:
+def list_datasets() -> pd.DataFrame:
     """The registered data sets, one row each: name, where it is from, how many problems it has."""
     rows = [(name, entry.source, " or ".join(map(str, entry.rows))) for name, entry in DATASETS.items()]
     return pd.DataFrame(rows, columns=["data set", "source", "problems"])

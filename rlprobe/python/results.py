@@ -104,12 +104,12 @@ class Results:
         own = tokens[(tokens["arm"] == arm) & (tokens["draw"] == draw)]
         if len(own):
             return Passage.of_table(own, answer)
-        rows = _of(self.rollouts, problem_id)
-        rows = rows[(rows["arm"] == arm) & (rows["draw"] == draw)]
+        rollouts = _of(self.rollouts, problem_id)
+        rollouts = rollouts[(rollouts["arm"] == arm) & (rollouts["draw"] == draw)]
         texts = [Passage.of_table(rows, answer) for _, rows in tokens[tokens["draw"] == 0].groupby("arm")]
-        if rows.empty or not texts:
+        if rollouts.empty or not texts:
             raise BadInput(f"{self.path} has no response of {source.arms[arm].label} to {problem_id!r}, draw {draw}")
-        return Passage.of_arm(rows.to_dict("records")[0], texts)
+        return Passage.of_arm({str(name): value for name, value in rollouts.iloc[0].items()}, texts)
 
     def _verdict(self, problem_id: str, arm: str, draw: int) -> str:
         """What the grader said of a response, in words; nothing where it said nothing."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from rlprobe.analysis.claims import Claim, Finding, Kind
+from rlprobe.analysis.claims import FACT, Claim, Finding, Kind
 from rlprobe.reporting.formats import Cell, table_of
 
 COLUMNS = ["claim", "source", "published", "asked", "ours", "verdict"]
@@ -36,11 +36,12 @@ def _short(end: float, unit: str) -> str:
 
 def _row(finding: Finding) -> dict[str, object]:
     claim, ours, reason = finding.claim, finding.ours, finding.reason
+    ends = (None, None) if ours.method == FACT else (ours.low, ours.high)
     return {
         "claim": claim.statement,
         "source": claim.source,
         "published": claim.published,
         "asked": asked(claim),
-        "ours": Cell(ours.value, ours.low, ours.high, claim.unit),
+        "ours": Cell(ours.value, *ends, claim.unit),
         "verdict": finding.verdict.value + (f": {reason}" if reason else ""),
     }

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlprobe.analysis.claims import Claim, Finding, Kind, Verdict, judge
+from rlprobe.analysis.claims import Claim, Finding, Kind, Verdict, fact, judge
 from rlprobe.analysis.statistics import Interval, Resampling, mean, missing
 from rlprobe.errors import BadInput
 
@@ -77,6 +77,12 @@ def test_what_a_pair_has_by_construction_is_called_so_only_where_it_would_hold()
 def test_a_missing_number_is_not_measured_and_its_reason_is_kept():
     found = Finding(between(0, None), missing("there is nothing to count"))
     assert (found.verdict, found.reason) == ("not measured", "there is nothing to count")
+
+
+def test_a_fact_is_judged_as_it_is():
+    assert judge(between(0.05, 0.3), fact(0.2)) is Verdict.HOLDS
+    assert judge(between(0.05, 0.3), fact(0.8)) is Verdict.FAILS
+    assert judge(between(0.05, None), fact(0.05)) is Verdict.FAILS
 
 
 def test_a_number_without_an_interval_is_not_resolved_and_says_why():

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from synthetic_inside import chosen_places, patch_effects
@@ -65,3 +67,55 @@ def test_flips_and_breaks_are_counted_where_they_can_happen():
     broken = effects.loc[unchanged[0]]
     assert cell_of(summary, site=broken["site"], layer=broken["layer"])["breaks"]["value"] == pytest.approx(1 / 6)
     assert cell_of(summary, where="earlier")["breaks"]["value"] is None
+
+
+def bounds_over_problems(rows, top, bottom=None):
+    """The 2.5 and 97.5 % points of Σ top / Σ bottom (places, where none is named) over every resample of problems."""
+    per = rows.assign(n=1.0).groupby("problem_id")[[top, bottom or "n"]].sum().to_numpy()
+    picks = np.array(list(itertools.product(range(len(per)), repeat=len(per))))
+    totals = per[picks].sum(axis=1)
+    return np.quantile(totals[:, 0] / totals[:, 1], (0.025, 0.975))
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_what_a_patch_does_beyond_its_control_is_paired_place_by_place(sign):
+    chosen = chosen_places(8)
+    effects = patch_effects(chosen, sign=sign)
+    summary = summarise(chosen, effects, Reading(resamples=20_000))
+    for source, control in (("same", "other"), ("other", "other_host")):
+        rows = rows_of(effects, source=source).merge(rows_of(effects, source=control), on="point", suffixes=("", "_c"))
+        rows = rows.join(chosen["problem_id"], on="point")
+        rows["moved"] = sign * (rows["gap_patched"] - rows["gap_patched_c"])
+        rows["there"] = sign * (rows["gap_donor"] - rows["gap_host"])
+        rows["more"] = (rows["said_patched"] == rows["said_donor"]) * 1.0 - (
+            rows["said_patched_c"] == rows["said_donor"]
+        )
+        found = cell_of(summary, source=source)["minus_control"]
+        assert (found["control"], found["points"]) == (control, 8)
+        for name, ends in (("share", ("moved", "there")), ("flips", ("more", None))):
+            ours = found[name]
+            assert ours["value"] == pytest.approx(rows[ends[0]].sum() / (rows[ends[1]].sum() if ends[1] else 8))
+            assert (ours["low"], ours["high"]) == pytest.approx(bounds_over_problems(rows, *ends), abs=0.03)
+
+
+def test_a_control_over_fewer_places_is_compared_where_it_is_and_none_has_no_difference():
+    chosen = chosen_places()
+    effects = patch_effects(chosen)
+    lacking = (effects["point"] == 0) & (effects["source"] == "other")
+    summary = summarise(chosen, effects[~lacking], READING)
+    found = cell_of(summary)["minus_control"]
+    assert (found["points"], found["share"]["n_tokens"], found["flips"]["n_tokens"]) == (5, 5, 5)
+    assert cell_of(summary, source="other_host")["minus_control"] is None
+    assert cell_of(summary, where="earlier")["minus_control"] is None
+    assert cell_of(summary, site="head", head=0)["minus_control"]["control"] == "other"
+
+
+def test_a_patch_that_is_its_own_control_does_nothing_beyond_it_within_a_bound():
+    chosen = chosen_places()
+    effects = patch_effects(chosen)
+    effects = effects.assign(said_patched=effects["said_donor"], gap_patched=effects["gap_donor"])
+    found = cell_of(summarise(chosen, effects, READING))["minus_control"]
+    assert found["share"]["value"] == 0
+    assert found["flips"]["value"] == 0
+    assert found["flips"]["low"] < 0 < found["flips"]["high"]
+    assert "Clopper" in found["flips"]["method"]

@@ -4,7 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rlprobe.analysis.weights import energy_held, energy_rank, noise_rank_share, stable_rank, summarise_weights
+from rlprobe.analysis.weights import (
+    energy_held,
+    energy_rank,
+    noise_rank_share,
+    numerical_rank,
+    stable_rank,
+    summarise_weights,
+)
 
 
 def table(**changes):
@@ -41,6 +48,16 @@ def test_what_did_not_change_has_no_rank():
     found = summarise_weights(table(singular_values=[[0.0, 0.0], [0.0, 0.0], None]))
     assert found["tensors"][0]["reason"] is not None
     assert found["total"]["rank_90"] is None
+
+
+@pytest.mark.parametrize("shape", [(40, 40), (20, 60)])
+def test_the_numerical_rank_is_numpys(shape):
+    rng = np.random.default_rng(1)
+    for rank in (1, 7, 20):
+        matrix = (rng.normal(size=(shape[0], rank)) @ rng.normal(size=(rank, shape[1]))).astype(np.float32)
+        values = np.linalg.svd(matrix.astype(np.float64), compute_uv=False)
+        assert numerical_rank(values, shape) == np.linalg.matrix_rank(matrix) == rank
+    assert numerical_rank(np.zeros(3), (3, 3)) is None
 
 
 @pytest.mark.parametrize("shape", [(300, 300), (300, 900), (1200, 300)])

@@ -8,23 +8,12 @@ from base64 import b64decode
 from itertools import takewhile
 
 import pytest
+from browsing import HOSTILE, media, press, window
 from synthetic_run import OPENING, make_run
 
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.report import ReportSettings, report
 
-HOSTILE = (
-    "<img src=x onerror=document.title='owned'>",
-    "</script><script>document.title='owned'</script>",
-    "<!--",
-    "\u2028",
-    "a\u202eb",
-    "<0xE2>",
-    "<0x82>",
-    "<0xAC>",
-    " two\nlines\tand",
-    "\x00\x1b",
-)
 ARM = "disagree x donor_argmax x base"
 
 
@@ -53,16 +42,6 @@ def opened(browser, run):
     return browser
 
 
-def window(driver, width, height):
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-
-def media(driver, kind="", scheme="light"):
-    feature = {"name": "prefers-color-scheme", "value": scheme}
-    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": kind, "features": [feature]})
-
-
 def visit(driver, page, problem=None):
     driver.get("about:blank")
     driver.get(page.as_uri() + (f"#{problem}" if problem else ""))
@@ -80,14 +59,6 @@ def wait(driver, script, limit=20):
 
 def js(driver, script, *arguments):
     return driver.execute_script(f"return {script}", *arguments)
-
-
-def press(driver, *keys):
-    from selenium.webdriver.common.action_chains import ActionChains
-    from selenium.webdriver.common.keys import Keys
-
-    for key in keys:
-        ActionChains(driver).send_keys(getattr(Keys, key, key)).perform()
 
 
 def choose(driver, name, value):
@@ -135,9 +106,9 @@ def test_the_hidden_is_named_and_whitespace_can_be_seen(opened):
     codes = js(opened, "[...new Set([...document.querySelectorAll('#problem .code')].map(e => e.textContent))]")
     assert {"U+2028", "U+202E"} <= set(codes)
     mark = "getComputedStyle(document.querySelector('#problem .ws'), '::before').content"
-    assert js(opened, mark) == "none"
-    press(opened, "w")
     assert js(opened, mark) == "attr(data-mark)" or "·" in js(opened, mark) or "⏎" in js(opened, mark)
+    press(opened, "w")
+    assert js(opened, mark) == "none"
 
 
 def test_half_a_character_is_shown_as_its_byte_and_the_card_puts_it_together(opened):
@@ -245,7 +216,7 @@ def test_an_arm_shows_its_gates_its_edits_and_the_hosts_own_choice_in_place(open
 @pytest.mark.parametrize("view", ["entropy_base", "entropy_rl", "delta", "kl", "rank"])
 def test_a_number_colours_every_token_that_has_one(opened, view):
     choose(opened, "view", view)
-    assert js(opened, "document.querySelector('#problem').className") == "by-number"
+    assert js(opened, "document.querySelector('#problem').className") == "show-white by-number"
     assert js(opened, "document.querySelectorAll('#problem .tok:not(.has)').length") == 0
     strengths = js(opened, "[...document.querySelectorAll('#problem .tok')].map(e => +e.style.getPropertyValue('--v'))")
     assert max(strengths) > 0

@@ -8,10 +8,12 @@ import torch
 from conftest import save_pair
 from making import random_prompts
 
+from rlprobe.decoding import engine
 from rlprobe.decoding.arms import Arm, donor_argmax, never
-from rlprobe.decoding.edits import Ends, Flip, decode_edits, decode_flips, every_edit
-from rlprobe.decoding.engine import DecodingSettings, Players, Task, decode_greedily
+from rlprobe.decoding.edits import ALONE, Ends, Flip, decode_edits, decode_flips, every_edit
+from rlprobe.decoding.engine import DecodingSettings, Players, Task, decode, decode_greedily
 from rlprobe.decoding.lockstep import decode_in_lockstep
+from rlprobe.decoding.prefixes import Start
 from rlprobe.pairs.loading import PairChoice, load, locate
 from rlprobe.records import Stop
 
@@ -119,6 +121,19 @@ def test_a_flip_is_the_set_of_its_ordinal_and_lockstep_of_the_host_alone(pair, p
             rest = decode_in_lockstep(alone, arm, [task], DecodingSettings(left, 1, STOPS, 256))[0]
             assert response.ids[flip.position + 1 :] == rest.ids
             assert response.stop == rest.stop
+
+
+def test_flips_of_one_response_read_what_they_share_once_and_say_the_same(players, ends, chosen, monkeypatch):
+    tasks = [flip.task for end in ends for flip in flips_of(end, chosen) if flip.donor_id not in STOPS]
+    tasks = [task for task in tasks if OF.limit(task.prompt_ids, task.said) > 0]
+    alone = Players(players.host, None, players.vocabulary)
+    shared, counts = decode(alone, ALONE, tasks, OF)
+    monkeypatch.setattr(engine, "starts", lambda held, new: ([Start(len(held) + n, 0, 0) for n in range(len(new))], []))
+    apart, before = decode(alone, ALONE, tasks, OF)
+    assert [(r.ids, r.stop) for r in shared] == [(r.ids, r.stop) for r in apart]
+    assert (before.prompts_read, before.prompts_copied) == (sum(len(t.prompt_ids) - 1 for t in tasks), 0)
+    assert counts.prompts_read + counts.prompts_copied == before.prompts_read
+    assert counts.prompts_read < before.prompts_read / 2
 
 
 def test_a_flip_is_no_longer_than_any_response_and_may_end_where_it_stands(players, ends):

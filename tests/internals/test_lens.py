@@ -18,7 +18,7 @@ def test_streams_are_exactly_those_of_raw_hooks(tiny_pair, inside, points, membe
             assert torch.equal(found[i], expected[:, row, last[row]])
 
 
-@pytest.mark.parametrize("kind", ["qwen2", "mistral", "mixed"])
+@pytest.mark.parametrize("kind", ["qwen2", "qwen3", "mistral", "mixed"])
 def test_streams_of_padded_texts_are_those_of_each_text_alone(tmp_path, kind):
     pair, inside = opened(tmp_path, kind)
     points = random_points(pair)

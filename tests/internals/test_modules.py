@@ -4,20 +4,36 @@ import sys
 import pytest
 import torch
 from conftest import save_pair, save_tokenizer, tiny_config
-from opened import opened
+from opened import opened, random_points
 from transformers import AutoModelForCausalLM, GPT2Config
 
 from rlprobe.errors import BadInput, UnsupportedArchitecture
 from rlprobe.internals.modules import open_model, open_pair
+from rlprobe.internals.patching import donate
 from rlprobe.pairs.loading import PairChoice, load, locate
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen2", "mistral", "mixed"])
-def test_the_parts_of_llama_like_models_are_found(tmp_path, kind):
+@pytest.mark.parametrize(("kind", "width"), [("llama", 8), ("qwen2", 8), ("qwen3", 16), ("mistral", 8), ("mixed", 8)])
+def test_the_parts_of_llama_like_models_are_found(tmp_path, kind, width):
     _, inside = opened(tmp_path, kind)
     for member in inside.values():
-        assert (member.depth, member.heads, member.head_width) == (2, 4, 8)
+        assert (member.depth, member.heads, member.head_width) == (2, 4, width)
         assert member.head.vocab == len(member.model.head_weight)
+
+
+def test_heads_that_are_wider_than_their_share_of_the_residual_stream_add_up_to_the_attention(tmp_path):
+    """Qwen3: 4 heads of 16 side by side go into an output projection of width 32; queries and keys are normalised."""
+    pair, inside = opened(tmp_path, "qwen3")
+    attention = pair.rl.network.model.layers[1].self_attn
+    assert attention.q_norm.weight.shape == attention.k_norm.weight.shape == (16,)
+    assert attention.o_proj.weight.shape == (32, 64)
+    point = random_points(pair)[0]
+    donation = donate(inside["rl"], point, 0)
+    heads, width = donation.sites["head"][1], inside["rl"].head_width
+    parts = [
+        heads[:, h * width : (h + 1) * width] @ attention.o_proj.weight.T[h * width : (h + 1) * width] for h in range(4)
+    ]
+    assert torch.allclose(sum(parts), donation.sites["attention"][1], atol=1e-5)
 
 
 def test_another_architecture_is_refused_by_name_with_exit_code_5(tmp_path):

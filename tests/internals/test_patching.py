@@ -37,7 +37,7 @@ def test_nnsight_and_raw_hooks_agree_exactly_at_every_site_and_head(tiny_pair, i
         assert torch.equal(logits, expected)
 
 
-@pytest.mark.parametrize("kind", ["qwen2", "mixed"])
+@pytest.mark.parametrize("kind", ["qwen2", "qwen3", "mixed"])
 def test_a_grid_in_one_pass_is_cell_by_cell_and_what_hooks_find_without_a_cache(tmp_path, kind):
     pair, inside = opened(tmp_path, kind)
     host, donor = inside["base"], inside["rl"]

@@ -23,7 +23,7 @@ from rlprobe.decoding.lockstep import decode_in_lockstep
 from rlprobe.errors import BadInput, OtherRun
 from rlprobe.pairs.loading import PairChoice, load, locate
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.flips import FlipChoice, FlipSettings, flips
+from rlprobe.pipeline.flips import FlipChoice, FlipSettings, flips, plan
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.grading import GraderSettings
@@ -246,6 +246,21 @@ def test_no_problem_that_qualifies_is_said_in_one_line(done):
 
 def test_the_real_grader_finds_no_box_and_nothing_to_flip(done):
     assert flips(done, Reporter(quiet=True)).summary["verdicts"]["neither"] == 6
+
+
+def test_a_plan_says_what_is_asked_and_done_and_writes_nothing(done):
+    one = replace(done, flips=FlipChoice(problem="q1"))
+    flipped(one, Rule(done))
+    before = contents(done.output.out)
+    done_one, todo = "\n".join(plan(one)), "\n".join(plan(done))
+    assert "the problem q1:" in done_one
+    assert done_one.count("1 of 1 done already") == 2
+    assert "of 6 problems those that RL alone solves:" in todo
+    assert todo.count("0 of 6 done already") == 2
+    assert "at most 256 sets of edits" in todo
+    assert contents(done.output.out) == before
+    with pytest.raises(BadInput, match="holds no problem 'q9'"):
+        plan(replace(done, flips=FlipChoice(problem="q9")))
 
 
 def test_what_is_refused_says_what_to_do_and_writes_nothing(done, finished, tmp_path):

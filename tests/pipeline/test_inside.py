@@ -87,6 +87,11 @@ def test_patch_from_the_command_line_takes_some_layers_and_no_heads(rlprobe, run
     cells = json.loads(out)["cells"]
     assert {(c["layer"], c["head"], c["where"]) for c in cells} == {(1, -1, "0")}
     assert len(cells) == 9  # three sites from three sources
+    assert {c["source"]: c["minus_control"] and c["minus_control"]["control"] for c in cells} == {
+        "same": "other",
+        "other": "other_host",
+        "other_host": None,
+    }
 
 
 def test_steering_is_compared_with_random_directions_on_the_other_half(run):
@@ -101,6 +106,30 @@ def test_steering_is_compared_with_random_directions_on_the_other_half(run):
     something = [arm for arm in summary["arms"] if arm["coefficient"] == 3 and arm["where"] == "everywhere"]
     assert all(arm["differs"] > 0 for arm in something)
     assert (run / "tables" / "steering.md").exists()
+    assert (run / "figures" / "steering.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("choice", "says"),
+    [
+        (lambda: SteerChoice(coefficients=(1.0, float("nan"))), "coefficients is 1, nan: .*finite"),
+        (lambda: SteerChoice(coefficients=(float("-inf"),)), "finite"),
+        (lambda: SteerChoice(coefficients=()), "coefficients is empty"),
+        (lambda: SteerChoice(coefficients=(2, 2.0)), "named twice"),
+        (lambda: SteerChoice(limit=0), "limit is 0"),
+        (lambda: SteerChoice(limit=-1), "limit is -1"),
+        (lambda: SteerChoice(directions=-1), "directions is -1"),
+        (lambda: SteerChoice(wheres=()), "wheres is empty"),
+        (lambda: SteerChoice(wheres=("uncertain", "uncertain")), "named twice"),
+        (lambda: SteerChoice(wheres=("here",)), "where here is none of"),
+        (lambda: PatchChoice(layers=(1, 0, 0)), "layers is 1, 0, 0: .*twice"),
+        (lambda: PatchChoice(before=(2, 2)), "before is 2, 2"),
+    ],
+)
+def test_a_choice_that_cannot_be_meant_is_refused_in_one_line_when_it_is_made(choice, says):
+    with pytest.raises(BadInput, match=says) as refused:
+        choice()
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +139,11 @@ def test_steering_is_compared_with_random_directions_on_the_other_half(run):
         (("patch", "--layers", "a"), "not a list of whole numbers"),
         (("patch", "--layers", ""), "no layers are named"),
         (("patch", "--before", "0"), "count from 1"),
+        (("patch", "--layers", "1,1"), "named twice"),
         (("steer", "--layer", 9), "has no layer 9"),
+        (("steer", "--coefficient", "nan"), "coefficients is nan"),
+        (("steer", "--coefficient", "inf"), "coefficients is inf"),
+        (("lens", "--device", "cuda:99"), "no device cuda:99"),
         (("lens", "--kind", "shifted", "--class-k", 300), "no shifted position"),
         (("lens", "--pair", "bundled"), "about another pair"),
         (("lens", "--pair", "bundled", "--base", "x"), "not both"),

@@ -152,6 +152,21 @@ def test_view_opens_the_page_and_writes_it_only_when_the_run_is_newer(rlprobe, r
     assert page_of(tmp_path / "copy") is None
 
 
+def test_view_writes_the_page_anew_when_another_trajectory_is_asked_for(rlprobe, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(click, "launch", lambda url: 0)
+    shutil.copytree(run.path, tmp_path / "copy")
+    (tmp_path / "copy" / "report.html").unlink()
+    head = '<meta name="rlprobe-trajectories" content="{}">'
+    asked = [((), "base rl"), (("--trajectory", "base"), "base"), ((), "base"), (("--trajectory", "both"), "base rl")]
+    for number, (options, shown) in enumerate(asked):
+        code, _, err = rlprobe("view", tmp_path / "copy", *options)
+        assert code == 0
+        assert ("written to" in err) == (number != 2), "without --trajectory the page that is there will do"
+        assert head.format(shown) in (tmp_path / "copy" / "report.html").read_text()
+    code, _, err = rlprobe("view", tmp_path / "copy", "--trajectory", "both")
+    assert "written to" not in err
+
+
 def test_a_port_that_is_taken_is_refused_in_one_line(rlprobe, run):
     with serving.server(run.path / "report.html") as server:
         code, _, err = rlprobe("view", run.path, "--serve", "--port", server.server_port)

@@ -1,6 +1,6 @@
 import pytest
 
-from rlprobe.analysis.claims import Claim, Finding, Kind
+from rlprobe.analysis.claims import Claim, Finding, Kind, fact
 from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.reporting.claims import asked, claims_table
 from rlprobe.reporting.formats import FORMATS
@@ -34,6 +34,11 @@ def test_a_row_shows_the_published_number_ours_and_the_verdict():
     first, second = text.splitlines()[2:]
     assert first == "| few | 2605.06241 §3.1 | 1.0–4.1 % | between 1 % and 4.1 % | 2.40 % [2.23, 2.59] | holds |"
     assert second.endswith("| – | not measured: there is no 'sbc' |")
+
+
+def test_a_fact_is_written_without_an_interval():
+    row = FORMATS["md"](claims_table([Finding(claim(0.05, 0.3, "%"), fact(0.808))])).splitlines()[2]
+    assert row.endswith("| between 5 % and 30 % | 80.8 % | does not hold |")
 
 
 def test_a_spreadsheet_gets_the_interval_in_columns_of_its_own():

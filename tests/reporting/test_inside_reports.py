@@ -17,6 +17,7 @@ from rlprobe.reporting.lens import text as lens_text
 from rlprobe.reporting.patch import figures as patch_figures
 from rlprobe.reporting.patch import tables as patch_tables
 from rlprobe.reporting.patch import text as patch_text
+from rlprobe.reporting.steer import figures as steer_figures
 from rlprobe.reporting.steer import tables as steer_tables
 from rlprobe.reporting.steer import text as steer_text
 
@@ -35,10 +36,13 @@ def patch_summary(layers=3, heads=2, host="base"):
     return {"patches": {"host": host}, "layers": layers, "heads": heads, **patching.summarise(chosen, effects, READING)}
 
 
-def steer_summary():
+def steer_summary(*wheres):
     how = {"layer": 2, "directions": 2, "tau": 0.6}
     direction = {"points": 9, "problems": 8, "norm": 1.0, "residual_norm": 10.0}
-    return {"steering": how, "direction": direction, **steering.summarise(steered_responses(), READING)}
+    responses = steered_responses()
+    if wheres:
+        responses = responses[responses["where"].isin(["own", *wheres])]
+    return {"steering": how, "direction": direction, **steering.summarise(responses, READING)}
 
 
 KINDS = {
@@ -47,7 +51,8 @@ KINDS = {
     "patch backward": (lambda: patch_summary(host="rl"), patch_tables.TABLES, patch_figures.FIGURES, patch_text.show),
     "patch, deep": (lambda: patch_summary(30, 16), patch_tables.TABLES, patch_figures.FIGURES, patch_text.show),
     "patch, no heads": (lambda: patch_summary(heads=0), patch_tables.TABLES, patch_figures.FIGURES, patch_text.show),
-    "steer": (steer_summary, steer_tables.TABLES, {}, steer_text.show),
+    "steer": (steer_summary, steer_tables.TABLES, steer_figures.FIGURES, steer_text.show),
+    "steer, one way": (lambda: steer_summary("uncertain"), steer_tables.TABLES, steer_figures.FIGURES, steer_text.show),
 }
 
 
@@ -78,6 +83,28 @@ def test_the_figures_show_what_the_tables_say():
     )
     shown = data[(data["panel"] == "share") & (data["row"] == "MLP") & (data["column"] == 1)]
     assert shown["value"].item() == share
+
+
+def test_a_patch_that_flips_more_than_its_control_has_a_star_and_its_difference_a_column():
+    summary = patch_summary()
+    data = patch_figures.FIGURES["patching"].data(summary).set_index(["panel", "row", "column"])
+    for row in patch_tables.patching_table(summary).to_dict("records"):
+        site = patch_figures.SITES[row["site"]]
+        if (row["activation from"], row["put in at"]) == ("same place", "decision point"):
+            assert row["control"] == "another problem"
+            assert data.loc[("flips", site, row["layer"]), "beyond"] == (row["flips minus control"].low > 0)
+        assert (row["control"] is None) == (row["share minus control"].value is None)
+    heads = patch_tables.heads_table(summary)
+    assert len(heads) == 3 * 2
+    assert all(cell.value is not None for cell in heads["flips minus control"])
+
+
+def test_the_steering_figure_holds_every_arm_of_the_table():
+    summary = steer_summary()
+    data, table = steer_figures.FIGURES["steering"].data(summary), steer_tables.steering_table(summary)
+    assert data["value"].tolist() == [cell.value for cell in table["accuracy"]]
+    figure, _ = render(steer_figures.FIGURES["steering"], steer_summary("uncertain"))
+    assert [ax.axison for ax in figure.axes] == [False, True]
 
 
 def test_the_residual_stream_before_any_layer_is_called_the_embedding():

@@ -2,13 +2,16 @@
 
 import base64
 import hashlib
+import importlib
 import json
+import pkgutil
 import re
 from html.parser import HTMLParser
 
 import pandas as pd
 import pytest
 
+from rlprobe import reporting
 from rlprobe.reporting.formats import Cell, markdown, written
 from rlprobe.reporting.page import tables
 from rlprobe.reporting.page.chunks import FOLDER, Chunks, unpacked
@@ -125,6 +128,16 @@ def test_known_tables_come_first_and_unknown_ones_are_there():
     assert [table.name for table in every] == ["classes", "interventions", "zebra"]
     assert shown[1].columns == ("arm",)
     assert every[1].columns == ("arm", "spec")
+
+
+def test_every_table_that_is_open_at_first_is_one_that_a_command_writes():
+    rooms = [room.name for room in pkgutil.iter_modules(reporting.__path__) if room.ispkg and room.name != "page"]
+    modules = [importlib.import_module(f"rlprobe.reporting.{room}.tables") for room in rooms]
+    written = {
+        name for module in modules for what in vars(module) if what.endswith("TABLES") for name in vars(module)[what]
+    }
+    assert {"classes", "weights_by_kind", "low_rank_answers"} <= written
+    assert set(tables.OPEN) <= written
 
 
 def test_a_number_stands_apart_from_its_interval():

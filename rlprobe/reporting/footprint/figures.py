@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter
 
 from rlprobe.reporting.disagree.tables import text_of
-from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of
+from rlprobe.reporting.drawing import Drawing, colour_of, line_of
 
 TAILS = {"base": ("-0.3", "-1"), "rl": ("+0.3", "+1")}  # of each writer's text, the side that its tokens are on
 GONE, COME, THERE = "#CC79A7", "#009E73", "#000000"
@@ -23,7 +24,7 @@ SERIES: dict[str, tuple[str, str, Any, str]] = {
     **{f"disagreements {arm}": (f"on {text_of(arm)}", colour_of(arm), line_of(arm), "o") for arm in TAILS},
     **{
         f"{arm} {tail}": (
-            f"{'≤ −' if tail[0] == '-' else '≥ '}{tail[1:]}, {text_of(arm)}",
+            f"{'≤ −' if tail[0] == '-' else '≥ '}{tail[1:]} nats, {text_of(arm)}",
             colour_of(arm),
             line,
             marker,
@@ -36,11 +37,12 @@ SERIES: dict[str, tuple[str, str, Any, str]] = {
     "new_share": ("new, of these", COME, "-", "^"),
     "lost_share": ("lost, of those before", GONE, "-", "v"),
 }
+# name of a panel: its title, and what its percentages are of
 PANELS = {
-    "accuracy": "Accuracy",
-    "rates": "Tokens that disagree",
-    "tails": "Tails of Δ log p",
-    "followed": "Followed on the base's text",
+    "accuracy": ("Accuracy", "right answers, % of problems"),
+    "rates": ("Tokens that disagree", "% of tokens"),
+    "tails": ("Tails of Δ log p", "% of tokens"),
+    "followed": ("Followed on the base's text", "% of disagreements"),
 }
 
 
@@ -70,15 +72,15 @@ def _ends(interval: dict[str, Any] | None) -> dict[str, float]:
 
 def draw_footprint(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     """Four panels over the same checkpoints, in the order of training and evenly spaced."""
-    for ax, (panel, title) in zip(axes, PANELS.items(), strict=True):
+    for ax, (panel, (title, unit)) in zip(axes, PANELS.items(), strict=True):
         points = data[data["panel"] == panel]
         for name, line in points.groupby("series", sort=False):
             _line(ax, str(name), line)
         names = points.drop_duplicates("order")["checkpoint"]
         ax.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-        ax.set(title=title, ylim=(0, 1.02 if panel in ("accuracy", "followed") else _top(points)))
-        in_percent(ax.yaxis)
-        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.32))
+        ax.set(title=title, ylabel=unit, ylim=(0, 1.02 if panel in ("accuracy", "followed") else _top(points)))
+        ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g}"))
+        ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.22), borderaxespad=0)
         sns.despine(ax=ax)
 
 
@@ -99,5 +101,5 @@ def _line(ax: Axes, series: str, line: pd.DataFrame) -> None:
 
 # name of the figure: summary -> its table, its drawing, its size
 FIGURES: dict[str, Drawing] = {
-    "footprint": Drawing(footprint_data, draw_footprint, panels=4, size=lambda _: (9.5, 3.9)),
+    "footprint": Drawing(footprint_data, draw_footprint, panels=4, size=lambda _: (9.5, 3.8)),
 }

@@ -19,6 +19,10 @@ from rlprobe.reporting.lens.tables import NAMES, by_model
 MEASURES = ("logprob_of_base", "logprob_of_rl", "settled")
 CHOICE_LINES: dict[str, Any] = {"logprob_of_base": (0, (3, 1.5)), "logprob_of_rl": "-"}
 CHOICES = {"logprob_of_base": "base's choice", "logprob_of_rl": "RL's choice"}
+MARKERS: dict[str, dict[str, Any]] = {
+    "base": {"marker": "o", "markersize": 3},
+    "rl": {"marker": "s", "markersize": 3.5, "markerfacecolor": "white"},
+}
 GROUP_LINES: dict[str, Any] = {"disagreement": "-", "unchanged": (0, (1, 1.2))}
 TITLES = {"disagreement": "Where they disagree", "unchanged": "Where they agree, as unsure"}
 MOST_TICKS = 8
@@ -49,9 +53,9 @@ def draw_lens(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
             line = here[(here["model"] == member) & (here["measure"] == measure)]
             if group == "disagreement" or measure == "logprob_of_rl":  # elsewhere both choices are one token
                 label = f"{NAMES[member]}: " + (CHOICES[measure] if group == "disagreement" else "the choice of both")
-                _line(ax, line, colour_of(member), CHOICE_LINES[measure], label)
+                _line(ax, line, member, CHOICE_LINES[measure], label)
         ax.set(title=title, ylabel="mean logprob, nats", ylim=(1.05 * lowest, -0.02 * lowest))
-        ax.legend(loc="lower right", handlelength=2.2)
+        ax.legend(loc="lower right", handlelength=3)
     _draw_settled(axes[2], data[data["measure"] == "settled"])
     for ax in axes:
         _depth_axis(ax, int(data["depth"].max()))
@@ -62,22 +66,23 @@ def _draw_settled(ax: Axes, settled: pd.DataFrame) -> None:
     for group, member in product(GROUP_LINES, MEMBERS):
         line = settled[(settled["places"] == group) & (settled["model"] == member)]
         places = "disagreement" if group == "disagreement" else "agreement"
-        _line(ax, line, colour_of(member), GROUP_LINES[group], f"{NAMES[member]}, {places}")
+        _line(ax, line, member, GROUP_LINES[group], f"{NAMES[member]}, {places}")
     ax.set(title="Own choice leads, and stays", ylabel="share of places", ylim=(-0.02, 1.02))
     in_percent(ax.yaxis)
-    ax.legend(loc="upper left", handlelength=2.2)
+    ax.legend(loc="upper left", handlelength=3)
 
 
-def _line(ax: Axes, line: pd.DataFrame, colour: str, style: Any, label: str) -> None:
-    """A line with its interval as a band."""
-    ax.plot(line["depth"], line["value"], color=colour, linestyle=style, linewidth=1.2, label=label)
+def _line(ax: Axes, line: pd.DataFrame, member: str, style: Any, label: str) -> None:
+    """A line with its interval as a band, in the colour and with the marker of its model."""
+    colour = colour_of(member)
+    ax.plot(line["depth"], line["value"], color=colour, linestyle=style, linewidth=1.2, label=label, **MARKERS[member])
     ax.fill_between(line["depth"], line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
 
 
 def _depth_axis(ax: Axes, layers: int) -> None:
     """The residual stream after so many layers; 0 is the embedding."""
     step = -(-(layers + 1) // MOST_TICKS)
-    ax.set(xlim=(0, layers), xlabel="layers read (0: the embedding)")
+    ax.set(xlim=(-0.03 * layers, 1.03 * layers), xlabel="layers read (0: the embedding)")
     ax.set_xticks(range(0, layers + 1, step))
 
 

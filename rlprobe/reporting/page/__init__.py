@@ -7,6 +7,9 @@
     tables.py      the tables of a run, read back
     chunks.py      payloads -> compressed chunks, within the page or in files beside it
     page.py        everything together -> HTML
+    views.py       what tokens can be coloured by, and the words of their marks, for both
+    passage.py     a token table, or an arm's rollout -> one response as a token view shows it
+    card.py        the card of a token as text
     token_view.py  one response -> HTML for a notebook
 
 page.html.jinja, *.css and *.js are the page itself. Knows no models and no disk.

@@ -16,7 +16,7 @@ from rlprobe.reporting.page.passage import Passage
 NAMES = {"base": "base", "rl": "RL"}
 HERE = "◂"  # the token present, among a model's best
 _WIDTH = 16  # characters of a candidate; a longer one is cut
-_COLUMN = _WIDTH + 12
+_COLUMN = _WIDTH + 14
 
 Pieces = Mapping[int, str | bytes]
 
@@ -54,7 +54,7 @@ def _two_columns(row: Mapping[str, Any], token: int, pieces: Pieces) -> Iterator
 def _best(row: Mapping[str, Any], member: str, token: int, pieces: Pieces) -> Iterator[str]:
     ids, logprobs = row[f"top_ids_{member}"], row[f"top_logprobs_{member}"]
     for i, logprob in zip(ids, logprobs, strict=True):
-        yield _candidate(plain(pieces[int(i)])[1:-1], percent(logprob)) + (HERE if i == token else "")
+        yield _candidate(plain(pieces[int(i)])[1:-1], percent(float(logprob))) + (HERE if i == token else "")
     if token not in ids and row[f"logprob_{member}"] is not None:
         yield _candidate(f"rank {row[f'rank_{member}']}", percent(row[f"logprob_{member}"])) + HERE
 

@@ -1,7 +1,7 @@
 """What can be seen of a token: text that is shown as it is, and marks for all that has no look of its own.
 
 A response is untrusted text: control characters, bidirectional overrides, half characters. Whatever could hide, move
-or end something is named instead of obeyed. Knows no HTML: page.js and token_view.py make elements of the segments.
+or end something is named instead of obeyed. Knows no HTML: tokens.js and token_view.py make elements of the segments.
 """
 
 import unicodedata

@@ -17,7 +17,7 @@ from rlprobe.reporting.patch.tables import NAMES, donor_of, where_name
 SITES = {"residual": "residual", "attention": "attention", "mlp": "MLP"}
 SOURCES = {"same": "", "other": ", other problem", "other_host": ", other problem, host's"}
 MOST_WRITTEN = 12  # columns of a heat map whose cells still have room for a number
-BEYOND = "*: more than the same from another problem does;\nthe interval of the difference excludes 0"
+BEYOND = "*: more than the same from another problem does; the interval of the difference excludes 0"
 _COLUMNS = ["panel", "row", "column", "value", "low", "high", "beyond", "host", "donor"]
 
 
@@ -49,13 +49,13 @@ def _entry(summary: dict[str, Any], cell: dict[str, Any], panel: str, row: str) 
 
 
 def _beyond(cell: dict[str, Any], panel: str) -> bool:
-    """Whether the interval of what it does beyond its control lies above 0."""
-    low = cell["minus_control"] and cell["minus_control"][panel]["low"]
-    return cell["source"] == "same" and low is not None and low > 0
+    """Whether it flips more than its control, with an interval above 0; a control's shares swing too far to compare."""
+    low = cell["minus_control"] and cell["minus_control"]["flips"]["low"]
+    return panel == "flips" and cell["source"] == "same" and low is not None and low > 0
 
 
 def draw_patching(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """Two heat maps with layers from left to right, in percent; a star where a patch does more than its control."""
+    """Two heat maps with layers from left to right, in percent; a star where a patch flips more than its control."""
     donor, host = (NAMES[data[name].iloc[0]] for name in ("donor", "host"))
     titles = {
         "share": f"{donor}'s activation put into {host}:\nshare of the gap restored, %",
@@ -64,7 +64,8 @@ def draw_patching(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     for ax, (panel, title) in zip(axes, titles.items(), strict=True):
         _heat_map(ax, data[data["panel"] == panel])
         ax.set(title=title, xlabel="layer")
-    _explain_stars(axes[0], data)
+    if data["beyond"].any():
+        axes[0].figure.supxlabel(BEYOND, fontsize=7, x=0.99, ha="right")
 
 
 def draw_heads(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
@@ -76,7 +77,6 @@ def draw_heads(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     widest = max(0.05, float(data["value"].abs().max()))
     _heat_map(axes[0], data, widest)
     axes[0].set(title=f"One head of {donor} in {host}: share of the gap restored, %", xlabel="head")
-    _explain_stars(axes[0], data)
 
 
 def _heat_map(ax: Axes, cells: pd.DataFrame, widest: float = 1.0) -> None:
@@ -96,24 +96,11 @@ def _heat_map(ax: Axes, cells: pd.DataFrame, widest: float = 1.0) -> None:
         ax.set_xticks(range(0, len(columns), step), [str(c) for c in columns[::step]])
         bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
-        _mark(ax, beyond)
-        return
     for (row, column), value in np.ndenumerate(grid):
-        if np.isfinite(value):
-            colour = "white" if value - lightest > 0.6 * (widest - lightest) else "0.15"
-            star = "*" if beyond[row, column] else ""
-            ax.text(column, row, _percent(value) + star, ha="center", va="center", fontsize=6.5, color=colour)
-
-
-def _mark(ax: Axes, beyond: np.ndarray) -> None:
-    """Stars without numbers."""
-    for row, column in np.argwhere(beyond):
-        ax.text(column, row + 0.15, "*", ha="center", va="center", fontsize=6, color="#D55E00")
-
-
-def _explain_stars(ax: Axes, data: pd.DataFrame) -> None:
-    if data["beyond"].any():
-        ax.figure.supxlabel(BEYOND, fontsize=7, x=0.02, ha="left")
+        number = _percent(value) if np.isfinite(value) and len(columns) <= MOST_WRITTEN else ""
+        colour = "white" if value - lightest > 0.55 * (widest - lightest) else "0.15"
+        star = "*" if beyond[row, column] else ""
+        ax.text(column, row, number + star, ha="center", va="center", fontsize=6.5, color=colour)
 
 
 def _percent(value: float) -> str:

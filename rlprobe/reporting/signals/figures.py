@@ -70,7 +70,11 @@ def draw_equal_edits(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     level = f"{100 * first['confidence']:g} % intervals"
     ax.set_xlabel(f"tokens really edited (share of the arm's own tokens), {level}")
     ax.set_ylabel(f"accuracy by the {first['answer']} answer, {level}")
-    ax.set_title(f"Accuracy at equal edits, {first['decoding']}, {first['problems']} problems", loc="left")
+    equal = points["target"].notna().any()  # else the thresholds are a preset's
+    if not equal:
+        _thresholds(ax, points)
+    title = "Accuracy at equal edits" if equal else "Accuracy at published thresholds"
+    ax.set_title(f"{title}, {first['decoding']}, {first['problems']} problems", loc="left")
     in_percent(ax.xaxis)
     in_percent(ax.yaxis)
     ax.set_xlim(left=0)
@@ -90,7 +94,15 @@ def _oracles(ax: Axes, oracles: pd.DataFrame) -> None:
     style: dict[str, Any] = {"marker": "*", "markersize": 9, "linestyle": "none", "color": "black", "zorder": 4}
     for host, oracle in oracles.groupby("host", sort=False):
         donor = name_of(MEMBERS[1 - MEMBERS.index(str(host))])
-        ax.plot(oracle["edited_value"], oracle["accuracy_value"], label=f"oracle ≡ {donor}", **style)
+        inside = "black" if host == "base" else "white"
+        ax.plot(oracle["edited_value"], oracle["accuracy_value"], mfc=inside, label=f"oracle ≡ {donor}", **style)
+
+
+def _thresholds(ax: Axes, points: pd.DataFrame) -> None:
+    """Each point's threshold beside it."""
+    for _, point in points.iterrows():
+        place = (point["edited_value"], point["accuracy_value"])
+        ax.annotate(f"{point['threshold']:g}", place, (3, 3), textcoords="offset points", fontsize=6)
 
 
 def _signal(ax: Axes, signal: str, host: str, points: pd.DataFrame) -> None:

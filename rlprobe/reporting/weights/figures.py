@@ -16,17 +16,18 @@ from rlprobe.analysis.weights import noise_rank_share
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of
 
-# kind of tensor -> colour and marker: attention cool, MLP warm, what is no matrix of a layer grey
+# kind of tensor -> colour and marker: attention cool, MLP warm (Tol's muted colours, none of which is a model's),
+# what is no matrix of a layer grey
 KINDS: dict[str, tuple[str, str]] = {
-    "q": ("#0072B2", "o"),
-    "k": ("#56B4E9", "s"),
-    "v": ("#009E73", "^"),
-    "qkv": ("#0072B2", "o"),
-    "o": ("#332288", "D"),
-    "gate": ("#E69F00", "o"),
-    "up": ("#D55E00", "s"),
-    "gate_up": ("#E69F00", "o"),
-    "down": ("#CC79A7", "^"),
+    "q": ("#332288", "o"),
+    "k": ("#88CCEE", "s"),
+    "v": ("#117733", "^"),
+    "qkv": ("#332288", "o"),
+    "o": ("#44AA99", "D"),
+    "gate": ("#DDCC77", "o"),
+    "up": ("#CC6677", "s"),
+    "gate_up": ("#DDCC77", "o"),
+    "down": ("#882255", "^"),
     "embed": ("#000000", "*"),
     "head": ("#000000", "P"),
     "norm": ("#888888", "x"),

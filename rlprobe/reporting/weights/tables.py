@@ -15,7 +15,7 @@ Summary = dict[str, Any]
 
 NAMES = {"base": "base", "rl": "RL"}
 EXTENT = ["weights", "unchanged in bfloat16", "unchanged as stored", "‖ΔW‖/‖W‖"]
-RANKS = ["stable rank", "rank for 90 %", "of full rank", "white noise"]
+RANKS = ["stable rank", "rank for 90 %", "of full rank", "white noise", "numerical rank, of full"]
 
 
 def kinds_table(summary: Summary) -> pd.DataFrame:
@@ -37,6 +37,7 @@ def _groups(groups: dict[str, dict], title: str) -> pd.DataFrame:
             **{column: _spread(group[key]) for column, key in zip(RANKS[:2], ("stable_rank", "rank_90"), strict=True)},
             "of full rank": _spread(group["rank_90_share"], "%"),
             "white noise": _spread(group["noise_rank_90_share"], "%"),
+            "numerical rank, of full": _spread(group["numerical_rank_share"], "%"),
         }
         for name, group in groups.items()
     ]
@@ -70,11 +71,12 @@ def tensors_table(summary: Summary) -> pd.DataFrame:
             **{f"rank for {share} %": tensor[f"rank_{share}"] for share in (50, 90, 99)},
             "of full rank": Cell(tensor["rank_90_share"], unit="%"),
             "white noise": Cell(tensor["noise_rank_90_share"], unit="%"),
+            "numerical rank": tensor["numerical_rank"],
         }
         for tensor in summary["weights"]["tensors"]
     ]
-    ranks = ["stable rank", "rank for 50 %", "rank for 90 %", "rank for 99 %", "of full rank", "white noise", "reason"]
-    return table_of(rows, ["name", "kind", "layer", "shape", *EXTENT, *ranks])
+    ranks = ["stable rank", "rank for 50 %", "rank for 90 %", "rank for 99 %", "of full rank", "white noise"]
+    return table_of(rows, ["name", "kind", "layer", "shape", *EXTENT, *ranks, "numerical rank", "reason"])
 
 
 def answers_table(summary: Summary) -> pd.DataFrame:

@@ -61,6 +61,8 @@ def _notes(summary: Summary) -> Iterator[Text]:
     yield Text("matrices; rank for 90 %: the fewest directions that hold 90 % of ‖ΔW‖².")
     if noise := weights["total"]["noise_rank_90_share"]:
         yield Text(f"White noise of these shapes needs {Cell(noise['value'], unit='%')} of the full rank for that.")
+    if numerical := weights["total"]["numerical_rank_share"]:
+        yield Text(f"Directions above the rounding of float32: {Cell(numerical['value'], unit='%')} of full rank.")
     if (exact := weights["total"]["unchanged_exact"]) is not None:
         yield Text(f"Equal as stored ({', '.join(stored['base'])}): {Cell(exact, unit='%')} of all weights.")
     else:
