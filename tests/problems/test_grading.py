@@ -203,6 +203,8 @@ def test_it_works_in_a_script_without_a_main_guard(tmp_path):
 def test_ctrl_c_ends_the_worker_too(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(
+        "import signal\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"  # a job in the background starts with it ignored
         "from rlprobe.problems.grading import Grader\n"
         "with Grader() as grader:\n"
         "    grader.grade_many([('\\\\boxed{5}', '5')])\n"
