@@ -162,6 +162,16 @@ TOKEN_SCHEMA = pa.schema(
     ]
 )
 
+# where a head has rows outside the common vocabulary (ids of one model alone, padding): the probability of all of them
+OUTSIDE = tuple(f"outside_{m}" for m in MEMBERS)
+
+
+def token_schema(outside: bool) -> pa.Schema:
+    """The columns of a token table, with those of `OUTSIDE` or without."""
+    more = [pa.field(name, pa.float32()) for name in OUTSIDE] if outside else []
+    return pa.schema([*TOKEN_SCHEMA, *more])
+
+
 # `rlprobe flips`: RL's token in the place of one of the base's own, and what the base then made of it
 FLIP_SCHEMA = pa.schema(
     [

@@ -240,11 +240,16 @@ def create_or_resume(path: Path, identity: dict[str, Any], about: dict[str, Any]
         run = read(path)
         _refuse_other(path, run.identity, identity)
         return run
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise BadInput(f"{path} exists and is no run directory; give another --out")
+    refuse_foreign(path)
     run = Run(path, json.loads(json.dumps(identity)), json.loads(json.dumps(about)))
     run.write_json("run.json", {"schema_version": SCHEMA_VERSION, "identity": identity, "about": about})
     return run
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise BadInput for what is there and is no run directory."""
+    if path.exists() and not (path / "run.json").exists() and (not path.is_dir() or any(path.iterdir())):
+        raise BadInput(f"{path} exists and is no run directory; give another --out")
 
 
 def read(path: Path) -> Run:

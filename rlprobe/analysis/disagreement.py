@@ -27,7 +27,7 @@ from rlprobe.analysis.statistics import (
     rate,
     ratio_of_means,
 )
-from rlprobe.records import MEMBERS, Stop
+from rlprobe.records import MEMBERS, OUTSIDE, Stop
 
 __all__ = ["COLUMNS", "RATES", "Reading", "arms_of", "summarise"]
 
@@ -64,8 +64,9 @@ def summarise(
     trajectories = {}
     for arm in arms_of(tokens, rollouts):
         responses = rollouts[rollouts["arm"] == arm]
-        rows = mark(tokens.loc[tokens["arm"] == arm, list(COLUMNS)], responses, reading, threshold)
-        trajectories[arm] = _trajectory(rows, responses, reading, token_text)
+        here = tokens[tokens["arm"] == arm]
+        rows = mark(here[list(COLUMNS)], responses, reading, threshold)
+        trajectories[arm] = _trajectory(rows, responses, reading, token_text) | _outside(here) | _identical(here)
     summary = {
         "reading": reading,
         "noise": floor,
@@ -129,6 +130,20 @@ def mark(tokens: pd.DataFrame, rollouts: pd.DataFrame, reading: Reading, near_ti
         marks["near_tie"] = np.minimum(tokens["margin_base"], tokens["margin_rl"]) < near_tie
     rows = tokens[["argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base", "terminator"]].assign(**marks)
     return Trajectory(rows, Clusters(codes, len(problems)), reading.resampling)
+
+
+def _outside(tokens: pd.DataFrame) -> dict:
+    """What each model puts outside the common vocabulary, where a head knows ids that are: mean, and the largest."""
+    if not len(tokens) or not {*OUTSIDE} <= {*tokens.columns}:
+        return {}
+    found = {m: tokens[f"outside_{m}"].to_numpy(dtype=np.float64) for m in MEMBERS}
+    return {"outside": {m: {"mean": float(p.mean()), "largest": float(p.max())} for m, p in found.items()}}
+
+
+def _identical(tokens: pd.DataFrame) -> dict:
+    """A word where the two models say the very same of every token: then the RL model is the base."""
+    same = len(tokens) and (tokens["logprob_base"] == tokens["logprob_rl"]).all()
+    return {"identical": True} if same and (tokens["argmax_base"] == tokens["argmax_rl"]).all() else {}
 
 
 def _trajectory(rows: Trajectory, rollouts: pd.DataFrame, reading: Reading, token_text: Callable[[int], str]) -> dict:

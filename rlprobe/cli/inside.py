@@ -12,6 +12,7 @@ inside_options = options(
     click.option("--pair", help="A registered pair.  [default: the run's own]"),
     click.option("--base", help="Where the run's base model lies now: a Hub id or a folder."),
     click.option("--rl", help="Where the run's RL model lies now."),
+    click.option("--trust-remote-code", is_flag=True, help="Run code that a model brings with it."),
     click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:1, ..."),
     click.option("--base-device", help="Another device for the base."),
     click.option("--rl-device", help="Another device for the RL model."),

@@ -64,10 +64,18 @@ device_options = options(
 
 pair_options = options(
     click.option("--pair", help="A registered pair (see `rlprobe pairs`).  [default: bundled]"),
-    click.option("--base", help="The base model: a Hub id or a folder."),
-    click.option("--rl", help="The RL model: a Hub id, a folder, or base+ADAPTER."),
+    click.option("--base", help="The base model: a Hub id, a folder or a .gguf file."),
+    click.option("--rl", help="The RL model: a Hub id, a folder, a .gguf file, or base+ADAPTER."),
     click.option("--base-revision", help="Hub revision of the base."),
-    click.option("--rl-revision", help="Hub revision of the RL model."),
+    click.option("--rl-revision", help="Hub revision of the RL model; of base+ADAPTER, the adapter's."),
+    click.option(
+        "--template-of",
+        default="base",
+        show_default=True,
+        type=click.Choice(["base", "rl"]),
+        help="Whose tokenizer makes the prompts (chat template, BOS, merges), where the two differ.",
+    ),
+    click.option("--trust-remote-code", is_flag=True, help="Run code that a model brings with it."),
     device_options,
 )
 
@@ -96,6 +104,13 @@ compute_options = options(
         show_default=True,
         type=click.Choice(["auto", "plain", "compiled"]),
         help="How full-vocabulary statistics are computed.",
+    ),
+    click.option(
+        "--max-outside",
+        default=0.01,
+        show_default=True,
+        type=click.FloatRange(min=0, max=1),
+        help="Stop if a model puts more of its probability, in the mean, on ids that the other does not have.",
     ),
 )
 

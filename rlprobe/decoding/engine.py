@@ -225,9 +225,9 @@ class _Decoder:
     ):
         self.players, self.arm, self.tasks = players, arm, tasks
         self.settings, self.watch, self.counts = settings, watch, counts
-        self.host_head = Head(players.host.head_weight, players.host.head_bias)
+        self.host_head = Head.of(players.host)
         donor = players.donor or players.host
-        self.donor_head = Head(donor.head_weight, donor.head_bias)
+        self.donor_head = Head.of(donor)
         self.rows: list[_Row] = []
         self.price = Price(A_PASS[players.host.device.type], 2 if players.donor else 1)
         self.round_cost = 0.0

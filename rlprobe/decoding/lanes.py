@@ -50,7 +50,7 @@ class Lanes:
         positions = self._reading.positions.to(device)
         hidden = self.model.trunk(
             ids.to(device),
-            position_ids=positions,
+            position_ids=positions.clamp(max=self.model.context - 1),  # padding may reach further, where no model does
             attention_mask=self._masks(positions),
             past_key_values=self._cache,
             use_cache=True,
@@ -86,6 +86,8 @@ class Lanes:
         assert self._reading is not None
         slot = torch.arange(self._reading.visible, device=positions.device)
         masks = {kind: self._mask(kind, positions, slot) for kind in sorted(self.model.attention_kinds)}
+        if self.model.eager:
+            masks = {kind: _additive(mask, self.model.dtype) for kind, mask in masks.items()}
         return next(iter(masks.values())) if len(masks) == 1 else masks
 
     def _mask(
@@ -95,6 +97,11 @@ class Lanes:
         if kind == "sliding_attention":
             seen &= slot > positions[:, :, None] - self.model.network.get_decoder().config.sliding_window
         return seen[:, None]
+
+
+def _additive(seen: Bool[Tensor, "rows 1 n slots"], dtype: torch.dtype) -> Float[Tensor, "rows 1 n slots"]:
+    """The same mask as what is added to attention's weights: 0 where a slot is seen, the least number elsewhere."""
+    return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)
 
 
 class _Reading:

@@ -30,7 +30,7 @@ def _batch(
     players: Players, arm: Arm, tasks: Sequence[Task], settings: DecodingSettings, responses: list[Response]
 ) -> None:
     models = [players.host, players.donor or players.host]
-    both = [(Lanes(model, len(tasks)), Head(model.head_weight, model.head_bias)) for model in models]
+    both = [(Lanes(model, len(tasks)), Head.of(model)) for model in models]
     keys = torch.tensor([response_key(arm.seed, task.problem_id, task.draw) for task in tasks])
     prompts = [torch.tensor(task.prompt_ids) for task in tasks]
     counts = torch.tensor([len(prompt) for prompt in prompts])

@@ -62,7 +62,7 @@ class Inside:
     @cached_property
     def head(self) -> Head:
         """The last linear layer, over the common vocabulary."""
-        return Head(self.model.head_weight, self.model.head_bias)
+        return Head.of(self.model)
 
     @torch.no_grad()
     def logits(self, residual: Float[Tensor, "n width"]) -> Float[Tensor, "n vocab"]:

@@ -20,11 +20,12 @@ from torch import Tensor
 
 from rlprobe.errors import IncompatiblePair, NotAvailable, UnsupportedArchitecture
 from rlprobe.pairs.checkpoint import Stored, stored_tensors
-from rlprobe.pairs.loading import LocatedPair, Source
+from rlprobe.pairs.loading import LocatedPair
+from rlprobe.pairs.networks import is_harmless
+from rlprobe.pairs.sources import Source
 
 BLOCK = 2**23  # numbers read at a time: 64 MiB in float64
 HEAD = "lm_head.weight"
-_IGNORED = ("rotary_emb.inv_freq",)  # no parameters, but old checkpoints hold them
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,15 +162,27 @@ def _blocks(both: Both, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]
 
 
 def _parameters(source: Source) -> dict[str, Stored]:
-    """What a model learnt: its stored tensors, without a head that is only the embedding again."""
+    """What a model learnt: its stored tensors, without a head that is only the embedding again.
+
+    As transformers loads it: a head in the file that is not the embedding is the head, whatever the config says.
+    """
     if source.adapter:
         raise UnsupportedArchitecture(
             f"{source.name}+{source.adapter} is an adapter, whose change has its own rank by construction; "
             "merge it (peft's merge_and_unload, then save_pretrained) and give the merged folder"
         )
-    tied = getattr(source.config, "tie_word_embeddings", False)
-    stored = stored_tensors(source).items()
-    return {name: t for name, t in stored if not name.endswith(_IGNORED) and not (tied and name == HEAD)}
+    stored = {name: t for name, t in stored_tensors(source).items() if not is_harmless(name)}
+    tied = HEAD in stored and getattr(source.config, "tie_word_embeddings", False)
+    if tied and _equal(stored[HEAD], _embedding(stored)):
+        del stored[HEAD]
+    return stored
+
+
+def _equal(a: Stored, b: Stored) -> bool:
+    """Whether two stored matrices hold the same numbers, read a block of rows at a time."""
+    step = max(1, BLOCK // max(1, a.shape[1]))
+    starts = range(0, a.shape[0], step)
+    return a.shape == b.shape and all(torch.equal(a[s : s + step], b[s : s + step]) for s in starts)
 
 
 def _embedding(stored: dict[str, Stored]) -> Stored:

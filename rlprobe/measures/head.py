@@ -2,7 +2,8 @@
 
 A product that returns bfloat16 keeps 8 bits of each logit: exact ties appear and log-probabilities move by hundredths
 of a nat, which is as much as many a disagreement. The inputs may be bfloat16 (they are what the model is); sums and
-outputs may not. Knows the head's weights; knows nothing of the trunk, of tokens or of pairs.
+outputs may not. What an architecture does to logits after the product (a scale, a cap) is done here too, in float32.
+Knows the head's weights; knows nothing of the trunk or of tokens.
 
     weights     device   product                                                          error of a logit, relative
     float32     any      float32, nothing less inside                                       2e-7
@@ -27,6 +28,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rlprobe.errors import BadInput
+from rlprobe.pairs.architecture import LogitFormula
+from rlprobe.pairs.model import Model
 
 BLOCK = 1024  # rows of the head widened at a time: 3.7 MB at a width of 896, which stays in the cache until it is used
 
@@ -37,6 +40,18 @@ class Head:
 
     weight: Float[Tensor, "vocab width"]
     bias: Float[Tensor, " vocab"] | None = None
+    formula: LogitFormula = LogitFormula()  # noqa: RUF009 - frozen
+
+    @classmethod
+    def of(cls, model: Model) -> "Head":
+        """A model's head, over the common vocabulary."""
+        return cls(model.head_weight, model.head_bias, model.formula)
+
+    @classmethod
+    def outside(cls, model: Model) -> "Head | None":
+        """Its rows that are outside the common vocabulary; None where there are none."""
+        rows = model.outside
+        return cls(rows.weight, rows.bias, model.formula) if rows else None
 
     @property
     def vocab(self) -> int:
@@ -63,12 +78,18 @@ class Head:
             torch.mm(hidden, self.weight.T, out_dtype=torch.float32, out=out)
         else:
             _product_of_blocks(hidden, self.weight, out)
-        return out if self.bias is None else out.add_(self.bias)
+        if self.bias is not None:
+            out.add_(self.bias)
+        if self.formula.scale != 1.0:
+            out.mul_(self.formula.scale)
+        if self.formula.cap is not None:
+            out.div_(self.formula.cap).tanh_().mul_(self.formula.cap)
+        return out
 
 
 def _product(hidden: Tensor, weight: Tensor, out: Tensor) -> None:
     """float32 in, float32 out, without TF32 or bfloat16 inside."""
-    with _float32_products_in("ieee"):
+    with float32_products_in("ieee"):
         torch.mm(hidden, weight.T, out=out)
 
 
@@ -76,14 +97,14 @@ def _product_of_blocks(hidden: Tensor, weight: Tensor, out: Tensor) -> None:
     """Widens a block of rows at a time: never a float32 copy of a head that may hold gigabytes."""
     wide_hidden = hidden.float()
     wide_rows = torch.empty(min(BLOCK, len(weight)), weight.shape[1])
-    with _float32_products_in("bf16" if weight.dtype == torch.bfloat16 else "ieee"):
+    with float32_products_in("bf16" if weight.dtype == torch.bfloat16 else "ieee"):
         for start in range(0, len(weight), BLOCK):
             rows = weight[start : start + BLOCK]
             torch.mm(wide_hidden, wide_rows[: len(rows)].copy_(rows).T, out=out[:, start : start + BLOCK])
 
 
 @contextmanager
-def _float32_products_in(precision: str) -> Iterator[None]:
+def float32_products_in(precision: str) -> Iterator[None]:
     """Sets what float32 products may be computed in ("ieee": nothing less), and sets it back."""
     backends = (torch.backends.mkldnn.matmul, torch.backends.cuda.matmul)  # type: ignore[attr-defined]
     before = [backend.fp32_precision for backend in backends]

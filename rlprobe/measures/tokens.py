@@ -51,6 +51,8 @@ class TokenStatistics(NamedTuple):
     top_ids_rl: Int[Tensor, "n 5"]
     top_logprobs_base: Float[Tensor, "n 5"]
     top_logprobs_rl: Float[Tensor, "n 5"]
+    log_sum_base: Float[Tensor, " n"]  # of exp(logit): no column, but what is said outside needs it
+    log_sum_rl: Float[Tensor, " n"]
 
 
 def dual_statistics(
@@ -107,6 +109,20 @@ def token_statistics(
     )
 
 
+def outside_probabilities(
+    outside: Head, hidden: Float[Tensor, "n width"], log_sum: Float[Tensor, " n"]
+) -> Iterator[Float[Tensor, "m outside"]]:
+    """How likely each id outside the common vocabulary is, of all that the head knows; a slice of positions at a time.
+
+    `log_sum` is the log of the sum of exp(logit) over the common vocabulary (TokenStatistics).
+    """
+    for start in range(0, len(hidden), SLICE):
+        here = slice(start, start + SLICE)
+        logits = outside(hidden[here].to(outside.weight.device))
+        inside = log_sum[here].to(logits.device)
+        yield (logits - torch.logaddexp(logits.logsumexp(-1), inside)[:, None]).exp()
+
+
 def _of_one(member: str, best: Best, normaliser: Float[Tensor, " n"]) -> dict[str, Tensor]:
     """The columns about one model's own best tokens."""
     # centred first: a log-probability of -1e-6 does not survive the subtraction of a normaliser near 20
@@ -117,6 +133,7 @@ def _of_one(member: str, best: Best, normaliser: Float[Tensor, " n"]) -> dict[st
         f"margin_{member}": best.logits[:, 0] - best.logits[:, 1],
         f"top_ids_{member}": best.ids,
         f"top_logprobs_{member}": logprobs,
+        f"log_sum_{member}": best.logits[:, 0] + normaliser,
     }
 
 

@@ -3,7 +3,6 @@
 Knows safetensors files, in one piece or in shards, in a folder or in the Hub's cache; not what a tensor is for.
 """
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,9 @@ from typing import Any
 from torch import Tensor
 
 from rlprobe.errors import IncompatiblePair, NotAvailable
-from rlprobe.pairs.loading import Source, find_file, loading_errors
+from rlprobe.pairs.sources import SAFETENSORS, Source, find_file, loading_errors, weight_files
 
 DTYPES = ("F64", "F32", "F16", "BF16")  # what a weight can be stored as, in the words of safetensors
-WHOLE, INDEX = "model.safetensors", "model.safetensors.index.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +51,10 @@ def stored_tensors(source: Source) -> dict[str, Stored]:
 
 
 def _files(source: Source) -> list[Path]:
-    index = find_file(source.name, source.revision, INDEX)
-    names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())) if index else [WHOLE]
-    files = [find_file(source.name, source.revision, name) for name in names]
-    if None in files:
-        missing = names[files.index(None)]
+    names = weight_files(source.name, source.revision) or [SAFETENSORS]
+    files = [find_file(source.name, source.revision, name) for name in names if name.endswith(".safetensors")]
+    if None in files or len(files) < len(names):
+        missing = names[files.index(None)] if None in files else SAFETENSORS
         raise NotAvailable(
             f"{source.name} has no {missing}; weights are read from safetensors files: "
             "load the model with transformers and save_pretrained it"

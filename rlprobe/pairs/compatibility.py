@@ -1,6 +1,7 @@
 """Can these two models be compared token by token, and over which tokens? Reads configs and tokenizers, no weights."""
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,10 +9,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from rlprobe.errors import IncompatiblePair
-from rlprobe.records import TOP
-
-_REWINDABLE = {"full_attention", "sliding_attention"}
+from rlprobe.errors import IncompatiblePair, NotAvailable
+from rlprobe.records import MEMBERS, TOP
 
 _COMPARED = (
     "model_type",
@@ -44,6 +43,11 @@ class CommonVocabulary:
     padded_rows: tuple[int, int]  # rows of either head that are no token of its tokenizer
 
     @property
+    def is_whole(self) -> bool:
+        """Whether both heads hold common ids alone."""
+        return not (self.only_base or self.only_rl or any(self.padded_rows))
+
+    @property
     def prefix(self) -> bool:
         """Whether columns equal ids."""
         return int(self.ids[-1]) == len(self.ids) - 1
@@ -56,6 +60,12 @@ class CommonVocabulary:
     def rows_of(self, weight: Tensor) -> Tensor:
         """The common rows of a head's weight or bias: a view when `prefix`, else a copy."""
         return weight[: len(self.ids)] if self.prefix else weight[self.ids.to(weight.device)]
+
+    def outside(self, rows: int) -> Int[Tensor, " outside"]:
+        """The rows of a head of so many that are outside: ids that one model alone has, and padding."""
+        inside = torch.zeros(rows, dtype=torch.bool)
+        inside[self.ids] = True
+        return (~inside).nonzero()[:, 0]
 
 
 def common_vocabulary(base: Mapping[str, int], rl: Mapping[str, int], head_rows: tuple[int, int]) -> CommonVocabulary:
@@ -83,29 +93,53 @@ def config_differences(base: Mapping[str, Any], rl: Mapping[str, Any]) -> dict[s
     return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def stop_ids(sources: Iterable[Any]) -> list[int]:
-    """Every end-of-sequence id that configs, generation configs and tokenizers of a pair name, ascending."""
-    found: set[int] = set()
-    for source in sources:
-        eos = getattr(source, "eos_token_id", None)
-        found.update(eos if isinstance(eos, list | tuple) else [] if eos is None else [eos])
-    return sorted(found)
+def stop_ids(sources: Iterable[Any], ids: Mapping[str, int]) -> list[int]:
+    """Every end-of-sequence id that configs, generation configs and tokenizers of a pair name, ascending.
 
-
-def attention_kinds(config: Any) -> set[str]:
-    """The kinds of attention layer in a model: "full_attention", "sliding_attention" or both.
-
-    Raises IncompatiblePair for a model whose state cannot be rewound token by token (recurrent or linear attention).
+    A name in place of an id is looked up in `ids` (token -> id). Raises NotAvailable for what names no token.
     """
-    layer_types = getattr(config, "layer_types", None)
-    if layer_types is None:
-        if hasattr(config, "num_key_value_heads") or hasattr(config, "num_attention_heads"):
-            return {"sliding_attention" if getattr(config, "sliding_window", None) else "full_attention"}
-        layer_types = [f"no attention ({config.model_type})"]
-    unknown = set(layer_types) - _REWINDABLE
-    if unknown:
-        raise IncompatiblePair(
-            f"{config.model_type} has layers of kind {', '.join(sorted(unknown))}, whose state cannot be rewound; "
-            "rlprobe decodes models with full or sliding-window attention only"
+    named = [getattr(source, "eos_token_id", None) for source in sources]
+    return sorted({stop for eos in named for stop in _flat_ids(eos, ids)})
+
+
+def _flat_ids(eos: Any, ids: Mapping[str, int]) -> Iterator[int]:
+    if isinstance(eos, list | tuple):
+        for inner in eos:
+            yield from _flat_ids(inner, ids)
+    elif isinstance(eos, str) and eos in ids:
+        yield ids[eos]
+    elif isinstance(eos, int) and not isinstance(eos, bool):
+        yield eos
+    elif eos is not None:
+        raise NotAvailable(
+            f"eos_token_id is {eos!r} in a model's config, which is no token id; write the id (or ids) of the tokens "
+            "that end a response in config.json and generation_config.json"
         )
-    return set(layer_types)
+
+
+def tokenizer_differences(base: Any, rl: Any) -> list[str]:
+    """In what two tokenizers with the same tokens differ, in words: one text may have other ids in the other."""
+    if base is rl:
+        return []
+    found = [name for name, (a, b) in _said_by(base, rl).items() if a != b]
+    bos = [list(tokenizer("x")["input_ids"])[:-1] for tokenizer in (base, rl)]
+    if bos[0] != bos[1]:
+        found.append(f"what they put before a text (base {bos[0] or 'nothing'}, rl {bos[1] or 'nothing'})")
+    templates = [getattr(tokenizer, "chat_template", None) for tokenizer in (base, rl)]
+    if templates[0] != templates[1]:
+        lacking = [member for member, template in zip(MEMBERS, templates, strict=True) if not template]
+        found.append("the chat template" + (f" ({lacking[0]} has none)" if lacking else ""))
+    return found
+
+
+def _said_by(base: Any, rl: Any) -> dict[str, tuple[Any, Any]]:
+    """What both tokenizers' own files say of how a text is cut: name -> (base's, rl's)."""
+    backends: list[Any] = [getattr(tokenizer, "backend_tokenizer", None) for tokenizer in (base, rl)]
+    if None in backends:
+        return {"their kind": (type(base).__name__, type(rl).__name__)}
+    both = [json.loads(backend.to_str()) for backend in backends]
+    return {
+        "the merges": tuple(content["model"].get("merges") for content in both),
+        "the normaliser": tuple(content.get("normalizer") for content in both),
+        "how a text is split before merging": tuple(content.get("pre_tokenizer") for content in both),
+    }

@@ -9,8 +9,18 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from rlprobe.pairs.architecture import LogitFormula
 from rlprobe.pairs.compatibility import CommonVocabulary
 from rlprobe.records import MEMBERS
+
+
+@dataclass(frozen=True)
+class Outside:
+    """The rows of a head that are outside the common vocabulary: ids of one model alone, and padding."""
+
+    ids: Int[Tensor, " outside"]
+    weight: Float[Tensor, "outside width"]
+    bias: Float[Tensor, " outside"] | None
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,13 @@ class Model:
     context: int  # positions that the model can read
     attention_kinds: frozenset[str]
     as_member: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)  # turns an adapter on or off
+    formula: LogitFormula = LogitFormula()  # noqa: RUF009 - frozen; what follows the head's product
+    outside: Outside | None = None  # rows of the head that are not in the common vocabulary
+
+    @property
+    def eager(self) -> bool:
+        """Whether attention adds its mask to weights that it computes itself, rather than asking torch's kernel."""
+        return self.network.config._attn_implementation == "eager"
 
     @property
     def device(self) -> torch.device:

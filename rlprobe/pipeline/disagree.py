@@ -9,14 +9,14 @@ import pandas as pd
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import load_tokenizer
+from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import load_responses
-from rlprobe.records import MEMBERS
+from rlprobe.records import MEMBERS, OUTSIDE
 from rlprobe.reporting.disagree.figures import FIGURES
 from rlprobe.reporting.disagree.tables import TABLES
 from rlprobe.reporting.disagree.text import show
@@ -88,13 +88,15 @@ def notices(prepared: Prepared) -> list[str]:
         f"{vocabulary.only_rl}, padded head rows {vocabulary.padded_rows[0]} and {vocabulary.padded_rows[1]}); "
         f"stop ids {', '.join(f'{i} {t}' for i, t in zip(located.stop_ids, tokens, strict=True)) or 'none'}",
     ]
-    lines += [f"the configs differ in {name}: {a!r} / {b!r}" for name, (a, b) in located.differences.items()]
-    return lines
+    return lines + located.notices
 
 
 def summarise_run(run: Run, grades: str, reading: Reading) -> Written:
     """Read the tables of a run, and write its summary, tables and figures."""
-    tokens = _trajectories(run.table("tokens", columns=list(COLUMNS)).to_pandas())
+    vocabulary = run.about["vocabulary"]
+    whole = not (vocabulary["only_base"] or vocabulary["only_rl"] or any(vocabulary["padded_rows"]))
+    columns = [*COLUMNS, *(() if whole else OUTSIDE)]
+    tokens = _trajectories(run.table("tokens", columns=columns).to_pandas())
     rollouts, verdicts = (_trajectories(run.table(layer).to_pandas()) for layer in ("rollouts", grades))
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     summary = {

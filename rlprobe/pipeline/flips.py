@@ -30,7 +30,7 @@ from rlprobe.analysis.minimal import Search
 from rlprobe.decoding.edits import Edits, Ends, Flip, decode_edits, decode_flips, every_edit
 from rlprobe.decoding.engine import DecodingSettings, Players, Response, Watch
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import load_tokenizer
+from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare

@@ -15,6 +15,7 @@ import pandas as pd
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.points import COLUMNS, PointChoice, choose
+from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput, OtherRun, UnsupportedArchitecture
 from rlprobe.internals.modules import Inside, open_pair
 from rlprobe.internals.points import Point
@@ -53,7 +54,7 @@ class Opened:
     @cached_property
     def pair(self) -> ModelPair:
         """The loaded pair."""
-        return loading.load(self.located)
+        return load_checked(self.located)
 
     @cached_property
     def inside(self) -> dict[str, Inside]:

@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import os
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import torch
 
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
+from rlprobe.decoding.check import load_checked
+from rlprobe.errors import BadInput
 from rlprobe.measures.passes import choose_path
 from rlprobe.pairs import loading
 from rlprobe.pairs.loading import LocatedPair, PairChoice
 from rlprobe.pairs.model import ModelPair
+from rlprobe.pairs.networks import DTYPES
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
 from rlprobe.problems.datasets import ProblemSet, load_problems
 from rlprobe.problems.grading import GraderSettings
@@ -47,6 +51,11 @@ class ComputeChoice:
     batch_size: int | None = None  # rows decoded at a time
     block: int | None = None  # problems in a shard; lanes are refilled within one
     path: str = "auto"
+    max_outside: float = 0.01  # mean probability outside the common vocabulary that is put up with
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.max_outside <= 1:
+            raise BadInput(f"max_outside is {self.max_outside}: a mean probability is from 0 to 1")
 
 
 @dataclass(frozen=True)
@@ -86,14 +95,21 @@ class Prepared:
     out: Path
     identity: dict[str, Any]
     about: dict[str, Any]
+    max_outside: float
 
-    @property
+    @cached_property
     def pair(self) -> ModelPair:
-        """The loaded pair."""
-        return self.located.loaded
+        """The pair with its weights, loaded and checked (decoding/check.py) the first time that somebody asks."""
+        return load_checked(self.located)
 
     def open_run(self, output: OutputChoice) -> Run:
-        """The run directory of these settings, holding these problems and the tokenizer."""
+        """The run directory of these settings, holding these problems and the tokenizer.
+
+        For a new run the weights are loaded first: a pair that is refused leaves nothing behind.
+        """
+        if output.overwrite or not (self.out / "run.json").exists():
+            runs.refuse_foreign(self.out)
+            _ = self.pair
         run = runs.create_or_resume(self.out, self.identity, self.about, output.overwrite)
         run.extend(self.problems, self.left_out)
         if not run.tokenizer_folder.exists():
@@ -109,7 +125,7 @@ def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
     prompt_style(style)  # refuses an unknown one
     located = loading.locate(pair)
     chosen = problem_set.problems[: problems.limit]
-    encoded = {p.problem_id: encode_prompt(style, p.question, located.tokenizer) for p in chosen}
+    encoded = {p.problem_id: encode_prompt(style, p.question, located.prompt_tokenizer) for p in chosen}
     example = encoded[chosen[0].problem_id][0]
     prompts, left_out = _that_fit({i: ids for i, (_, ids) in encoded.items()}, located)
     out = output.out or Path("runs") / f"{pair.pair or Path(str(pair.rl)).name}-{Path(problem_set.name).stem}"
@@ -130,7 +146,11 @@ def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
         identity={
             "pair": located.identity(),
             "problems": {"sha256": problem_set.fingerprint},
-            "prompt": {"style": style, "example_sha256": hashlib.sha256(example.encode()).hexdigest()},
+            "prompt": {
+                "style": style,
+                "example_sha256": hashlib.sha256(example.encode()).hexdigest(),
+                "template_of": located.template_of,
+            },
             "decoding": {
                 "max_new_tokens": compute.max_new_tokens,
                 "batch_size": batch_size,
@@ -143,6 +163,7 @@ def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
             **extra,
         },
         about=_about(pair, problem_set, located, style, example),
+        max_outside=compute.max_outside,
     )
 
 
@@ -152,7 +173,7 @@ def _about(pair: PairChoice, problem_set: ProblemSet, located: LocatedPair, styl
     return {
         "pair": pair.pair or f"{located.base.name} / {pair.rl}",
         "base": located.base.name,
-        "rl": located.rl.name + (f"+{located.rl.adapter}" if located.rl.adapter else ""),
+        "rl": located.rl.full_name,
         "dataset": problem_set.name,
         "source": problem_set.source,
         "prompt_style": style,
@@ -212,4 +233,4 @@ def _cache_bytes(config: Any, dtype: str) -> int:
     """Bytes of keys and values per position."""
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    return 2 * config.num_hidden_layers * heads * width * loading.DTYPES[dtype].itemsize
+    return 2 * config.num_hidden_layers * heads * width * DTYPES[dtype].itemsize

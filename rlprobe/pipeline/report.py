@@ -14,8 +14,8 @@ import pyarrow as pa
 from rlprobe import __version__, runs
 from rlprobe.analysis.classes import Reading
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import load_tokenizer
 from rlprobe.pairs.pieces import pieces
+from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
 from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks

@@ -12,13 +12,14 @@ import pyarrow as pa
 from rlprobe.decoding.arms import Arm, Facts, donor_argmax, never
 from rlprobe.decoding.engine import Counts, DecodingSettings, Players, Response, Task, Watch, decode
 from rlprobe.decoding.modes import Named, oracle_spec
-from rlprobe.pairs.loading import load_tokenizer
 from rlprobe.pairs.model import Model
+from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline.prepare import Prepared
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.grading import Grader, GraderSettings
-from rlprobe.records import GRADE_SCHEMA, ROLLOUT_SCHEMA, Made, Rollout, Stop
+from rlprobe.records import GRADE_SCHEMA, OUTSIDE, ROLLOUT_SCHEMA, Made, Rollout, Stop
 from rlprobe.runs import Run, Shard, Share
+from rlprobe.scoring.outside import Outside
 from rlprobe.scoring.teacher_forcing import Reader
 
 
@@ -74,10 +75,15 @@ def decode_arm(
 def score(prepared: Prepared, run: Run, arm: str, reporter: Reporter) -> None:
     """The token table of an arm's rollouts."""
     shards = run.lacking("tokens", "rollouts", arm)
+    outside = Outside(prepared.located, prepared.max_outside)
+    if not outside.idle:
+        for shard in run.shards("tokens", arm):
+            outside.add(run.read_shard("tokens", shard, list(OUTSIDE)))
     with reporter.task(f"both read {arm}'s answers", sum(s.stop - s.start for s in shards), "problems") as meter:
         for shard in shards:
             reader = Reader(prepared.pair, prepared.identity["decoding"]["statistics"])
             table = reader.table(rollouts_of(run.read_shard("rollouts", shard)))
+            outside.add(table, reader.outside)
             run.write_shard("tokens", shard, table)
             meter.emitted(len(table))
             meter.advance(shard.stop - shard.start)

@@ -9,9 +9,10 @@ import pandas as pd
 
 from rlprobe.cli.disagree import disagree as _command
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import LocatedPair, PairChoice, Source, locate
+from rlprobe.pairs.loading import LocatedPair, PairChoice, locate
 from rlprobe.pairs.model import parameter_count
 from rlprobe.pairs.registry import BUNDLED, DEFAULT_PAIR, PAIR_COLUMNS, PAIRS, PairEntry
+from rlprobe.pairs.sources import Source
 from rlprobe.pipeline.keywords import settings_of
 from rlprobe.problems.datasets import DATASETS
 from rlprobe.python.options import with_options

@@ -12,8 +12,8 @@ import pandas as pd
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading, classify
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import load_tokenizer
 from rlprobe.pairs.pieces import pieces
+from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline.report import ReportSettings, Source, grades_of
 from rlprobe.reporting.page import tables
 from rlprobe.reporting.page.passage import Passage

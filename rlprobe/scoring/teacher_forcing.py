@@ -7,7 +7,7 @@ the same shard gives the same bytes. Knows no classes, no grades and no disk.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,10 +19,10 @@ from torch import Tensor
 from rlprobe.decoding.lanes import Lanes
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
-from rlprobe.measures.tokens import dual_statistics
+from rlprobe.measures.tokens import dual_statistics, outside_probabilities
 from rlprobe.pairs.model import Model, ModelPair
 from rlprobe.problems.answers import first_and_last_answer_end
-from rlprobe.records import TOKEN_SCHEMA, TOP, Rollout
+from rlprobe.records import TOP, Rollout, token_schema
 
 CHUNK = 1024  # positions of one text in one pass
 PASS = 4096  # positions of all texts in one pass
@@ -34,6 +34,14 @@ class Reader:
 
     pair: ModelPair
     path: str = "auto"
+    outside: dict[str, Tensor] = field(
+        default_factory=dict
+    )  # member -> sum over all positions read, for each row outside
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The columns of its tables."""
+        return token_schema(any(member.outside for member in self.pair.members.values()))
 
     def table(self, rollouts: Sequence[Rollout]) -> pa.Table:
         """The token table (records.TOKEN_SCHEMA) of some rollouts, in their order, one row per response position."""
@@ -41,23 +49,35 @@ class Reader:
         statistics = self._statistics([rollouts[i] for i in by_length if rollouts[i].response_ids])
         parts = dict(zip((i for i in by_length if rollouts[i].response_ids), statistics, strict=True))
         tables = [self._table(rollouts[i], parts[i]) for i in sorted(parts)]
-        return pa.concat_tables(tables) if tables else TOKEN_SCHEMA.empty_table()
+        return pa.concat_tables(tables) if tables else self.schema.empty_table()
 
     @torch.no_grad()
     def _statistics(self, rollouts: Sequence[Rollout]) -> Iterator[dict[str, np.ndarray]]:
         """The statistics of each rollout's positions, column by column."""
         base, rl = self.pair.base, self.pair.rl
-        heads = Head(base.head_weight, base.head_bias), Head(rl.head_weight, rl.head_bias)
+        heads = Head.of(base), Head.of(rl)
         for group in _groups(rollouts):
             columns = torch.cat([self._columns(rollout) for rollout in group])
             hidden = [torch.cat(response_hidden_states(member, group)) for member in (base, rl)]
             statistics = dual_statistics(heads[0], heads[1], hidden[0], hidden[1], columns, self.path)
             named = {name: _numpy(getattr(statistics, name)) for name in statistics._fields}
+            for (name, member), states in zip(self.pair.members.items(), hidden, strict=True):
+                named[f"outside_{name}"] = self._outside(name, member, states, getattr(statistics, f"log_sum_{name}"))
             start = 0
             for rollout in group:
                 stop = start + len(rollout.response_ids)
                 yield {name: values[start:stop] for name, values in named.items()}
                 start = stop
+
+    def _outside(self, name: str, member: Model, hidden: Tensor, log_sum: Tensor) -> np.ndarray:
+        """The probability that a member puts outside the common vocabulary, at each position."""
+        head = Head.outside(member)
+        if head is None:
+            return np.zeros(len(hidden), np.float32)
+        parts = list(outside_probabilities(head, hidden, log_sum))
+        seen = torch.stack([part.sum(0).cpu() for part in parts]).sum(0)
+        self.outside[name] = self.outside[name] + seen if name in self.outside else seen
+        return _numpy(torch.cat([part.sum(-1) for part in parts]))
 
     def _columns(self, rollout: Rollout) -> Int[Tensor, " n"]:
         columns = self.pair.vocabulary.columns(torch.tensor(rollout.response_ids, dtype=torch.long))
@@ -88,7 +108,7 @@ class Reader:
             "terminator": np.isin(rollout.response_ids, list(self.pair.stop_ids)),
             **statistics,
         }
-        return pa.table({f.name: _array(columns[f.name], f.type) for f in TOKEN_SCHEMA}, schema=TOKEN_SCHEMA)
+        return pa.table({f.name: _array(columns[f.name], f.type) for f in self.schema}, schema=self.schema)
 
 
 def response_hidden_states(model: Model, rollouts: Sequence[Rollout]) -> list[Float[Tensor, "n width"]]:

@@ -68,7 +68,7 @@ def assert_same(a: TokenStatistics, b: TokenStatistics, nats: float) -> None:
 def test_the_columns_are_those_of_the_token_table_in_its_order():
     names = TOKEN_SCHEMA.names
     columns = names[names.index("logprob_base") : names.index("js") + 1] + names[names.index("top_ids_base") :]
-    assert list(TokenStatistics._fields) == columns
+    assert list(TokenStatistics._fields) == [*columns, "log_sum_base", "log_sum_rl"]
 
 
 @pytest.mark.parametrize("vocab", [5, 97, 128, 1000])

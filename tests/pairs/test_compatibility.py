@@ -7,8 +7,9 @@ import torch
 from conftest import tiny_config
 from transformers import FalconMambaConfig, Qwen3NextConfig
 
-from rlprobe.errors import IncompatiblePair
-from rlprobe.pairs.compatibility import attention_kinds, common_vocabulary, config_differences, stop_ids
+from rlprobe.errors import IncompatiblePair, NotAvailable
+from rlprobe.pairs.architecture import attention_kinds
+from rlprobe.pairs.compatibility import common_vocabulary, config_differences, stop_ids
 
 LETTERS = {c: i for i, c in enumerate("abcdefgh")}
 
@@ -56,7 +57,25 @@ def test_only_settings_that_change_how_a_model_reads_are_compared():
 
 def test_stop_ids_are_the_union_of_all_that_name_one():
     sources = [types.SimpleNamespace(eos_token_id=x) for x in (7, [3, 9], None, 3)]
-    assert stop_ids([*sources, None]) == [3, 7, 9]
+    assert stop_ids([*sources, None], {}) == [3, 7, 9]
+
+
+def test_a_stop_id_may_be_a_tokens_name_or_stand_in_a_list_of_lists():
+    sources = [types.SimpleNamespace(eos_token_id=x) for x in ("c", [[4], "h"])]
+    assert stop_ids(sources, LETTERS) == [2, 4, 7]
+
+
+@pytest.mark.parametrize("eos", ["<end>", 2.5, {"id": 2}, [True]])
+def test_a_stop_id_that_names_no_token_is_refused(eos):
+    with pytest.raises(NotAvailable, match=r"eos_token_id is .* is no token id; write the id"):
+        stop_ids([types.SimpleNamespace(eos_token_id=eos)], LETTERS)
+
+
+def test_the_rows_outside_are_those_that_are_not_common():
+    vocabulary = common_vocabulary({**LETTERS, "<think>": 9}, {k: v for k, v in LETTERS.items() if k != "c"}, (12, 8))
+    assert vocabulary.outside(12).tolist() == [2, 8, 9, 10, 11]
+    assert not vocabulary.is_whole
+    assert common_vocabulary(LETTERS, LETTERS, (8, 8)).is_whole
 
 
 @pytest.mark.parametrize(

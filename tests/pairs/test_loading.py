@@ -6,58 +6,17 @@ import shutil
 import pytest
 import torch
 from conftest import save_pair
-from peft import LoraConfig, get_peft_model
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from rlprobe.errors import BadInput, IncompatiblePair, NotAvailable
-from rlprobe.pairs.loading import PairChoice, load, load_tokenizer, locate
+from rlprobe.pairs.loading import PairChoice, load, locate
 from rlprobe.pairs.registry import PAIRS
+from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.problems.prompts import PROMPT_STYLES
-
-IDS = torch.tensor([[5, 6, 7, 8, 9, 10]])
 
 
 def located(base, rl, **choice):
     return locate(PairChoice(base=str(base), rl=str(rl), device="cpu", **choice))
-
-
-@pytest.fixture(scope="module")
-def adapter(tiny_folders, tmp_path_factory):
-    """A LoRA adapter with weights that matter, on the tiny base."""
-    torch.manual_seed(3)
-    model = AutoModelForCausalLM.from_pretrained(tiny_folders[0])
-    model = get_peft_model(model, LoraConfig(r=4, target_modules=["q_proj", "o_proj"], init_lora_weights=False))
-    folder = tmp_path_factory.mktemp("adapter")
-    model.save_pretrained(folder)
-    return folder
-
-
-@torch.no_grad()
-def test_base_plus_adapter_shares_weights_and_equals_the_merged_model(tiny_folders, adapter, tmp_path):
-    from peft import PeftModel
-
-    plain = AutoModelForCausalLM.from_pretrained(tiny_folders[0])
-    expected_base = plain.base_model(input_ids=IDS).last_hidden_state
-    merged = PeftModel.from_pretrained(plain, adapter).merge_and_unload()
-    expected_rl = merged.base_model(input_ids=IDS).last_hidden_state
-    for spec in (f"base+{adapter}", f"{tiny_folders[0]}+{adapter}"):
-        pair = load(located(tiny_folders[0], spec))
-        assert pair.base.network is pair.rl.network
-        for _ in range(2):  # switching back and forth
-            torch.testing.assert_close(pair.base.trunk(IDS), expected_base, atol=1e-6, rtol=0)
-            torch.testing.assert_close(pair.rl.trunk(IDS), expected_rl, atol=1e-5, rtol=1e-5)
-    assert (expected_base - expected_rl).abs().max() > 1e-2
-
-
-def test_an_adapter_on_another_model_has_weights_of_its_own(tiny_folders, adapter):
-    pair = load(located(tiny_folders[0], f"{tiny_folders[1]}+{adapter}"))
-    assert pair.base.network is not pair.rl.network
-
-
-def test_the_adapter_belongs_to_the_identity(tiny_folders, adapter):
-    with_adapter = located(tiny_folders[0], f"base+{adapter}").identity()
-    assert any(name.startswith("adapter/") for name in with_adapter["rl"]["files"])
-    assert with_adapter["base"] == located(*tiny_folders).identity()["base"]
 
 
 def test_the_identity_is_of_contents_not_of_folders(tiny_folders, tmp_path):
@@ -104,27 +63,6 @@ def test_tokenizers_that_differ_refuse_the_pair(tiny_folders, tmp_path):
     (other / "tokenizer.json").write_text(json.dumps(content))
     with pytest.raises(IncompatiblePair, match="disagree at id 40"):
         located(tiny_folders[0], other)
-
-
-def test_an_architecture_that_caps_its_logits_is_refused(tmp_path):
-    from conftest import save_tokenizer
-    from transformers import Gemma2Config
-
-    tokens = save_tokenizer(tmp_path)
-    config = Gemma2Config(
-        vocab_size=tokens,
-        hidden_size=32,
-        intermediate_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        num_key_value_heads=2,
-        head_dim=8,
-        final_logit_softcapping=0.05,
-        initializer_range=0.3,
-    )
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
-    with pytest.raises(IncompatiblePair, match="not its head times its trunk"):
-        load(located(tmp_path, tmp_path))
 
 
 @pytest.mark.parametrize("damage", ["cut", "absent"])

@@ -10,8 +10,8 @@ from synthetic_run import OPENING, make_run
 
 from rlprobe.analysis.classes import CLASSES, classify
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import load_tokenizer
 from rlprobe.pairs.pieces import pieces
+from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.reporting.page.card import card, percent
 from rlprobe.reporting.page.glyphs import plain
 from rlprobe.reporting.page.passage import Passage

@@ -91,6 +91,12 @@ def _notes(summary: Summary) -> Iterator[Text]:
     else:
         threshold = Cell(near_tie["threshold"], unit="nats")
         yield Text(f"Near tie: a margin below {threshold}, 10 x p99 of |decoding - teacher-forced|.")
+    for arm, found in summary["trajectories"].items():
+        if outside := found.get("outside"):
+            said = (f"{m} {100 * p['mean']:.2g} % (at most {100 * p['largest']:.2g} %)" for m, p in outside.items())
+            yield Text(f"Probability outside the common vocabulary on {text_of(arm)}: {', '.join(said)}.")
+        if found.get("identical"):
+            yield Text(f"RL equals the base at every position of {text_of(arm)}: is that the RL model?", style="yellow")
     for answer, found in summary["accuracy"].items():
         if ungraded := sum(arm["ungraded"] for arm in found["arms"].values()):
             yield Text(f"Responses without a verdict by the {answer} answer, left out: {ungraded:,}.", style="yellow")
