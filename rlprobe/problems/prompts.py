@@ -1,8 +1,8 @@
 r"""How a question is put to a model: one small function per prompt style, and the encoding of what it renders.
 
 One style serves both models of a pair. A style turns a question into text; `encode_prompt` turns the text into ids,
-once and for all. Knows no models and no answers. Styles are the prompts that published RL models were trained with; a
-docstring says "unverified" where the wording was not checked against the authors' own code.
+once and for all. Knows no models and no answers. Styles are the prompts that published RL models were trained or
+measured with, byte for byte; a docstring names the public file that the wording was read in (repository, file@commit).
 """
 
 from collections.abc import Callable
@@ -21,33 +21,44 @@ def question_answer(question: str, _: Any) -> str:
     return f"Question: {question}\nAnswer:"
 
 
-def simplerl_small(question: str, _: Any) -> str:
-    """SimpleRL-Zoo's prompt for small and for weak base models (arXiv 2503.18892); its white space is unverified."""
-    return f"Question: {question}\nAnswer: Let's think step by step"
-
-
 def abel(question: str, _: Any) -> str:
-    """The same idea on four lines, as the Qwen2.5-Math evaluation code and its descendants spell it (style `abel`)."""
+    """SimpleRL-Zoo's prompt for small and for weak base models (arXiv 2503.18892, section 2), which it calls `abel`.
+
+    hkust-nlp/RL-Verifier-Pitfalls, utils.py@8a048a9; its evaluation stops at "Question:" and at "Answer:".
+    """
     return f"Question:\n{question}\nAnswer:\nLet's think step by step.\n"
 
 
 def qwen_boxed(question: str, _: Any) -> str:
-    """SimpleRL-Zoo's prompt for Qwen2.5-7B and larger: Qwen's chat form, the request after the question."""
+    """SimpleRL-Zoo's prompt for Qwen2.5-7B and larger: Qwen's chat form, the request after the question.
+
+    hkust-nlp/RL-Verifier-Pitfalls, utils.py@8a048a9 (`qwen-boxed`).
+    """
     return _chatml(f"{question}\n{BOXED}", system="You are a helpful assistant.")
 
 
 def qwen_math(question: str, _: Any) -> str:
-    """Qwen2.5-Math's own prompt, the request in the system turn; Oat-Zero-7B (arXiv 2503.20783) was trained with it."""
+    """Qwen2.5-Math's own prompt, the request in the system turn; Oat-Zero-7B (arXiv 2503.20783) was trained with it.
+
+    sail-sg/understand-r1-zero, train_zero_math.py@14046dc.
+    """
     return _chatml(question, system=BOXED)
 
 
 def r1(question: str, _: Any) -> str:
-    r"""DeepSeek-R1-Zero's conversation as Oat-Zero's code spells it; asks for an <answer> tag, not for a \boxed{}."""
+    r"""DeepSeek-R1-Zero's conversation as Oat-Zero's code spells it; asks for an <answer> tag, not for a \boxed{}.
+
+    sail-sg/understand-r1-zero, train_zero_math.py@14046dc, which stops at "</answer>".
+    """
     return f"{_conversation()}\nUser: {question}\nAssistant: <think>"
 
 
 def orz(question: str, _: Any) -> str:
-    """Open-Reasoner-Zero (arXiv 2503.24290): R1-Zero's conversation with a box inside the answer tag."""
+    """Open-Reasoner-Zero (arXiv 2503.24290): R1-Zero's conversation with a box inside the answer tag.
+
+    Mor-Li/Open-Reasoner-Zero (a fork), zero_setting_base.py@73be199; training stops at "User:", "Human:", "Assistant:"
+    and "</answer>".
+    """
     request = (
         "You must put your answer inside <answer> </answer> tags, i.e., <answer> answer here </answer>. "
         "And your final answer will be extracted automatically by the \\boxed{} tag.\nThis is the problem:\n"
@@ -56,7 +67,10 @@ def orz(question: str, _: Any) -> str:
 
 
 def prime_zero(question: str, _: Any) -> str:
-    """Eurus-2-7B-PRIME-Zero (arXiv 2502.01456), as evaluations of other groups spell it; unverified at the source."""
+    """Eurus-2-7B-PRIME-Zero (arXiv 2502.01456), as an evaluation spells it that names the model card as its source.
+
+    troy12x/understand-r1-zero (a fork), evaluate_model.py@559bcfd.
+    """
     return (
         "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. "
         "The assistant first thinks about the reasoning process in the mind and then provides the user with the "
@@ -66,26 +80,55 @@ def prime_zero(question: str, _: Any) -> str:
     )
 
 
-def dapo(question: str, _: Any) -> str:
-    r"""DAPO (arXiv 2503.14476): the wording of DAPO-Math-17k in Qwen's chat form; the turns around it are unverified.
+def dapo(question: str, tokenizer: Any) -> str:
+    r"""DAPO (arXiv 2503.14476): the wording of DAPO-Math-17k as a user's turn in the tokenizer's own chat template.
 
-    It asks for a last line "Answer: x" without a \boxed{}, which the grader calls no answer: see `dapo_boxed`.
+    BytedTsinghua-SIA/DAPO, README.md@2805f41. It asks for a last line "Answer: x" without a \boxed{}, which the grader
+    calls no answer: see `dapo_boxed`.
     """
-    return _chatml(_dapo_wording(question, "$Answer (without quotes)"))
+    return _from_template(_dapo_wording(question, "$Answer (without quotes)"), tokenizer)
 
 
-def dapo_boxed(question: str, _: Any) -> str:
-    r"""`dapo` with the answer asked for in a \boxed{}, as later training code has it; not what DAPO-Qwen-32B saw."""
-    return _chatml(_dapo_wording(question, "\\boxed{$Answer}"))
+def dapo_boxed(question: str, tokenizer: Any) -> str:
+    r"""`dapo` with the answer asked for in a \boxed{}, as later training code has it; not what DAPO-Qwen-32B saw.
+
+    THUDM/slime, usage.md@04ab988.
+    """
+    return _from_template(_dapo_wording(question, "\\boxed{$Answer}"), tokenizer)
+
+
+def general_reasoner(question: str, tokenizer: Any) -> str:
+    """General-Reasoner (arXiv 2505.14652): the request after a space, in the tokenizer's own chat template.
+
+    Wyyyb/fim_code_rl (a copy), data_preprocess.py@3d14873.
+    """
+    return _from_template(f"{question} {BOXED}", tokenizer)
+
+
+def unireason(question: str, _: Any) -> str:
+    """UniReason (arXiv 2507.00432): what its authors measured the shift from base to RL with, on MATH-500.
+
+    Qwen3's chat form with the thinking left empty; what it was trained with is not known.
+    ReasoningTransfer/Transferability-of-LLM-Reasoning, UniReason-RL_hendrycks_math_500.jsonl@be04686.
+    """
+    request = "Solve the following math problem. Present the final answer in the format: Final Answer: "
+    turn = f"{request}\\boxed{{your_answer}}.\nProblem: {question}\nAnswer:"
+    return f"{_chatml(turn)}<think>\n\n</think>\n\n"
 
 
 def chat(question: str, tokenizer: Any) -> str:
-    """The tokenizer's own chat template around the bare question."""
+    """The tokenizer's own chat template around the bare question: Tulu 3 was trained so, on its own data's questions.
+
+    allenai/open-instruct, tulu3.md@0becd2c (`--chat_template_name tulu`).
+    """
     return _from_template(question, tokenizer)
 
 
 def chat_boxed(question: str, tokenizer: Any) -> str:
-    r"""The tokenizer's own chat template around the question and the request for steps and a \boxed{}."""
+    r"""The tokenizer's own chat template around the question and the request for steps and a \boxed{}.
+
+    hkust-nlp/RL-Verifier-Pitfalls, utils.py@8a048a9 (`mathstral`, with `--apply_chat_template`).
+    """
     return _from_template(f"{question}\n{BOXED}", tokenizer)
 
 
@@ -169,7 +212,6 @@ def visible(text: str) -> str:
 
 PROMPT_STYLES: dict[str, PromptStyle] = {
     "question_answer": question_answer,
-    "simplerl_small": simplerl_small,
     "abel": abel,
     "qwen_boxed": qwen_boxed,
     "qwen_math": qwen_math,
@@ -178,9 +220,11 @@ PROMPT_STYLES: dict[str, PromptStyle] = {
     "prime_zero": prime_zero,
     "dapo": dapo,
     "dapo_boxed": dapo_boxed,
+    "general_reasoner": general_reasoner,
+    "unireason": unireason,
     "chat": chat,
     "chat_boxed": chat_boxed,
     "raw": raw,
 }
 
-_TEMPLATED = (chat, chat_boxed)
+_TEMPLATED = (chat, chat_boxed, dapo, dapo_boxed, general_reasoner)

@@ -82,7 +82,7 @@ def pair(name: str | None = None, **options: Any) -> Pair:
 
 
 def list_pairs() -> pd.DataFrame:
-    """The registered pairs, one row each: name, base, rl, algorithm, prompt style, whether this project has run it."""
+    """The registered pairs, one row each: name, base, rl, algorithm, prompt style, how far it was checked."""
     return pd.DataFrame([entry.shown(name) for name, entry in PAIRS.items()], columns=list(PAIR_COLUMNS))
 
 

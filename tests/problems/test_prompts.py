@@ -1,13 +1,17 @@
 """What each prompt style renders, and what it is encoded to."""
 
+import re
+
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
 from rlprobe.errors import BadInput
+from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
 from rlprobe.problems.prompts import PROMPT_STYLES, encode_prompt, visible
 
 CHAT = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"  # noqa: E501
+TEMPLATED = {"chat", "chat_boxed", "dapo", "dapo_boxed", "general_reasoner"}
 QUESTION = "Tom has 3 eggs.\tHow many\nare 2 * {3}?"
 
 
@@ -49,7 +53,7 @@ def test_every_style_has_a_line_that_says_what_it_is(style):
 def test_the_bos_comes_once_if_at_all_and_nothing_is_appended(style, adds):
     tokenizer = byte_tokenizer(adds, CHAT)
     _, ids = encode_prompt(style, QUESTION, tokenizer)
-    own_template = style.startswith("chat")
+    own_template = style in TEMPLATED
     assert ids.count(tokenizer.bos_token_id) == int("bos" in adds or own_template)
     assert tokenizer.eos_token_id not in ids
 
@@ -59,21 +63,69 @@ def test_a_rendered_bos_is_not_doubled():
     assert ids.count(TALKING.bos_token_id) == 1
 
 
-def test_the_bundled_style_is_question_and_answer():
-    assert encode_prompt("question_answer", "1 + 1?", PLAIN)[0] == "Question: 1 + 1?\nAnswer:"
+# What a question "Q?" becomes, copied by hand from the file that the style's docstring names.
+THINK = (
+    "A conversation between User and Assistant. The User asks a question, and the Assistant solves it. The Assistant "
+    "first thinks about the reasoning process in the mind and then provides the User with the answer. The reasoning "
+    "process is enclosed within <think> </think> and answer is enclosed within <answer> </answer> tags, respectively, "
+    "i.e., <think> reasoning process here </think> <answer> answer here </answer>."
+)
+WORDINGS = {
+    "question_answer": "Question: Q?\nAnswer:",
+    "abel": "Question:\nQ?\nAnswer:\nLet's think step by step.\n",
+    "qwen_boxed": "<|im_start|>system\nYou are a helpful assistant.<|im_end|>\n"
+    "<|im_start|>user\nQ?\nPlease reason step by step, and put your final answer within \\boxed{}.<|im_end|>\n"
+    "<|im_start|>assistant\n",
+    "qwen_math": "<|im_start|>system\n"
+    "Please reason step by step, and put your final answer within \\boxed{}.<|im_end|>\n"
+    "<|im_start|>user\nQ?<|im_end|>\n<|im_start|>assistant\n",
+    "r1": THINK + "\nUser: Q?\nAssistant: <think>",
+    "orz": THINK
+    + " User: You must put your answer inside <answer> </answer> tags, i.e., <answer> answer here </answer>. "
+    "And your final answer will be extracted automatically by the \\boxed{} tag.\nThis is the problem:\nQ?\n"
+    "Assistant: <think>",
+    "prime_zero": "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. "
+    "The assistant first thinks about the reasoning process in the mind and then provides the user with the answer. "
+    "The reasoning process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, "
+    "i.e., <think> reasoning process here </think> <answer> answer here </answer>. "
+    "User: Q?\n\nPresent the answer in LaTex format: \\boxed{Your answer}. Assistant:",
+    "dapo": "<s>[user]Solve the following math problem step by step. The last line of your response should be of the "
+    "form Answer: $Answer (without quotes) where $Answer is the answer to the problem.\n\nQ?\n\nRemember to put your "
+    'answer on its own line after "Answer:".[assistant]',
+    "dapo_boxed": "<s>[user]Solve the following math problem step by step. The last line of your response should be of "
+    "the form Answer: \\boxed{$Answer} where $Answer is the answer to the problem.\n\nQ?\n\n"
+    'Remember to put your answer on its own line after "Answer:".[assistant]',
+    "general_reasoner": "<s>[user]Q? "
+    "Please reason step by step, and put your final answer within \\boxed{}.[assistant]",
+    "unireason": "<|im_start|>user\nSolve the following math problem. Present the final answer in the format: Final "
+    "Answer: \\boxed{your_answer}.\nProblem: Q?\nAnswer:<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
+    "chat": "<s>[user]Q?[assistant]",
+    "chat_boxed": "<s>[user]Q?\nPlease reason step by step, and put your final answer within \\boxed{}.[assistant]",
+    "raw": "Q?",
+}
 
 
-def test_chat_uses_the_tokenizers_template():
-    assert encode_prompt("chat", "1 + 1?", TALKING)[0] == "<s>[user]1 + 1?[assistant]"
+@pytest.mark.parametrize("style", PROMPT_STYLES)
+def test_every_style_says_byte_for_byte_what_its_source_says(style):
+    assert encode_prompt(style, "Q?", TALKING)[0] == WORDINGS[style]
 
 
-def test_qwens_two_forms_differ_in_where_the_request_stands():
-    boxed, math = (encode_prompt(style, "Q?", PLAIN)[0] for style in ("qwen_boxed", "qwen_math"))
-    request = "Please reason step by step, and put your final answer within \\boxed{}."
-    assert f"user\nQ?\n{request}<|im_end|>" in boxed
-    assert f"system\n{request}<|im_end|>\n<|im_start|>user\nQ?<|im_end|>" in math
-    assert boxed.endswith("<|im_start|>assistant\n")
-    assert math.endswith("<|im_start|>assistant\n")
+@pytest.mark.parametrize("style", sorted(set(PROMPT_STYLES) - {"question_answer", "raw"}))
+def test_every_style_names_the_file_and_the_commit_of_its_wording(style):
+    doc = " ".join(PROMPT_STYLES[style].__doc__.split())
+    assert re.search(r"[\w.-]+/[\w.-]+( \(a (fork|copy)\))?, [\w.-]+\.(py|md|jsonl)@[0-9a-f]{7}\b", doc)
+
+
+@pytest.mark.parametrize("pair", [name for name, entry in PAIRS.items() if entry.seen_in])
+def test_a_pair_and_its_style_name_the_same_file_of_the_wording(pair):
+    wording = PAIRS[pair].seen_in[-1]
+    doc = PROMPT_STYLES[PAIRS[pair].prompt_style].__doc__
+    assert wording.repository in doc
+    assert f"{wording.file.rpartition('/')[2]}@{wording.commit[:7]}" in doc
+
+
+def test_the_bundled_pair_is_asked_in_the_form_it_was_trained_on():
+    assert PAIRS[DEFAULT_PAIR].prompt_style == "question_answer"
 
 
 def test_a_tokenizer_without_a_template_is_refused_with_the_styles_that_do_without():
