@@ -55,7 +55,7 @@ browser:
 	touch $@
 
 .venv/dev: .venv/run
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,gguf,dev]"
 	touch $@
 
 clean:

@@ -4,8 +4,8 @@
     ├── BadInput              2   an argument, a file or a setting that cannot be used
     │   └── OtherRun          2   the run directory holds a run of another identity
     ├── ProblemsLeftOut       3   finished, but more problems were left out or ungraded than --max-failed allows
-    ├── NotAvailable          4   a model, a tokenizer or a data set that cannot be loaded
-    └── IncompatiblePair      5   two models that cannot be compared, or a model that cannot be decoded
+    ├── NotAvailable          4   a model, a tokenizer or a data set that cannot be loaded, or not as it is on disk
+    └── IncompatiblePair      5   two models that cannot be compared, or a model that is not read exactly
         └── UnsupportedArchitecture   5   a model whose layers cannot be found, or that carries an adapter
     (Ctrl-C)                130   interrupted: the same command goes on where it stopped
 

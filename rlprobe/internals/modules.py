@@ -107,7 +107,25 @@ def open_model(model: Model) -> Inside:
             f"{model.name} ({kind}) has no {missing[0]} in its trunk; rlprobe looks inside models that are built like "
             "Llama, Mistral and Qwen (layers of self_attn with o_proj, and mlp; a final norm)"
         )
+    _check_last_layer(model)
     return Inside(model, *_heads(trunk, network.config))
+
+
+@torch.no_grad()
+def _check_last_layer(model: Model) -> None:
+    """Refuse a trunk where the final norm of what the last layer leaves is not what the head reads."""
+    trunk, left = model.network.base_model, []
+    hook = trunk.layers[-1].register_forward_hook(lambda _module, _inputs, output: left.append(output))
+    try:
+        hidden = model.trunk(torch.arange(1, 9, device=model.device)[None])
+    finally:
+        hook.remove()
+    alike = isinstance(left[0], Tensor) and left[0].shape == hidden.shape
+    if not alike or not torch.allclose(trunk.norm(left[0]).to(hidden.device), hidden, atol=1e-4, rtol=1e-2):
+        raise UnsupportedArchitecture(
+            f"{model.name} ({model.network.config.model_type}): its head does not read the final norm of what the last "
+            "layer leaves, so rlprobe cannot look inside it"
+        )
 
 
 def nnsight() -> ModuleType:

@@ -3,6 +3,7 @@
 Knows safetensors files, in one piece or in shards, in a folder or in the Hub's cache; not what a tensor is for.
 """
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 from rlprobe.errors import IncompatiblePair, NotAvailable
 from rlprobe.pairs.sources import SAFETENSORS, Source, find_file, loading_errors, weight_files
 
+SAFETENSORS_SUFFIX = ".safetensors"
 DTYPES = ("F64", "F32", "F16", "BF16")  # what a weight can be stored as, in the words of safetensors
 
 
@@ -41,18 +43,30 @@ def stored_tensors(source: Source) -> dict[str, Stored]:
     with loading_errors(source.name):
         for file in _files(source):
             found |= _tensors(file)
-    for tensor in found.values():
+    refuse_quantised(source, found.values())
+    return found
+
+
+def refuse_quantised(source: Source, tensors: Iterable[Stored]) -> None:
+    """Raise IncompatiblePair for a weight that is stored as anything but a floating-point number."""
+    for tensor in tensors:
         if tensor.dtype not in DTYPES:
             raise IncompatiblePair(
-                f"{source.name}: {tensor.name} is stored as {tensor.dtype}; weights are compared as they were trained, "
+                f"{source.name}: {tensor.name} is stored as {tensor.dtype}; weights are read as they were trained, "
                 "so give a checkpoint that is not quantised"
             )
-    return found
+
+
+def stored_parameters(source: Source, names: Collection[str]) -> list[Stored]:
+    """The tensors of a model that are called like one of `names`; none where they lie in no safetensors files."""
+    if not all(file.endswith(SAFETENSORS_SUFFIX) for file in weight_files(source.name, source.revision)):
+        return []
+    return [tensor for file in _files(source) for name, tensor in _tensors(file).items() if name in names]
 
 
 def _files(source: Source) -> list[Path]:
     names = weight_files(source.name, source.revision) or [SAFETENSORS]
-    files = [find_file(source.name, source.revision, name) for name in names if name.endswith(".safetensors")]
+    files = [find_file(source.name, source.revision, name) for name in names if name.endswith(SAFETENSORS_SUFFIX)]
     if None in files or len(files) < len(names):
         missing = names[files.index(None)] if None in files else SAFETENSORS
         raise NotAvailable(

@@ -13,6 +13,7 @@ import torch
 
 from rlprobe.errors import IncompatiblePair, NotAvailable
 from rlprobe.pairs.architecture import attention_kinds, context_length, logit_formula, needs_eager, only_attention
+from rlprobe.pairs.checkpoint import refuse_quantised, stored_parameters
 from rlprobe.pairs.compatibility import CommonVocabulary
 from rlprobe.pairs.model import Model, Outside
 from rlprobe.pairs.sources import Source, loading_errors
@@ -31,6 +32,9 @@ def load_network(source: Source, dtype: str) -> Any:
         )  # what mismatches is in the report then, and refused below
         network, report = loaded
         _check_report(source.name, report)
+        if not getattr(source.config, "quantization_config", None):
+            parameters = {name for name, _ in network.named_parameters()}
+            refuse_quantised(source, stored_parameters(source, parameters))
     if getattr(network, "_is_stateful", False) and not only_attention(source.config):
         raise IncompatiblePair(f"{source.name} ({source.config.model_type}) keeps a state that cannot be rewound")
     network.eval().requires_grad_(False)

@@ -100,3 +100,13 @@ import os
 assert "NNSIGHT_CONFIG" not in os.environ
 """
     subprocess.run([sys.executable, "-c", script], check=True)
+
+
+def test_a_trunk_whose_head_reads_something_else_is_refused(tmp_path):
+    """Gemma 3n keeps several residual streams side by side: no final norm of one of them is what the head reads."""
+    from experiments.families import FAMILIES, save_pair
+
+    save_pair(FAMILIES["Gemma 3n"], tmp_path)
+    pair = load(locate(PairChoice(base=str(tmp_path / "base"), rl=str(tmp_path / "rl"), device="cpu")))
+    with pytest.raises(UnsupportedArchitecture, match="does not read the final norm of what the last layer leaves"):
+        open_pair(pair)

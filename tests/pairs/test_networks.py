@@ -6,7 +6,7 @@ from checkpoints import WEIGHTS, copied, located, with_json, with_weights
 from conftest import save_pair
 from safetensors.torch import load_file, save_file
 
-from rlprobe.errors import NotAvailable
+from rlprobe.errors import IncompatiblePair, NotAvailable
 from rlprobe.pairs.loading import load
 
 DOWN = "model.layers.1.mlp.down_proj.weight"
@@ -113,6 +113,12 @@ def test_an_index_that_lists_too_little_is_refused(tiny_folders, rl):
     save_file(kept, rl / "part.safetensors", metadata={"format": "pt"})
     with_json(rl, f"{WEIGHTS}.index.json", metadata={}, weight_map=dict.fromkeys(kept, "part.safetensors"))
     assert f"lack {DOWN}" in refusal(tiny_folders[0], rl)
+
+
+def test_whole_numbers_without_a_scale_are_not_taken_for_weights(tiny_folders, rl):
+    with_weights(rl, lambda weights: {k: v.to(torch.int8) if k == DOWN else v for k, v in weights.items()})
+    with pytest.raises(IncompatiblePair, match=rf"{DOWN} is stored as I8; .* not quantised"):
+        load(located(tiny_folders[0], rl))
 
 
 @pytest.mark.parametrize("architecture", ["LlamaForSequenceClassification", "LlamaForTokenClassification"])

@@ -63,6 +63,8 @@ def _notes(summary: Summary) -> Iterator[Text]:
         yield Text(f"White noise of these shapes needs {Cell(noise['value'], unit='%')} of the full rank for that.")
     if numerical := weights["total"]["numerical_rank_share"]:
         yield Text(f"Directions above the rounding of float32: {Cell(numerical['value'], unit='%')} of full rank.")
+    if weights["total"]["relative_norm"] == 0:
+        yield Text("RL's weights are the base's, every one of them: is that the RL model?", style="yellow")
     if (exact := weights["total"]["unchanged_exact"]) is not None:
         yield Text(f"Equal as stored ({', '.join(stored['base'])}): {Cell(exact, unit='%')} of all weights.")
     else:
