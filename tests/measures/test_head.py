@@ -5,6 +5,7 @@ import torch
 
 from rlprobe.errors import BadInput
 from rlprobe.measures.head import BLOCK, Head
+from rlprobe.pairs.architecture import LogitFormula
 
 DTYPES = [torch.float32, torch.bfloat16, torch.float16]
 
@@ -52,3 +53,11 @@ def test_the_precision_of_other_products_is_left_as_it_was():
 def test_hidden_states_of_another_dtype_are_refused():
     with pytest.raises(BadInput, match="load both in one dtype"):
         Head(random(30, 16).bfloat16())(random(3, 16))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_follows_the_product_is_done_in_float32(dtype):
+    weight, bias, hidden = random(300, 16, seed=1).to(dtype), random(300, seed=2).to(dtype), random(5, 16).to(dtype)
+    plain = Head(weight, bias)(hidden).double()
+    scaled = Head(weight, bias, LogitFormula(0.25, 3.0))(hidden)
+    assert torch.allclose(scaled.double(), 3 * torch.tanh(0.25 * plain / 3), atol=1e-6, rtol=0)

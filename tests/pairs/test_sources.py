@@ -281,3 +281,36 @@ def test_a_tied_head_that_was_trained_is_the_head_for_the_weights_too(tmp_path):
     (head,) = [both for both in tensors_of(located(base, rl)) if both.name == HEAD]
     assert torch.equal(head.rl[:], load(located(base, rl)).rl.head_weight)
     assert torch.equal(head.base[:], load(located(base, rl)).base.head_weight)
+
+
+@pytest.mark.parametrize(("eos", "stops"), [("<|endoftext|>", (0,)), ([[0, 7]], (0, 7)), ([0, "x"], (0, 88))])
+def test_stop_ids_may_be_names_of_tokens_or_lists_of_lists(tiny_folders, rl, eos, stops):
+    assert located(tiny_folders[0], with_json(rl, "generation_config.json", eos_token_id=eos)).stop_ids == stops
+
+
+@pytest.mark.parametrize("file", ["config.json", "generation_config.json"])
+@pytest.mark.parametrize("eos", ["<nothing>", [0, "<nothing>"], 1.5])
+def test_stop_ids_that_are_none_are_refused_in_one_line(tiny_folders, rl, file, eos):
+    with pytest.raises(NotAvailable) as error:
+        located(tiny_folders[0], with_json(rl, file, eos_token_id=eos))
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("config.json", "{"),
+        ("config.json", "[]"),
+        ("config.json", '{"model_type": "no-such-model"}'),
+        ("config.json", '{"model_type": "llama", "hidden_size": "wide"}'),
+        ("tokenizer.json", "{}"),
+        ("tokenizer_config.json", "nothing"),
+        ("generation_config.json", "[]"),
+    ],
+)
+def test_a_damaged_file_is_one_line_that_names_the_model(tiny_folders, rl, file, content):
+    (rl / file).write_text(content)
+    with pytest.raises(NotAvailable) as error:
+        load(located(tiny_folders[0], rl))
+    assert "\n" not in str(error.value)
+    assert str(rl) in str(error.value)
