@@ -111,6 +111,14 @@ class LocatedPair:
             for what in tokenizer_differences(self.base.tokenizer, self.rl.tokenizer)
         ]
         for member, source in zip(MEMBERS, (self.base, self.rl), strict=True):
+            stored = getattr(source.config, "dtype", None)
+            if (
+                isinstance(stored, torch.dtype)
+                and torch.promote_types(stored, DTYPES[self.dtype]) != DTYPES[self.dtype]
+            ):
+                lines.append(
+                    f"{member} is stored in {str(stored)[6:]} and read in {self.dtype}: its weights are rounded"
+                )
             border, longest = rope_border(source.config), getattr(source.config, "max_position_embeddings", None)
             if border and border < (longest or border + 1):
                 lines.append(

@@ -111,7 +111,7 @@ def find_source(
     return Source(
         name=name,
         adapter=adapter,
-        revision=getattr(config, "_commit_hash", None),
+        revision=_commit(name, revision),
         device=device,
         config=config.get_text_config(),
         generation=generation,
@@ -212,6 +212,13 @@ def find_file(name: str, revision: str | None, file: str) -> Path | None:
     return Path(found) if found else None
 
 
+def _commit(name: str, revision: str | None) -> str | None:
+    """The commit of a model on the Hub, as its cache calls the folder of its config; None for what lies elsewhere."""
+    folder, gguf = place_of(name)
+    file = None if gguf or Path(folder).is_dir() else find_file(folder, revision, "config.json")
+    return file.parent.name if file and file.parent.parent.name == "snapshots" else None
+
+
 def weight_files(name: str, revision: str | None) -> list[str]:
     """The names of the files that hold a model's weights, in the order in which they are read; none where none are."""
     folder, gguf = place_of(name)
@@ -277,7 +284,7 @@ def _content(folder: str, revision: str | None, file: str) -> tuple[str, int] | 
 def _on_hub(name: str, revision: str | None, file: str) -> tuple[str, int] | None:
     """The same of a file on the Hub: as it lies in the cache, else as the Hub describes it; None where it has none."""
     from huggingface_hub import get_hf_file_metadata, hf_hub_url, try_to_load_from_cache
-    from huggingface_hub.errors import EntryNotFoundError, OfflineModeIsEnabled
+    from huggingface_hub.errors import EntryNotFoundError, HfHubHTTPError, OfflineModeIsEnabled
 
     cached = try_to_load_from_cache(name, file, revision=revision)
     if isinstance(cached, str):
@@ -289,6 +296,13 @@ def _on_hub(name: str, revision: str | None, file: str) -> tuple[str, int] | Non
         about = get_hf_file_metadata(hf_hub_url(name, file, revision=revision))
     except (EntryNotFoundError, OfflineModeIsEnabled):
         return None
+    except HfHubHTTPError:
+        raise
+    except Exception:  # no network: what the cache holds of the model is all there is
+        configs = (try_to_load_from_cache(name, f"{kind}config.json", revision=revision) for kind in ("", "adapter_"))
+        if any(isinstance(config, str) for config in configs):
+            return None
+        raise
     return str(about.etag), about.size or 0
 
 

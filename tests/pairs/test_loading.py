@@ -122,3 +122,28 @@ def test_a_folder_without_a_tokenizer_has_the_bases(tiny_folders, tmp_path):
     assert bare.stop_ids == whole.stop_ids
     with pytest.raises(NotAvailable):
         located(checkpoint, tiny_folders[1])  # the base must have its own
+
+
+def test_weights_that_are_rounded_when_they_are_read_are_told(tiny_folders):
+    lines = located(*tiny_folders, dtype="bfloat16").notices
+    assert lines == [f"{m} is stored in float32 and read in bfloat16: its weights are rounded" for m in ("base", "rl")]
+    assert located(*tiny_folders, dtype="float32").notices == []
+
+
+def test_a_model_in_the_hubs_cache_is_found_and_known_by_its_blobs(tiny_folders, tmp_path, monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    repository, commit = tmp_path / "models--somebody--model", "c" * 40
+    for folder in ("blobs", "refs", f"snapshots/{commit}"):
+        (repository / folder).mkdir(parents=True)
+    (repository / "refs" / "main").write_text(commit)
+    for i, file in enumerate(sorted(tiny_folders[1].iterdir())):
+        blob = repository / "blobs" / f"{i:064x}"
+        blob.write_bytes(file.read_bytes())
+        (repository / "snapshots" / commit / file.name).symlink_to(blob)
+    pair = located(tiny_folders[0], "somebody/model")
+    assert pair.rl.revision == commit
+    assert set(pair.identity()["rl"]["files"]) == set(pair.identity()["base"]["files"])
+    assert all(len(content) == 64 for content in pair.identity()["rl"]["files"].values())
+    assert torch.equal(load(pair).rl.head_weight, load(located(*tiny_folders)).rl.head_weight)
