@@ -194,7 +194,7 @@ class Run:
         return [gap for shard in wanted for gap in gaps(shard, there)]
 
     def lacking(self, layer: str, of: str, arm: str, source: "Run | None" = None) -> list[Shard]:
-        """The shards of an arm in layer `of` (of `source`, else of this run) that `layer` has none for, or no whole one."""
+        """The shards of an arm in layer `of` (of `source`, else of this run) that `layer` has no whole one for."""
         self._set_broken_aside(layer, arm)
         return sorted(set((source or self).shards(of, arm)) - set(self.shards(layer, arm)))
 

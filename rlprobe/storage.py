@@ -91,8 +91,9 @@ def make_folder(folder: Path) -> None:
     """A folder and those above it, each of them synced into the one that holds it."""
     if not folder.is_dir():
         make_folder(folder.parent)
-        folder.mkdir(exist_ok=True)
-        _sync(folder.parent)
+        with _told(folder):
+            folder.mkdir(exist_ok=True)
+            _sync(folder.parent)
 
 
 def move_aside(path: Path) -> None:
@@ -280,6 +281,10 @@ def is_writable(folder: Path) -> bool:
 def inside(folder: Path, name: str) -> Path:
     """A path in a folder. Raises BadInput where a symbolic link leads out of it."""
     path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise BadInput(f"{path} leads out of {folder}, to {path.resolve()}: symbolic links are not followed; remove it")
+    try:
+        target = path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise BadInput(f"{path} leads nowhere ({error}); remove it") from error
+    if not target.is_relative_to(folder.resolve()):
+        raise BadInput(f"{path} leads out of {folder}, to {target}: such a symbolic link is not followed; remove it")
     return path
