@@ -21,6 +21,7 @@ that is resumed, and one whose damaged shards were made again, end in the same b
 """
 
 import json
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -385,8 +386,9 @@ def _refuse_foreign(path: Path) -> None:
 def _delete(path: Path) -> None:
     """Empty a run that is held, its run.json last; the runs inside it have to be free as well."""
     with ExitStack() as inner:
-        for file in path.glob("*/**/run.json"):
-            inner.enter_context(storage.held(file.parent))
+        for folder, _, files in os.walk(path):  # which follows no symbolic links
+            if "run.json" in files and Path(folder) != path:
+                inner.enter_context(storage.held(Path(folder)))
         for entry in sorted(path.iterdir(), key=lambda entry: entry.name == "run.json"):
             if entry.name != storage.LOCK:
                 storage.delete(entry)

@@ -2,9 +2,9 @@
 
 A file is written under a temporary name, synced and renamed, and its folder is synced. Of a Parquet table
 
-    NAME.parquet          the pages carry checksums, the metadata the key: what the table is, and whose
-    NAME.parquet.sha256   the digest of the whole file, newest first where a file was replaced; written before the
-                          rename, so that a kill leaves no file without one
+    NAME.parquet           the pages carry checksums, the metadata the key: what the table is, and whose
+    _NAME.parquet.sha256   the digest of the whole file, newest first where a file was replaced; written before the
+                           rename, so that a kill leaves no file without one
 
 and every reader checks the checksums; digest, key and columns it checks the first time it reads the file. A folder
 (a tokenizer's) appears in one rename as well; the digests of its files lie in it.
@@ -212,8 +212,8 @@ def digest_of(content: Any) -> str:
 
 
 def digest_file(file: Path) -> Path:
-    """Where the digest of a table stands."""
-    return file.with_name(f"{file.name}.sha256")
+    """Where the digest of a table stands: readers of whole folders pass over a name that begins so."""
+    return file.with_name(f"_{file.name}.sha256")
 
 
 def _names(folder: Path) -> list[str]:
