@@ -6,14 +6,13 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
-from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 import pytest
+from withheld import without_write_access
 
 from rlprobe import runs, storage
 from rlprobe.errors import BadInput, Damaged, OtherRun, RlprobeError
@@ -358,27 +357,6 @@ def test_symbolic_links_within_a_run_and_to_it_are_followed(run, tmp_path):
     shutil.move(file_of(run).parent, run.path / "moved")
     file_of(run).parent.symlink_to(run.path / "moved")
     assert run.read_shard(LAYER, SHARD).num_rows == 4
-
-
-@contextmanager
-def without_write_access(path):
-    """A copy of a run where this process may read and not write: as another user, where this one may do anything."""
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o755)
-        copy = Path(folder) / "run"
-        shutil.copytree(path, copy)
-        for each in [copy, *copy.rglob("*")]:
-            each.chmod(0o555 if each.is_dir() else 0o444)
-        root = os.geteuid() == 0
-        if root:
-            os.seteuid(65534)
-        try:
-            yield copy
-        finally:
-            if root:
-                os.seteuid(0)
-            for each in [copy, *copy.rglob("*")]:
-                each.chmod(0o755)
 
 
 def test_reading_a_run_needs_no_write_access(run):

@@ -82,6 +82,7 @@ def summary_of(run: Run) -> dict[str, Any]:
 
     def parse(content: Any) -> dict[str, Any]:
         Reading(**content.get("reading", {}))
+        str(content.get("grader", {"key": ""})["key"])
         return content
 
     return run.read_json(SUMMARY, parse) if run.file(SUMMARY).exists() else {}
