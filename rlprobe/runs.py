@@ -304,8 +304,7 @@ class Run:
 
     def log(self, event: str, **details: Any) -> None:
         """Append one event to log.jsonl."""
-        with self._writable("log.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"event": event, **details}) + "\n")
+        storage.append(self._writable("log.jsonl"), json.dumps({"event": event, **details}) + "\n")
 
     @property
     def is_writable(self) -> bool:
@@ -424,15 +423,15 @@ def _short(value: Any) -> str:
 
 def gaps(wanted: Shard, shards: Sequence[Shard]) -> list[Shard]:
     """The parts of a shard that no other of its draw covers."""
-    start, gaps = wanted.start, []
+    start, found = wanted.start, []
     for shard in shards:
         if shard.draw == wanted.draw and start < shard.stop and shard.start < wanted.stop:
             if shard.start > start:
-                gaps.append(replace(wanted, start=start, stop=shard.start))
+                found.append(replace(wanted, start=start, stop=shard.start))
             start = max(start, shard.stop)
     if start < wanted.stop:
-        gaps.append(replace(wanted, start=start))
-    return gaps
+        found.append(replace(wanted, start=start))
+    return found
 
 
 def _safe(arm: str) -> str:

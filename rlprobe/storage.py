@@ -65,6 +65,12 @@ def write_table(file: Path, table: pa.Table, key: Mapping[str, Any]) -> None:
     write(file, content)
 
 
+def append(file: Path, text: str) -> None:
+    """Add to a file that nothing is computed from: a kill may cut the last line short."""
+    with _told(file), file.open("a", encoding="utf-8") as stream:
+        stream.write(text)
+
+
 def copy_table(source: Path, file: Path) -> None:
     """A table and its digest, byte for byte."""
     write(digest_file(file), lambda path: shutil.copyfile(digest_file(source), path))
