@@ -41,7 +41,7 @@ class Shelf:
         `words`: what a name has in the run, and on the shelf.
         """
         patterns = [*(f"figures/{name}.*" for name in figures), *(f"tables/{name}.*" for name in tables)]
-        for file in (file for pattern in patterns for file in sorted(run.path.glob(pattern))):
+        for file in (file for pattern in patterns for file in run.files(pattern)):
             gives_way = file.suffix == ".csv" and file.parent.name == "tables" and file.stem in figures
             name = f"{file.stem}_table.csv" if gives_way else file.name
             shutil.copy(file, self.file(name.replace(*words) if words[0] else name))

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from rlprobe.python.pair import Pair, list_datasets, list_pairs, pair
     from rlprobe.python.results import Results, read
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = [
     "Pair",
     "Results",

@@ -1,6 +1,7 @@
 """Everything that rlprobe raises on purpose, and the exit code that each ends the command with.
 
-    RlprobeError              1   failed: a disk is full, a shard is broken and cannot be made again
+    RlprobeError              1   failed: a disk is full, a file cannot be written
+    ├── Damaged               1   a file of a run is not what was written, and cannot be made again here
     ├── BadInput              2   an argument, a file or a setting that cannot be used
     │   └── OtherRun          2   the run directory holds a run of another identity
     ├── ProblemsLeftOut       3   finished, but more problems were left out or ungraded than --max-failed allows
@@ -9,14 +10,24 @@
         └── UnsupportedArchitecture   5   a model whose layers cannot be found, or that carries an adapter
     (Ctrl-C)                130   interrupted: the same command goes on where it stopped
 
-A message is one line: what is wrong, where, and what to do about it.
+A message is one line: what is wrong, where, and what to do about it. Characters of data in it that a terminal would
+obey are escaped.
 """
+
+from rlprobe.printable import one_line
 
 
 class RlprobeError(Exception):
     """The root; `exit_code` is what the command line ends with."""
 
     exit_code = 1
+
+    def __str__(self) -> str:
+        return one_line(super().__str__())
+
+
+class Damaged(RlprobeError):
+    """A file of a run is not what was written: cut short, changed, another's, or without its digest."""
 
 
 class BadInput(RlprobeError):

@@ -15,32 +15,49 @@
       signals/HALF/         a run of its own on half of the problems; `merge` leaves it where it is
       log.jsonl             what happened (halved batches, broken shards), in order; never read back
 
-A shard is written under a temporary name, synced and renamed, so under its own name it is whole or absent. Its content
-is a function of its key and the identity alone, hence a killed run that is resumed ends in the same bytes.
+A shard is whole or absent under its own name, carries its key (layer, arm, problems, draw, identity) and stands beside
+the digest of its bytes (storage.py). Its content is a function of its key and the identity alone, hence a killed run
+that is resumed, and one whose damaged shards were made again, end in the same bytes.
 """
 
-import errno
 import json
 import os
 import re
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
-from functools import partial
-from itertools import pairwise
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, unquote
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
-from rlprobe.errors import BadInput, OtherRun, RlprobeError
-from rlprobe.records import GRADE_SCHEMA, PROBLEM_SCHEMA, ROLLOUT_SCHEMA, TOKEN_SCHEMA, Problem
+from rlprobe import storage
+from rlprobe.errors import BadInput, Damaged, OtherRun, RlprobeError
+from rlprobe.records import (
+    GRADE_SCHEMA,
+    LOW_RANK_SCHEMA,
+    PROBLEM_SCHEMA,
+    ROLLOUT_SCHEMA,
+    TOKEN_SCHEMA,
+    WEIGHT_SCHEMA,
+    Problem,
+)
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READ_BY = {1: "0.1"}  # schema version -> the rlprobe that reads it, where this one does not
 INSIDE = "signals"  # the folder of runs inside a run
+SCHEMAS = {  # layer, up to its first / -> the columns of its shards
+    "rollouts": ROLLOUT_SCHEMA,
+    "tokens": TOKEN_SCHEMA,
+    "grades": GRADE_SCHEMA,
+    "weights": WEIGHT_SCHEMA,
+    "low_rank": LOW_RANK_SCHEMA,
+}
+
+_PROBLEMS = "problems.parquet"
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -93,23 +110,37 @@ ALL = Share()
 
 @dataclass
 class Run:
-    """An open run directory. Make one with `create_or_resume` or `read`."""
+    """An open run directory. Make one with `writing`, `create_or_resume` or `read`."""
 
     path: Path
     identity: dict[str, Any]
     about: dict[str, Any]
-    broken: list[str] = field(default_factory=list)  # shards moved aside since this run was opened
+    broken: list[str] = field(default_factory=list)  # what was moved aside since this run was opened
 
-    # ---- problems ----------------------------------------------------------------------------------------------------
+    # ---- problems and the tokenizer ----------------------------------------------------------------------------------
 
     def extend(self, problems: Sequence[Problem], left_out: Mapping[str, str]) -> None:
         """Add the problems that the run does not hold yet; `problems` starts with those that it holds.
 
-        `left_out` says why some have no rollouts: problem_id -> reason.
+        `left_out` says why some have no rollouts: problem_id -> reason. A table of problems that is damaged or gone is
+        made again; raises RlprobeError where `problems` are fewer than the run has responses to.
         """
-        if len(problems) > len(self.problems()):
+        try:
+            there = len(self.problems())
+        except Damaged:
+            self._set_aside(_PROBLEMS)
+            there = 0
+        shards = [shard for arm in self.arms("rollouts") for shard in self.shards("rollouts", arm)]
+        answered = max((shard.stop for shard in shards), default=0)
+        if there < answered and len(problems) < answered:
+            raise RlprobeError(
+                f"{self.path / _PROBLEMS} is damaged or gone, and the run has responses to {answered} problems: "
+                f"run the same command with --limit {answered}, which makes it again"
+            )
+        if len(problems) > there:
             rows = [{**asdict(p), "left_out": left_out.get(p.problem_id)} for p in problems]
-            _write_table(self.path / "problems.parquet", pa.Table.from_pylist(rows, schema=PROBLEM_SCHEMA))
+            table = pa.Table.from_pylist(rows, schema=PROBLEM_SCHEMA)
+            storage.write_table(self._writable(_PROBLEMS), table, self._problem_key)
 
     def problems(self) -> list[Problem]:
         """The problems of the run, in order."""
@@ -120,8 +151,31 @@ class Run:
         return {row["problem_id"]: row["left_out"] for row in self._problem_rows() if row["left_out"]}
 
     def _problem_rows(self) -> list[dict[str, Any]]:
-        file = self.path / "problems.parquet"
-        return _read_table(file).to_pylist() if file.exists() else []
+        file = self.file(_PROBLEMS)
+        return storage.read_table(file, self._problem_key, PROBLEM_SCHEMA).to_pylist() if file.exists() else []
+
+    @property
+    def _problem_key(self) -> dict[str, Any]:
+        return {"layer": "problems", "identity": self._identity_digest}
+
+    def keep_tokenizer(self, save: Callable[[Path], Any]) -> None:
+        """Have `save` write the tokenizer's files, unless they are there and as they were written."""
+        if self.file("tokenizer").exists():
+            try:
+                storage.check_folder(self.file("tokenizer"))
+                return
+            except Damaged:
+                self._set_aside("tokenizer")
+        storage.write_folder(self._writable("tokenizer"), save)
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        """Where the tokenizer's files lie. Raises BadInput where they do not, Damaged where they were changed."""
+        folder = self.file("tokenizer")
+        if not folder.is_dir():
+            raise BadInput(f"{folder} is not there: the run can be neither graded nor shown without its tokenizer")
+        storage.check_folder(folder)
+        return folder
 
     # ---- shards ------------------------------------------------------------------------------------------------------
 
@@ -132,60 +186,99 @@ class Run:
 
         Of the first `among` problems, or of all that the run holds: a smaller --limit must not make shards of problems
         that it did not ask for. One draw after the other, 0..draws-1; all draws of a problem belong to one share. A
-        shard that is cut short is named, moved aside and counted as missing.
+        shard that is damaged is named, moved aside and counted as missing.
         """
         self._set_broken_aside(layer, arm)
         total, there = len(self.problems()) if among is None else among, self.shards(layer, arm)
         blocks = [start for number, start in enumerate(range(0, total, block)) if share.has(number)]
         wanted = [Shard(arm, start, min(start + block, total), draw) for draw in range(draws) for start in blocks]
-        return [gap for shard in wanted for gap in _gaps(shard, there)]
+        return [gap for shard in wanted for gap in gaps(shard, there)]
 
-    def lacking(self, layer: str, of: str, arm: str) -> list[Shard]:
-        """The shards of an arm in layer `of` that `layer` has no whole counterpart of."""
+    def lacking(self, layer: str, of: str, arm: str, source: "Run | None" = None) -> list[Shard]:
+        """The shards of an arm in layer `of` (of `source`, else of this run) that `layer` has no whole one for."""
         self._set_broken_aside(layer, arm)
-        return sorted(set(self.shards(of, arm)) - set(self.shards(layer, arm)))
+        return sorted(set((source or self).shards(of, arm)) - set(self.shards(layer, arm)))
 
     def shards(self, layer: str, arm: str) -> list[Shard]:
         """The shards of a layer that exist, in order of their problems and, within that, of their draws."""
-        files = (self.path / layer / _safe(arm)).glob("*-*.parquet")
+        files = self.file(f"{layer}/{_safe(arm)}").glob("*-*.parquet")
         return sorted(shard for file in files if (shard := Shard.named(arm, file.name)))
 
     def write_shard(self, layer: str, shard: Shard, table: pa.Table) -> None:
         """Write one shard, whole or not at all."""
-        _write_table(self._file(layer, shard), table)
+        schema = _schema(layer)
+        table = (table if schema is None else table.cast(schema)).combine_chunks()
+        storage.write_table(self._writable(self._name(layer, shard)), table, self._key(layer, shard))
 
     def read_shard(self, layer: str, shard: Shard, columns: list[str] | None = None) -> pa.Table:
-        """One shard, all its columns or some. Raises RlprobeError if it is damaged."""
-        return _read_table(self._file(layer, shard), columns)
+        """One shard, all its columns or some. Raises Damaged if it is not what was written."""
+        return storage.read_table(self.file(self._name(layer, shard)), self._key(layer, shard), _schema(layer), columns)
+
+    def check_shard(self, layer: str, shard: Shard) -> Path:
+        """The file of a shard. Raises Damaged if it is not what was written."""
+        file = self.file(self._name(layer, shard))
+        storage.check_table(file, self._key(layer, shard), _schema(layer))
+        return file
+
+    def take_shard(self, layer: str, shard: Shard, of: "Run") -> None:
+        """Copy a whole shard of a run of the same identity, byte for byte."""
+        storage.copy_table(of.check_shard(layer, shard), self._writable(self._name(layer, shard)))
 
     def arms(self, layer: str) -> list[str]:
         """The arms that a layer has shards of."""
-        folder = self.path / layer
+        folder = self.file(layer)
         folders = folder.iterdir() if folder.is_dir() else ()
         return sorted(unquote(arm.name) for arm in folders if any(arm.glob("*-*.parquet")))
+
+    def layers(self) -> list[str]:
+        """The layers that have shards, but not those of the runs inside this one."""
+        inner = {INSIDE, *(file.parent.name for file in self.path.glob("*/run.json"))}
+        found = {file.parent.parent.relative_to(self.path) for file in self.files("*/**/*-*.parquet")}
+        return sorted(layer.as_posix() for layer in found if layer.parts[:1] and layer.parts[0] not in inner)
 
     def table(self, layer: str, columns: list[str] | None = None) -> pa.Table:
         """A whole layer, in order of arm, shard and draw; all its columns or some."""
         shards = [shard for arm in self.arms(layer) for shard in self.shards(layer, arm)]
-        parts = [_read_table(self._file(layer, shard), columns) for shard in shards]
+        parts = [self.read_shard(layer, shard, columns) for shard in shards]
         if parts:
             return pa.concat_tables(parts)
-        return {"rollouts": ROLLOUT_SCHEMA, "tokens": TOKEN_SCHEMA}.get(layer, GRADE_SCHEMA).empty_table()
+        return (_schema(layer) or GRADE_SCHEMA).empty_table()
 
-    def _file(self, layer: str, shard: Shard) -> Path:
-        return self.path / layer / _safe(shard.arm) / shard.file_name
+    def _name(self, layer: str, shard: Shard) -> str:
+        return f"{layer}/{_safe(shard.arm)}/{shard.file_name}"
+
+    def _key(self, layer: str, shard: Shard) -> dict[str, Any]:
+        return {"layer": layer, **asdict(shard), "identity": self._identity_digest}
+
+    @cached_property
+    def _identity_digest(self) -> str:
+        return storage.digest_of(self.identity)
 
     def _set_broken_aside(self, layer: str, arm: str) -> None:
         for shard in self.shards(layer, arm):
-            file = self._file(layer, shard)
             try:
-                pq.read_metadata(file)
-            except (pa.ArrowInvalid, OSError):
-                os.replace(file, file.with_suffix(".broken"))
-                self.broken.append(str(file.relative_to(self.path)))
-                self.log("broken_shard", file=self.broken[-1])
+                self.check_shard(layer, shard)
+            except Damaged:
+                self._set_aside(self._name(layer, shard))
+
+    def _set_aside(self, name: str) -> None:
+        storage.move_aside(self._writable(name))
+        self.broken.append(name)
+        self.log("broken_shard", file=name)
 
     # ---- everything else ---------------------------------------------------------------------------------------------
+
+    def file(self, name: str) -> Path:
+        """A path in the run. Raises BadInput where a symbolic link leads out of it."""
+        return storage.inside(self.path, name)
+
+    def files(self, pattern: str) -> list[Path]:
+        """The files of the run that a pattern finds, in order. Raises BadInput as `file`."""
+        return [self.file(str(f.relative_to(self.path))) for f in sorted(self.path.glob(pattern)) if f.is_file()]
+
+    def read_json(self, name: str, parse: Callable[[Any], Parsed]) -> Parsed:
+        """What a JSON file of the run says to `parse`. Raises BadInput where it has another shape."""
+        return storage.read_json(self.file(name), parse)
 
     def write_json(self, name: str, content: Any) -> Path:
         """A JSON file; a missing number is null, and nan is an error."""
@@ -201,103 +294,106 @@ class Run:
 
     def write_with(self, name: str, write: Callable[[Path], Any]) -> Path:
         """A file that somebody else's function writes, whole or not at all."""
-        _write(self.path / name, write)
-        return self.path / name
+        file = self._writable(name)
+        storage.write(file, write)
+        return file
+
+    def remove(self, name: str) -> None:
+        """Delete a file or a folder, if it is there."""
+        storage.delete(self._writable(name))
 
     def log(self, event: str, **details: Any) -> None:
         """Append one event to log.jsonl."""
-        with (self.path / "log.jsonl").open("a", encoding="utf-8") as stream:
-            stream.write(json.dumps({"event": event, **details}) + "\n")
+        storage.append(self._writable("log.jsonl"), json.dumps({"event": event, **details}) + "\n")
 
     @property
-    def tokenizer_folder(self) -> Path:
-        """Where the tokenizer's files lie."""
-        return self.path / "tokenizer"
+    def is_writable(self) -> bool:
+        """Whether something can be added to the run; what is in it can be read in any case."""
+        return storage.is_writable(self.path)
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
+    def _writable(self, name: str) -> Path:
+        if not self.is_writable:
+            raise RlprobeError(f"cannot write {self.path / name}: {self.path} is read-only; copy the run first")
+        return self.file(name)
+
+    def locked(self) -> AbstractContextManager[None]:
         """Hold the run for writing. Raises BadInput if another process holds it."""
-        from filelock import FileLock, Timeout
-
-        lock = FileLock(self.path / ".lock", timeout=0)
-        try:
-            lock.acquire()
-        except Timeout:
-            raise BadInput(
-                f"{self.path} is being written by another process; wait for it or use another --out"
-            ) from None
-        try:
-            yield
-        finally:
-            lock.release()
+        return storage.held(self.path)
 
 
-def create_or_resume(path: Path, identity: dict[str, Any], about: dict[str, Any], overwrite: bool = False) -> Run:
-    """Open a run for writing: a new one, or one of the same identity. Raises OtherRun, naming the first difference."""
-    if overwrite and (path / "run.json").exists():
-        shutil.rmtree(path)
+@contextmanager
+def writing(path: Path, identity: dict[str, Any], about: dict[str, Any], overwrite: bool = False) -> Iterator[Run]:
+    """A run as `create_or_resume` gives it, held for writing; one that is there is deleted first with `overwrite`.
+
+    Raises BadInput if another process holds it, in which nothing is then changed.
+    """
+    refuse_foreign(path)
+    if not path.exists():
+        storage.make_folder(path)
+    with storage.held(path):
+        if overwrite:
+            _delete(path)
+        yield create_or_resume(path, identity, about)
+
+
+def create_or_resume(path: Path, identity: dict[str, Any], about: dict[str, Any]) -> Run:
+    """A new run, or one of the same identity, for a caller that holds it. Raises OtherRun at the first difference."""
+    refuse_foreign(path)
     if (path / "run.json").exists():
         run = read(path)
-        _refuse_other(path, run.identity, identity)
+        refuse_other(path, run.identity, identity)
         return run
-    refuse_foreign(path)
-    run = Run(path, json.loads(json.dumps(identity)), json.loads(json.dumps(about)))
-    run.write_json("run.json", {"schema_version": SCHEMA_VERSION, "identity": identity, "about": about})
+    run = Run(path, *json.loads(json.dumps([identity, about])))
+    storage.make_folder(path)
+    content = {"schema_version": SCHEMA_VERSION, "identity": run.identity, "about": run.about}
+    run.write_json("run.json", {**content, "sha256": storage.digest_of(content)})
     return run
-
-
-def refuse_foreign(path: Path) -> None:
-    """Raise BadInput for what is there and is no run directory."""
-    if path.exists() and not (path / "run.json").exists() and (not path.is_dir() or any(path.iterdir())):
-        raise BadInput(f"{path} exists and is no run directory; give another --out")
 
 
 def read(path: Path) -> Run:
-    """Open a run that exists."""
-    try:
-        content = json.loads((path / "run.json").read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(f"{path} is no run directory: it has no run.json") from None
-    except json.JSONDecodeError as error:
-        raise BadInput(f"{path / 'run.json'} is damaged ({error}); give another --out") from error
-    if content.get("schema_version") != SCHEMA_VERSION:
-        version = content.get("schema_version")
-        raise OtherRun(f"{path} has schema version {version}, this rlprobe writes {SCHEMA_VERSION}; give another --out")
-    return Run(path, content["identity"], content["about"])
+    """Open a run that exists. Raises OtherRun for one of another schema version, BadInput for what is none."""
+    file = storage.inside(path, "run.json")
+    if not file.is_file():
+        raise BadInput(f"{path} is no run directory: it has no run.json")
+
+    def parse(content: Any) -> Run:
+        if content["schema_version"] != SCHEMA_VERSION:
+            raise _other_version(path, content["schema_version"])
+        if content.pop("sha256") != storage.digest_of(content):
+            raise ValueError("its content is not what was written")
+        return Run(path, content["identity"], content["about"])
+
+    return storage.read_json(file, parse, cure="give another --out, or --overwrite to start anew")
 
 
-def merge(path: Path, parts: Sequence[Run]) -> Run:
-    """Bring the shards of several runs of one identity together in `path`; their shards are copied, byte for byte."""
-    first = parts[0]
-    run = create_or_resume(path, first.identity, first.about)
-    for part in parts:
-        _refuse_other(part.path, part.identity, first.identity)
-        run.extend(part.problems(), part.left_out())
-        for file in [*_shard_files(part.path), *sorted(part.path.glob("tokenizer/*"))]:
-            name = str(file.relative_to(part.path))
-            if not (path / name).exists():
-                run.write_with(name, partial(shutil.copyfile, file))
-    for (layer, _), shards in _by_folder_and_draw(path).items():
-        for earlier, later in pairwise(shards):
-            if later.start < earlier.stop:
-                raise BadInput(f"{layer}: {earlier.file_name} and {later.file_name} overlap; merge runs of one --limit")
-    return run
+def _other_version(path: Path, version: Any) -> OtherRun:
+    reader = READ_BY.get(version) if isinstance(version, int) else None
+    return OtherRun(
+        f"{path} has schema version {version}, this rlprobe writes {SCHEMA_VERSION}; give another --out "
+        f"({f'rlprobe {reader} reads it' if reader else 'another rlprobe made it'})"
+    )
 
 
-def _shard_files(path: Path) -> list[Path]:
-    """Every shard of a run, but not of the runs inside it."""
-    return [f for f in sorted(path.glob("*/**/*-*.parquet")) if f.relative_to(path).parts[0] != INSIDE]
+def refuse_foreign(path: Path) -> None:
+    """Raise BadInput for what is there and neither a run nor what is left of one that was killed at its start."""
+    if not path.exists() or (path / "run.json").exists():
+        return
+    if not path.is_dir() or not all(map(storage.left_by_a_kill, path.iterdir())):
+        raise BadInput(f"{path} exists and is no run directory; give another --out")
 
 
-def _by_folder_and_draw(path: Path) -> dict[tuple[str, int], list[Shard]]:
-    found: dict[tuple[str, int], list[Shard]] = {}
-    for file in _shard_files(path):
-        if shard := Shard.named(file.parent.name, file.name):
-            found.setdefault((str(file.parent.relative_to(path)), shard.draw), []).append(shard)
-    return found
+def _delete(path: Path) -> None:
+    """Empty a run that is held, its run.json last; the runs inside it have to be free as well."""
+    with ExitStack() as inner:
+        for folder, _, files in os.walk(path):  # which follows no symbolic links
+            if "run.json" in files and Path(folder) != path:
+                inner.enter_context(storage.held(Path(folder)))
+        for entry in sorted(path.iterdir(), key=lambda entry: entry.name == "run.json"):
+            if entry.name != storage.LOCK:
+                storage.delete(entry)
 
 
-def _refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
+def refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> None:
     """Raise OtherRun at the first setting in which two identities differ."""
     if found := first_difference(there, here):
         name, a, b = found
@@ -325,17 +421,17 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _gaps(wanted: Shard, shards: Sequence[Shard]) -> list[Shard]:
+def gaps(wanted: Shard, shards: Sequence[Shard]) -> list[Shard]:
     """The parts of a shard that no other of its draw covers."""
-    start, gaps = wanted.start, []
+    start, found = wanted.start, []
     for shard in shards:
         if shard.draw == wanted.draw and start < shard.stop and shard.start < wanted.stop:
             if shard.start > start:
-                gaps.append(replace(wanted, start=start, stop=shard.start))
+                found.append(replace(wanted, start=start, stop=shard.start))
             start = max(start, shard.stop)
     if start < wanted.stop:
-        gaps.append(replace(wanted, start=start))
-    return gaps
+        found.append(replace(wanted, start=start))
+    return found
 
 
 def _safe(arm: str) -> str:
@@ -343,32 +439,5 @@ def _safe(arm: str) -> str:
     return quote(arm, safe="-_.=,+() ")
 
 
-def _read_table(file: Path, columns: list[str] | None = None) -> pa.Table:
-    try:
-        return pq.read_table(file, columns=columns, partitioning=None)
-    except (pa.ArrowInvalid, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise RlprobeError(f"{file} is damaged ({reason}); run the command that made it again to replace it") from error
-
-
-def _write_table(file: Path, table: pa.Table) -> None:
-    _write(file, lambda path: pq.write_table(table, path, compression="zstd"))
-
-
-def _write(file: Path, write: Callable[[Path], Any]) -> None:
-    """The one writer: write under a temporary name, sync, rename. A full disk ends the command, not the run."""
-    temporary = file.with_name(f".{file.name}.part{file.suffix}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        os.replace(temporary, file)
-    except OSError as error:
-        temporary.unlink(missing_ok=True)
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
-        cure = "free some space" if full else "make it writable"
-        raise RlprobeError(
-            f"cannot write {file} ({os.strerror(error.errno or 0)}); {cure} and run the same command again: "
-            "everything finished before is kept"
-        ) from error
+def _schema(layer: str) -> pa.Schema | None:
+    return SCHEMAS.get(layer.partition("/")[0])

@@ -38,6 +38,7 @@ def decoded_rollouts(pair, member: str, n: int, new: int = 40, response: list[in
 
 
 def contents(run: Path, summary: str = "summary.json") -> dict[str, bytes]:
-    """Every Parquet file of a run and its summary, by name."""
-    files = [*run.rglob("*.parquet"), run / summary]
+    """Every Parquet file of a run with its digest, its problems, tokenizer and identity, and its summary, by name."""
+    patterns = ("*.parquet", "*.sha256", "tokenizer/*", "run.json")
+    files = [*(file for pattern in patterns for file in run.rglob(pattern)), run / summary]
     return {str(file.relative_to(run)): file.read_bytes() for file in sorted(files)}

@@ -31,7 +31,7 @@ def make_run(path, problems=40, length=60, seed=0, vocabulary=300, arms=("disagr
         for i in range(problems)
     ]
     run.extend(asked, {})
-    word_tokenizer(run.tokenizer_folder, vocabulary, words)
+    run.keep_tokenizer(lambda folder: word_tokenizer(folder, vocabulary, words))
     for start in range(0, problems, SHARD):
         ids = [p.problem_id for p in asked[start : start + SHARD]]
         for number, arm in enumerate(("base", "rl", *arms)):

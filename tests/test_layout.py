@@ -22,8 +22,10 @@ ROOMS = (  # design, section 3: each may import what stands below it
     "problems",
     "pairs",
     "runs",
+    "storage",
     "records",
     "errors",
+    "printable",
 )
 FILES = sorted(PACKAGE.rglob("*.py"))
 

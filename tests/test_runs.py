@@ -64,11 +64,11 @@ def test_more_draws_add_shards_beside_those_of_fewer(tmp_path):
     fill(run)
     assert run.missing(LAYER, "base", 4, draws=2) == [Shard("base", 0, 4, 1), Shard("base", 4, 6, 1)]
     for shard in run.missing(LAYER, "base", 4, draws=2):
-        run.write_shard("tokens", shard, grades(shard))
-    assert run.lacking(LAYER, "tokens", "base") == run.shards("tokens", "base")
-    assert next(shard.file_name for shard in run.shards("tokens", "base")) == "000000-000004.draw-001.parquet"
+        run.write_shard("grades/1", shard, grades(shard))
+    assert run.lacking(LAYER, "grades/1", "base") == run.shards("grades/1", "base")
+    assert next(shard.file_name for shard in run.shards("grades/1", "base")) == "000000-000004.draw-001.parquet"
     run.extend(problems(7), {})
-    assert run.missing("tokens", "base", 4, draws=2)[2:] == [Shard("base", 6, 7, 1)]
+    assert run.missing("grades/1", "base", 4, draws=2)[2:] == [Shard("base", 6, 7, 1)]
 
 
 def test_a_cut_shard_of_one_draw_leaves_the_others_alone(tmp_path):
@@ -82,24 +82,13 @@ def test_what_a_killed_process_left_is_no_shard(tmp_path):
     run = fill(make_run(tmp_path / "run", 4))
     (run.path / LAYER / "base" / ".000000-000004.parquet.part.parquet").write_bytes(b"PAR1")
     assert run.shards(LAYER, "base") == [Shard("base", 0, 4)]
-    assert runs.merge(tmp_path / "merged", [run]).shards(LAYER, "base") == [Shard("base", 0, 4)]
 
 
-def test_shares_are_disjoint_and_merge_to_the_whole(tmp_path):
+def test_shares_are_disjoint(tmp_path):
     whole = fill(make_run(tmp_path / "whole", 30), draws=2)
     parts = [fill(make_run(tmp_path / f"part{i}", 30), share=Share(i, 3), draws=2) for i in range(3)]
-    assert sum(len(p.shards(LAYER, "base")) for p in parts) == len(whole.shards(LAYER, "base"))
-    merged = runs.merge(tmp_path / "merged", parts)
-    for shard in whole.shards(LAYER, "base"):
-        name = f"{LAYER}/base/{shard.file_name}"
-        assert (merged.path / name).read_bytes() == (whole.path / name).read_bytes()
-    assert merged.problems() == whole.problems()
-
-
-def test_parts_that_overlap_are_not_merged(tmp_path):
-    parts = [fill(make_run(tmp_path / str(n), n), block=100) for n in (5, 7)]
-    with pytest.raises(BadInput, match="overlap"):
-        runs.merge(tmp_path / "merged", parts)
+    shards = [shard for part in parts for shard in part.shards(LAYER, "base")]
+    assert sorted(shards) == whole.shards(LAYER, "base")
 
 
 def test_another_identity_is_refused_by_name(tmp_path):
@@ -117,10 +106,12 @@ def test_another_identity_is_refused_by_name(tmp_path):
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path):
     (tmp_path / "thesis.tex").write_text("important")
     with pytest.raises(BadInput, match="is no run directory"):
-        runs.create_or_resume(tmp_path, {}, {}, overwrite=True)
+        runs.create_or_resume(tmp_path, {}, {})
+    with pytest.raises(BadInput, match="is no run directory"), runs.writing(tmp_path, {}, {}, overwrite=True):
+        pass
     with pytest.raises(BadInput, match=r"no run\.json"):
         runs.read(tmp_path)
-    assert (tmp_path / "thesis.tex").read_text() == "important"
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["important"]
 
 
 @pytest.mark.parametrize("kept", [0, 3, 200])
@@ -160,7 +151,8 @@ def test_a_full_disk_ends_in_one_line_and_loses_nothing_finished(tmp_path, monke
         with pytest.raises(RlprobeError, match=r"No space left on device.*free some space.*run the same command again"):
             run.write_shard(LAYER, second, grades(second))
     assert run.shards(LAYER, "base") == [first]
-    assert [f.name for f in (run.path / LAYER / "base").iterdir()] == [first.file_name]
+    digests = {f"_{shard.file_name}.sha256" for shard in (first, second)}
+    assert {f.name for f in (run.path / LAYER / "base").iterdir()} <= {first.file_name, *digests}
     assert len(fill(run).table(LAYER)) == 10
 
 

@@ -23,6 +23,7 @@ from rlprobe.cli.report import report
 from rlprobe.cli.sample import sample
 from rlprobe.cli.signals import signals
 from rlprobe.cli.steer import steer
+from rlprobe.cli.terminal import PrintableFormatter, say
 from rlprobe.cli.view import view
 from rlprobe.cli.weights import weights
 from rlprobe.errors import INTERRUPTED, RlprobeError
@@ -73,7 +74,9 @@ class _InOrder(click.Group):
 )
 def cli(debug: bool, log_level: str) -> None:  # noqa: ARG001 - main() looks for --debug
     """Compare a base language model with the RL model trained from it, token by token."""
-    logging.basicConfig(level=log_level.upper(), format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(PrintableFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=log_level.upper(), handlers=[handler])
 
 
 def main() -> NoReturn:
@@ -87,13 +90,13 @@ def main() -> NoReturn:
         error.show()
         sys.exit(error.exit_code)
     except click.ClickException as error:
-        click.echo(f"rlprobe: {error.format_message()}", err=True)
+        say(f"rlprobe: {error.format_message()}", err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        click.echo("\ninterrupted; the same command goes on where it stopped", err=True)
+        say("\ninterrupted; the same command goes on where it stopped", err=True)
         sys.exit(INTERRUPTED)
     except RlprobeError as error:
         if debug:
             raise
-        click.echo(f"rlprobe: {error}", err=True)
+        say(f"rlprobe: {error}", err=True)
         sys.exit(error.exit_code)

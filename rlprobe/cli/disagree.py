@@ -15,6 +15,7 @@ from rlprobe.cli.options import (
     reading_options,
     tau_option,
 )
+from rlprobe.cli.terminal import say
 
 if TYPE_CHECKING:
     from rlprobe.pipeline.disagree import DisagreeSettings
@@ -42,7 +43,7 @@ def disagree(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
     settings = _disagree_settings(asked)
     if dry_run:
-        click.echo("\n".join(plan(settings)))
+        say("\n".join(plan(settings)))
         return
     finish(lambda: [disagree(settings, reporter(as_json))], as_json, asked["max_failed"])
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import click
+from rlprobe.cli.terminal import say
 
 if TYPE_CHECKING:
     from rlprobe.pipeline.written import Written
@@ -23,7 +23,7 @@ def finish(work: Callable[[], "list[Written]"], as_json: bool, max_failed: int |
     written = work()
     for each in written:
         if as_json:
-            click.echo(json.dumps(each.summary, ensure_ascii=False, allow_nan=False))
+            say(json.dumps(each.summary, allow_nan=False))
         else:
             _show(each)
     if max_failed is not None:
@@ -31,9 +31,13 @@ def finish(work: Callable[[], "list[Written]"], as_json: bool, max_failed: int |
             each.check(max_failed)
 
 
-def _show(written: "Written") -> None:
-    from rich.console import Console
+def _unwritten(written: "Written") -> str:
+    return f"\nnot written: {written.run.path} is read-only"
 
-    Console().print(written.text)
+
+def _show(written: "Written") -> None:
+    from rlprobe.reporting.terminal import SafeConsole
+
+    SafeConsole().print(written.text)
     names = sorted({str(file.relative_to(written.run.path).with_suffix("")) for file in written.files})
-    click.echo(f"\nwritten to {written.run.path}: {', '.join(names)}")
+    say(f"\nwritten to {written.run.path}: {', '.join(names)}" if names else _unwritten(written))

@@ -15,6 +15,7 @@ from rlprobe.cli.options import (
     reading_options,
     share_of,
 )
+from rlprobe.cli.terminal import say
 
 if TYPE_CHECKING:
     from rlprobe.pipeline.flips import FlipSettings
@@ -43,7 +44,7 @@ def flips(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
     settings = _flip_settings(asked)
     if dry_run:
-        click.echo("\n".join(plan(settings)))
+        say("\n".join(plan(settings)))
         return
     finish(lambda: [flips(settings, reporter(as_json))], as_json, asked["max_failed"])
 

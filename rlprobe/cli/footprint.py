@@ -14,6 +14,7 @@ from rlprobe.cli.options import (
     reading_options,
     tau_option,
 )
+from rlprobe.cli.terminal import say
 
 if TYPE_CHECKING:
     from rlprobe.pipeline.footprint import FootprintSettings
@@ -41,7 +42,7 @@ def footprint(checkpoints: tuple[str, ...], dry_run: bool, as_json: bool, **aske
 
     settings = _footprint_settings(checkpoints, asked)
     if dry_run:
-        click.echo("\n".join(plan(settings)))
+        say("\n".join(plan(settings)))
         return
     finish(lambda: [footprint(settings, reporter(as_json))], as_json, asked["max_failed"])
 

@@ -17,6 +17,7 @@ from rlprobe.cli.options import (
     sample_options,
     sampling_of,
 )
+from rlprobe.cli.terminal import say
 from rlprobe.errors import BadInput
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ def intervene(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
     settings = _intervene_settings(asked)
     if dry_run:
-        click.echo("\n".join(plan(settings)))
+        say("\n".join(plan(settings)))
         return
     finish(lambda: [intervene(settings, reporter(as_json))], as_json, asked["max_failed"])
 

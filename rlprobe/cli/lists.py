@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 import click
 
+from rlprobe.cli.terminal import say
+
 
 @click.command()
 def pairs() -> None:
@@ -33,7 +35,7 @@ def arms() -> None:
     for what, entries in kinds.items():
         rows = [(_call(name, each), (inspect.getdoc(each) or "").partition("\n")[0]) for name, each in entries.items()]
         _list((what, "what it does"), rows)
-        click.echo()
+        say()
 
 
 def _call(name: str, entry: Callable) -> str:
@@ -47,4 +49,4 @@ def _list(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
     """Plain aligned columns, the same on a terminal and in a pipe."""
     widths = [max(len(row[i]) for row in (header, *rows)) for i in range(len(header))]
     for row in (header, *rows):
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())

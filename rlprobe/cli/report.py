@@ -7,6 +7,7 @@ import click
 
 from rlprobe.cli.ending import reporter
 from rlprobe.cli.options import FILE
+from rlprobe.cli.terminal import say
 
 TRAJECTORIES = click.Choice(["both", "base", "rl"])
 
@@ -20,7 +21,7 @@ def report(run: Path, trajectory: str) -> None:
     """Write RUN/report.html: its tables, figures and every token, in one page that opens from disk."""
     from rlprobe.pipeline.report import ReportSettings, report
 
-    click.echo(written(run, report(run, ReportSettings(trajectory), reporter(as_json=False))))
+    say(written(run, report(run, ReportSettings(trajectory), reporter(as_json=False))))
 
 
 def written(run: Path, files: Sequence[Path]) -> str:

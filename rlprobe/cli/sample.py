@@ -15,6 +15,7 @@ from rlprobe.cli.options import (
     sampling_of,
     temperature_options,
 )
+from rlprobe.cli.terminal import say
 
 if TYPE_CHECKING:
     from rlprobe.pipeline.sample import SampleSettings
@@ -38,7 +39,7 @@ def sample(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
     settings = _sample_settings(asked)
     if dry_run:
-        click.echo("\n".join(plan(settings)))
+        say("\n".join(plan(settings)))
         return
     finish(lambda: [sample(settings, reporter(as_json))], as_json, asked["max_failed"])
 

@@ -17,6 +17,7 @@ from rlprobe.cli.options import (
     sample_options,
     sampling_of,
 )
+from rlprobe.cli.terminal import say
 from rlprobe.errors import BadInput
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def signals(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
     settings = _signal_settings(asked)
     if dry_run:
-        click.echo("\n".join(plan(settings)))
+        say("\n".join(plan(settings)))
         return
     finish(lambda: [signals(settings, reporter(as_json))], as_json, asked["max_failed"])
 

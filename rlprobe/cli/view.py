@@ -7,6 +7,7 @@ import click
 from rlprobe.cli.ending import reporter
 from rlprobe.cli.options import FILE
 from rlprobe.cli.report import TRAJECTORIES, written
+from rlprobe.cli.terminal import say
 
 
 @click.command()
@@ -26,10 +27,10 @@ def view(run: Path, trajectory: str | None, serve: bool, port: int) -> None:
     page = page_of(run, trajectory)
     if page is None:
         page, *beside = report(run, ReportSettings(trajectory or "both"), reporter(as_json=False))
-        click.echo(written(run, [page, *beside]), err=True)
+        say(written(run, [page, *beside]), err=True)
     if serve:
         with serving.server(page, port) as server:
-            click.echo(f"serving {page} at {serving.address(server)}, for this machine only; Ctrl-C ends it")
+            say(f"serving {page} at {serving.address(server)}, for this machine only; Ctrl-C ends it")
             serving.until_interrupted(server)
     elif click.launch(page.resolve().as_uri()) != 0:
-        click.echo(f"no browser to open it with: open {page} in one")
+        say(f"no browser to open it with: open {page} in one")

@@ -13,7 +13,7 @@ from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.written import Report, Written, problems_of
+from rlprobe.pipeline.written import Report, Written, grader_of, problems_of
 from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import load_responses
 from rlprobe.records import MEMBERS, OUTSIDE
@@ -41,18 +41,15 @@ def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
     prepared = prepare_disagree(settings)
     for line in notices(prepared):
         reporter.note(line)
-    return disagree_in(prepared.open_run(settings.output), prepared, settings, reporter)
+    with prepared.open_run(settings.output, reporter) as run:
+        return disagree_in(run, prepared, settings, reporter)
 
 
 def disagree_in(run: Run, prepared: Prepared, settings: DisagreeSettings, reporter: Reporter) -> Written:
-    """The same in a run that is open."""
-    with run.locked():
-        _compute(prepared, run, settings, reporter)
-        grades = stages.grade(run, settings.grader, reporter)
-        written = summarise_run(run, grades, settings.reading)
-    for name in run.broken:
-        reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
-    return written
+    """The same in a run that is held for writing."""
+    _compute(prepared, run, settings, reporter)
+    grades = stages.grade(run, settings.grader, reporter)
+    return summarise_run(run, grades, settings.reading)
 
 
 def prepare_disagree(settings: DisagreeSettings) -> Prepared:
@@ -101,6 +98,7 @@ def summarise_run(run: Run, grades: str, reading: Reading) -> Written:
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     summary = {
         "about": run.about,
+        "grader": grader_of(run, grades),
         "problems": problems_of(run, verdicts, reading.answer),
         **summarise(tokens, rollouts, verdicts, reading, lambda i: tokenizer.decode([i]), run.left_out()),
     }

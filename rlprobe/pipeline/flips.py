@@ -33,9 +33,9 @@ from rlprobe.errors import BadInput
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.prepare import Prepared, Settings, prepare
+from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare
 from rlprobe.pipeline.progress import Meter, Reporter
-from rlprobe.pipeline.written import Report, Written
+from rlprobe.pipeline.written import Report, Written, named
 from rlprobe.problems.grading import Grader, GraderSettings
 from rlprobe.records import FLIP_SCHEMA, MEMBERS, NEEDED_SCHEMA, Problem, SearchEnd, Status
 from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES
@@ -103,16 +103,14 @@ def flips(
     prepared = prepare(settings, {})
     for line in notices(prepared):
         reporter.note(line)
-    run = _finished_run(prepared)
-    with run.locked(), judging(settings.grader) as judge:
+    with _held_run(prepared) as run, judging(settings.grader) as judge:
         layers = Layers.of(settings)
         bench = Bench(prepared, run, judge, settings.flips, reporter)
         for layer, make in ((layers.single, bench.single), (layers.needed, partial(bench.needed, layers.single))):
             _fill(bench, layer, make, _missing(run, prepared, layer, settings))
         written = _summarised(run, layers, settings)
-    for name in run.broken:
-        reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
-    return written
+        note_broken(run, reporter)
+        return written
 
 
 def plan(settings: FlipSettings) -> list[str]:
@@ -155,6 +153,14 @@ def _finished_run(prepared: Prepared) -> Run:
     if not (prepared.out / "run.json").exists():
         raise BadInput(f"{prepared.out} is no run yet; run `rlprobe disagree` with the same options first")
     return runs.create_or_resume(prepared.out, prepared.identity, prepared.about)
+
+
+@contextmanager
+def _held_run(prepared: Prepared) -> Iterator[Run]:
+    """The same, held for writing."""
+    run = _finished_run(prepared)
+    with run.locked():
+        yield run
 
 
 def _missing(run: Run, prepared: Prepared, layer: str, settings: FlipSettings) -> list[Shard]:
@@ -204,7 +210,8 @@ def _summarised(run: Run, layers: Layers, settings: FlipSettings) -> Written:
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     found = summarise(single.to_pandas(), needed.to_pandas(), settings.reading, lambda i: tokenizer.decode([i]))
     of_run = {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": found.pop("ungraded")}
-    summary = {"about": run.about, "scope": scope, "problem": problem, "problems": of_run, **found}
+    grader = named(settings.grader)
+    summary = {"about": run.about, "grader": grader, "scope": scope, "problem": problem, "problems": of_run, **found}
     if problem is None:
         return Report(TABLES, {}, show).write(run, "flips.json", summary)
     suffix = quote(problem, safe="")

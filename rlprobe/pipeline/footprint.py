@@ -5,10 +5,9 @@ to the others, byte for byte what they would decode: all identities must be the 
 """
 
 import re
-import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from rlprobe.pipeline.direction import DirectionSettings, summarise_direction
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree_in, notices, prepare_disagree
 from rlprobe.pipeline.prepare import OutputChoice, Prepared, Settings
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.written import Report, Written
+from rlprobe.pipeline.written import Report, Written, named
 from rlprobe.reporting.footprint.figures import FIGURES
 from rlprobe.reporting.footprint.tables import TABLES
 from rlprobe.reporting.footprint.text import show
@@ -75,8 +74,7 @@ def footprint(settings: FootprintSettings, reporter: Reporter) -> Written:
     visits = prepare_footprint(settings)
     for line in notices(visits[0].prepared)[1:]:
         reporter.note(line)
-    whole = _open(visits[0], settings)
-    with whole.locked():
+    with _opened(visits[0], settings) as whole:
         steps: list[Step] = []
         for visit in visits:
             reporter.note(f"{visit.name}: {visit.prepared.about['rl']}")
@@ -84,8 +82,8 @@ def footprint(settings: FootprintSettings, reporter: Reporter) -> Written:
         problems = {"asked": len(whole.problems()), "left_out": whole.left_out(), "ungraded": _ungraded(steps)}
         models = {visit.name: visit.prepared.about["rl"] for visit in visits}
         about = {"base": whole.about["base"], "dataset": whole.about["dataset"], "checkpoints": models}
-        summary = {"about": about, "problems": problems, **summarise(steps, settings.reading)}
-        return REPORT.write(whole, SUMMARY, summary)
+        told = {"about": about, "grader": named(settings.grader), "problems": problems}
+        return REPORT.write(whole, SUMMARY, told | summarise(steps, settings.reading))
 
 
 def prepare_footprint(settings: FootprintSettings) -> list[Visit]:
@@ -151,32 +149,31 @@ def _visit(settings: FootprintSettings, checkpoint: Checkpoint, first: Prepared 
     return Visit(checkpoint.name, asked, prepare_disagree(asked))
 
 
-def _open(first: Visit, settings: FootprintSettings) -> Run:
+@contextmanager
+def _opened(first: Visit, settings: FootprintSettings) -> Iterator[Run]:
     """OUT itself: it holds no shards, but refuses another base, other problems and other settings by name."""
     prepared = first.prepared
     identity = _without_rl(prepared.identity)
-    run = runs.create_or_resume(prepared.out.parent, identity, prepared.about, settings.output.overwrite)
-    run.extend(prepared.problems, prepared.left_out)
-    return run
+    with runs.writing(prepared.out.parent, identity, prepared.about, settings.output.overwrite) as run:
+        run.extend(prepared.problems, prepared.left_out)
+        yield run
 
 
 def _step(visit: Visit, whole: Run, first: str, settings: FootprintSettings, reporter: Reporter) -> Step:
     """One checkpoint's run, from nothing or from where it stands."""
-    run = visit.prepared.open_run(visit.settings.output)
-    if visit.name != first:
-        _take_base(run, runs.read(whole.path / first))
-    found = disagree_in(run, visit.prepared, visit.settings, reporter)
-    with run.locked():
+    with visit.prepared.open_run(visit.settings.output, reporter) as run:
+        if visit.name != first:
+            _take_base(run, runs.read(whole.file(first)))
+        found = disagree_in(run, visit.prepared, visit.settings, reporter)
         directed = summarise_direction(run, DirectionSettings(settings.reading))
     tokens = run.table("tokens", list(COLUMNS)).to_pandas(strings_to_categorical=True)
     return Step(visit.name, found.summary, directed.summary, mark(tokens, settings.reading))
 
 
 def _take_base(run: Run, first: Run) -> None:
-    """The base's responses, byte for byte as the first checkpoint's run has them."""
-    for shard in sorted(set(first.shards("rollouts", "base")) - set(run.shards("rollouts", "base"))):
-        name = f"rollouts/base/{shard.file_name}"
-        run.write_with(name, partial(shutil.copyfile, first.path / name))
+    """The base's responses as the first checkpoint's run has them, under this run's identity."""
+    for shard in run.lacking("rollouts", "rollouts", "base", first):
+        run.write_shard("rollouts", shard, first.read_shard("rollouts", shard))
 
 
 def _ungraded(steps: Sequence[Step]) -> list[str]:

@@ -1,5 +1,6 @@
 """`rlprobe grade RUN`: grade a run again, without its models, and write its summaries anew."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rlprobe import runs
@@ -19,24 +20,24 @@ def grade(path: Path, settings: GraderSettings, reading: Reading, reporter: Repo
     """Verdicts by another grader or answer policy; rollouts and token tables stay as they are."""
     run = runs.read(path)
     with run.locked():
-        written = summarise_all(run, run.path, settings, reading, reporter)
-    for command in (name for name in THEIR_OWN if (run.path / f"{name}.json").exists()):
+        written = summarise_all(run, [run], settings, reading, reporter)
+    for command in (name for name in THEIR_OWN if run.file(f"{name}.json").exists()):
         reporter.note(f"{command}.json has the verdicts it was made with: for others run rlprobe {command} again")
     return written
 
 
 def summarise_all(
-    run: Run, told: Path, settings: GraderSettings, reading: Reading, reporter: Reporter
+    run: Run, told: Sequence[Run], settings: GraderSettings, reading: Reading, reporter: Reporter
 ) -> list[Written]:
     """Grade what is not graded, and write every summary that the run has the tables for.
 
-    Which arms a summary speaks of is read from the one that lies in the run directory `told`.
+    Which arms a summary speaks of is read from the first of the runs `told` that has one.
     """
     layer = stages.grade(run, settings, reporter)
     written = [summarise_run(run, layer, reading)] if run.arms("tokens") else []
     for command in (intervene, sample):
-        if (told / command.SUMMARY).exists():
-            written.append(command.summarise_again(run, layer, told / command.SUMMARY, reading))
+        for source in [each for each in told if each.file(command.SUMMARY).exists()][:1]:
+            written.append(command.summarise_again(run, layer, source, reading))
     written += signals.summarise_again(run, settings, reading, reporter)
     if not written:
         raise BadInput(f"{run.path} has no token tables, interventions or samples yet: there is nothing to summarise")

@@ -6,10 +6,13 @@ are resumed, and they never pass for arms of the whole run.
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from rlprobe.errors import BadInput
 from rlprobe.pipeline.prepare import OutputChoice, Prepared
+from rlprobe.pipeline.progress import Reporter
 from rlprobe.runs import INSIDE, Run
 
 HALVES = ("calibration", "evaluation")
@@ -29,9 +32,16 @@ def half_of(problem_id: str) -> str:
     return HALVES[hashlib.blake2b(problem_id.encode()).digest()[0] % 2]
 
 
-def split(prepared: Prepared, output: OutputChoice) -> dict[str, Part]:
-    """Both halves, each opened for writing. Raises BadInput if one has no problem that can be decoded."""
-    return {name: _part(prepared, output, name) for name in HALVES}
+@contextmanager
+def split(prepared: Prepared, output: OutputChoice, reporter: Reporter) -> Iterator[dict[str, Part]]:
+    """Both halves, held for writing. Raises BadInput if one has no problem that can be decoded."""
+    with ExitStack() as held:
+        parts = {name: only(prepared, name) for name in HALVES}
+        runs = {
+            name: held.enter_context(part.open_run(replace(output, out=part.out), reporter))
+            for name, part in parts.items()
+        }
+        yield {name: Part(part, runs[name]) for name, part in parts.items()}
 
 
 def only(prepared: Prepared, half: str) -> Prepared:
@@ -50,8 +60,3 @@ def only(prepared: Prepared, half: str) -> Prepared:
         out=prepared.out / INSIDE / half,
         identity={**prepared.identity, "half": half},
     )
-
-
-def _part(prepared: Prepared, output: OutputChoice, half: str) -> Part:
-    part = only(prepared, half)
-    return Part(part, part.open_run(replace(output, out=part.out)))

@@ -1,9 +1,8 @@
 """`rlprobe intervene`: one model decodes, chosen tokens are replaced, and the answers are graded."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Any
 
 from rlprobe.analysis import thresholds
 from rlprobe.analysis.classes import Reading
@@ -17,7 +16,7 @@ from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import GREEDY, Shown
-from rlprobe.pipeline.written import Report, Written, problems_of
+from rlprobe.pipeline.written import Report, Written, grader_of, problems_of
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.intervene.figures import FIGURES
 from rlprobe.reporting.intervene.tables import TABLES
@@ -40,9 +39,8 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
     prepared = prepare_intervene(settings)
     for line in notices(prepared):
         reporter.note(line)
-    run = prepared.open_run(settings.output)
     share = settings.output.share
-    with run.locked():
+    with prepared.open_run(settings.output, reporter) as run:
         for member in MEMBERS if settings.arms.asks_greedy_ends else ():
             stages.decode_greedy_arm(prepared, run, member, share, reporter)
         arms = _arms(prepared, run, settings, reporter)
@@ -54,10 +52,7 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
         layer = stages.grade(run, settings.grader, reporter)
         entries = [_entry(named) for named in arms if named.mode not in MEMBERS]
         ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
-        written = summarise_arms(run, layer, entries, (ends, settings.arms.draws_each), settings.reading)
-    for name in run.broken:
-        reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
-    return written
+        return summarise_arms(run, layer, entries, (ends, settings.arms.draws_each), settings.reading)
 
 
 def prepare_intervene(settings: InterveneSettings) -> Prepared:
@@ -98,17 +93,22 @@ def summarise_arms(
         "specs": [asdict(entry) for entry in entries],
         "ends": ends,
         "draws": draws,
+        "grader": grader_of(run, layer),
         "problems": problems_of(run, verdicts, reading.answer),
         **summarise(rollouts, verdicts, entries, reading, run.left_out()),
     }
     return REPORT.write(run, SUMMARY, summary)
 
 
-def summarise_again(run: Run, layer: str, saved: Path, reading: Reading) -> Written:
-    """The same for the arms that an earlier summary, a file `saved`, speaks of."""
-    earlier = json.loads(saved.read_text(encoding="utf-8"))
-    entries = [NamedArm(**spec) for spec in earlier["specs"]]
-    return summarise_arms(run, layer, entries, (earlier["ends"], earlier["draws"]), reading)
+def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Written:
+    """The same for the arms that the summary of the run `told` speaks of."""
+
+    def parse(earlier: Any) -> tuple[list[NamedArm], dict[str, str], int]:
+        ends = {member: str(earlier["ends"][member]) for member in MEMBERS}
+        return [NamedArm(**spec) for spec in earlier["specs"]], ends, int(earlier["draws"])
+
+    entries, ends, draws = told.read_json(SUMMARY, parse)
+    return summarise_arms(run, layer, entries, (ends, draws), reading)
 
 
 def _arms(prepared: Prepared, run: Run, settings: InterveneSettings, reporter: Reporter) -> list[Named]:

@@ -6,6 +6,8 @@ Nothing here loads weights: a run of another identity, an unknown name or an imp
 import hashlib
 import importlib.metadata
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -23,6 +25,7 @@ from rlprobe.pairs.loading import LocatedPair, PairChoice
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
+from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.datasets import ProblemSet, load_problems
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.problems.prompts import encode_prompt, prompt_style
@@ -102,19 +105,27 @@ class Prepared:
         """The pair with its weights, loaded and checked (decoding/check.py) the first time that somebody asks."""
         return load_checked(self.located)
 
-    def open_run(self, output: OutputChoice) -> Run:
-        """The run directory of these settings, holding these problems and the tokenizer.
+    @contextmanager
+    def open_run(self, output: OutputChoice, reporter: Reporter) -> Iterator[Run]:
+        """The run directory of these settings, held for writing, with these problems and the tokenizer.
 
-        For a new run the weights are loaded first: a pair that is refused leaves nothing behind.
+        For a new run the weights are loaded first: a pair that is refused leaves nothing behind. At the end it is said
+        what was found damaged.
         """
         if output.overwrite or not (self.out / "run.json").exists():
             runs.refuse_foreign(self.out)
             _ = self.pair
-        run = runs.create_or_resume(self.out, self.identity, self.about, output.overwrite)
-        run.extend(self.problems, self.left_out)
-        if not run.tokenizer_folder.exists():
-            self.located.tokenizer.save_pretrained(run.tokenizer_folder)
-        return run
+        with runs.writing(self.out, self.identity, self.about, output.overwrite) as run:
+            run.extend(self.problems, self.left_out)
+            run.keep_tokenizer(self.located.tokenizer.save_pretrained)
+            yield run
+            note_broken(run, reporter)
+
+
+def note_broken(run: Run, reporter: Reporter) -> None:
+    """Say which files of a run were not what had been written."""
+    for name in run.broken:
+        reporter.note(f"{run.path / name} was damaged; it was moved aside and made again")
 
 
 def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
@@ -206,7 +217,7 @@ def _decoding_of(out: Path, output: OutputChoice) -> dict[str, Any]:
     """The decoding settings of a run that is there already: a resumed run keeps what it chose."""
     if output.overwrite or not (out / "run.json").exists():
         return {}
-    return runs.read(out).identity["decoding"]
+    return runs.read(out).identity.get("decoding", {})
 
 
 def _automatic_batch_size(located: LocatedPair, prompts: dict[str, list[int]], compute: ComputeChoice) -> int:

@@ -16,6 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from rlprobe.reporting.terminal import SafeConsole
+
 PLAIN_EVERY = 10.0  # seconds between plain lines
 
 
@@ -40,7 +42,7 @@ class Reporter:
     """Counts and says so. `quiet` says nothing."""
 
     def __init__(self, quiet: bool = False):
-        self.console = Console(stderr=True, quiet=quiet, highlight=False, force_jupyter=False)
+        self.console = SafeConsole(stderr=True, quiet=quiet, highlight=False, force_jupyter=False)
 
     @contextmanager
     def task(self, name: str, total: int, unit: str) -> Iterator["Meter"]:
@@ -98,7 +100,7 @@ class Meter:
 
 def _bar(console: Console, unit: str) -> Progress:
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         MofNCompleteColumn(),
         TextColumn(unit),

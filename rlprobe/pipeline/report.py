@@ -1,8 +1,6 @@
 """`rlprobe report`: the page of a finished run, made of what the run holds. Needs no models and no network."""
 
-import json
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,22 +9,24 @@ from typing import Any
 import pandas as pd
 import pyarrow as pa
 
-from rlprobe import __version__, runs
+from rlprobe import __version__, runs, storage
 from rlprobe.analysis.classes import Reading
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
-from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks
+from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks, digest
 from rlprobe.reporting.page.glyphs import segments
-from rlprobe.reporting.page.page import NAME, Page, render, trajectories_of
+from rlprobe.reporting.page.page import NAME, Page, marks_of, render
 from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
 from rlprobe.reporting.page.problems import ArmLine, ProblemList
 from rlprobe.runs import Run
 
 DRAWS = 4  # of an arm with more, the first so many are on the page
 TRAJECTORIES = ("both", *MEMBERS)
+SUMMARY, ARMS_SUMMARY = "summary.json", "interventions.json"
+_SHOWN = ("*.json", "tables/*.md", "figures/*.png", "grades/*/settings.json", "**/*.sha256")
 
 Key = tuple[str, int]  # problem_id, draw
 _ROLLOUT_COLUMNS = ("arm", "problem_id", "draw", "response_ids", "host_ids", "gated", "stop", "made")
@@ -46,32 +46,62 @@ def report(path: Path, settings: ReportSettings, reporter: Reporter) -> list[Pat
     source = Source.of(run, settings)
     with run.locked():
         files = render(_page(source, reporter), settings.limit)
-        if (run.path / FOLDER).exists():
-            shutil.rmtree(run.path / FOLDER)
-        return [run.write_text(name, text) for name, text in files.items()]
+        for name in (NAME, FOLDER):
+            run.remove(name)
+        written = [run.write_text(name, text) for name, text in reversed(files.items())]  # the page when all is there
+        return written[::-1]
 
 
 def page_of(path: Path, trajectory: str | None = None) -> Path | None:
-    """The page of a run, if it has one that is no older than what it shows, and shows these trajectories' tokens.
+    """The page of a run, if it was made from what the run holds now, is whole, and shows these trajectories' tokens.
 
     None: whichever it shows.
     """
     run = runs.read(path)
-    page, shown = run.path / NAME, [*run.path.glob("*.json"), *run.path.glob("*/**/*.parquet")]
-    if not page.exists() or page.stat().st_mtime < max(f.stat().st_mtime for f in shown):
+    page = run.file(NAME)
+    if not page.exists():
         return None
-    if trajectory is None:
-        return page
-    with page.open(encoding="utf-8") as stream:
-        is_of_these = trajectories_of(stream.read(2000)) == Source.of(run, ReportSettings(trajectory)).trajectories
-    return page if is_of_these else None
+    with page.open(encoding="utf-8", errors="replace") as stream:
+        marks = marks_of(stream.read(2000))
+    beside = {f"{FOLDER}/{file.name}": file.read_bytes() for file in run.files(f"{FOLDER}/*.js")}
+    expected = {"source": fingerprint(run), "chunks": digest(beside)}
+    if trajectory is not None:
+        expected["trajectories"] = " ".join(Source.of(run, ReportSettings(trajectory)).trajectories)
+    return page if expected.items() <= marks.items() else None
 
 
-def grades_of(run: Run, answer: str) -> str | None:
-    """The layer of verdicts on the "first" or "last" answer; the latest one of several."""
-    layers = [(file.stat().st_mtime, file) for file in run.path.glob("grades/*/settings.json")]
-    fitting = [file for _, file in sorted(layers) if _json(file)["answer"] == answer]
-    return f"grades/{fitting[-1].parent.name}" if fitting else None
+def fingerprint(run: Run) -> str:
+    """The digest of everything that a page of the run shows; of its shards, their digests stand for them."""
+    files = [file for pattern in _SHOWN for file in run.files(pattern)]
+    shown = {file.relative_to(run.path).as_posix(): storage.sha256(file) for file in files}
+    return storage.digest_of({"rlprobe": __version__, **shown})
+
+
+def summary_of(run: Run) -> dict[str, Any]:
+    """What `rlprobe disagree` said last; nothing where it has said nothing. Raises BadInput for what it never wrote."""
+
+    def parse(content: Any) -> dict[str, Any]:
+        Reading(**content.get("reading", {}))
+        str(content.get("grader", {"key": ""})["key"])
+        return content
+
+    return run.read_json(SUMMARY, parse) if run.file(SUMMARY).exists() else {}
+
+
+def grades_of(run: Run, summary: Mapping[str, Any]) -> str | None:
+    """The layer of verdicts that a summary names; without one, the only one there is. None: nothing is graded.
+
+    Raises BadInput where several graders' verdicts lie in the run, and nothing says which of them is meant.
+    """
+    if "grader" in summary:
+        return f"grades/{summary['grader']['key']}"
+    layers = [layer for layer in run.layers() if layer.startswith("grades/")]
+    if len(layers) > 1:
+        raise BadInput(
+            f"{run.path} has the verdicts of {len(layers)} graders, and no summary.json that names one of them; "
+            f"run `rlprobe grade {run.path}` first"
+        )
+    return layers[0] if layers else None
 
 
 @dataclass(frozen=True)
@@ -88,12 +118,11 @@ class Source:
         there = run.arms("tokens")
         if not there:
             raise BadInput(f"{run.path} has no token tables; run `rlprobe disagree --out {run.path}` first")
-        if not run.tokenizer_folder.is_dir():
-            raise BadInput(f"{run.tokenizer_folder} is not there: the run cannot be shown without its tokenizer")
+        _ = run.tokenizer_folder  # has to be there
         wanted = there if settings.trajectory == "both" else [settings.trajectory]
         if not set(wanted) <= set(there):
             raise BadInput(f"{run.path} has no token table of {wanted[0]}'s text, but of {', '.join(there)}")
-        return cls(run, tuple(sorted(wanted, key=_place)), _json(run.path / "summary.json"))
+        return cls(run, tuple(sorted(wanted, key=_place)), summary_of(run))
 
     @cached_property
     def reading(self) -> Reading:
@@ -103,21 +132,22 @@ class Source:
     @cached_property
     def arms(self) -> dict[str, ArmLine]:
         """Every arm with responses, the two ends first, as the run's summaries call them."""
-        labels = {spec["name"]: spec for content in self.jsons for spec in content.get("specs", [])}
+        labels = self.specs
         names = sorted(self.run.arms("rollouts"), key=lambda name: (_place(name), name not in labels))
         in_order = [n for n in names if n not in labels] + [n for n in labels if n in names]
         return {name: _arm_line(name, labels.get(name, {})) for name in sorted(in_order, key=_place)}
 
     @cached_property
-    def jsons(self) -> list[dict[str, Any]]:
-        """The summaries that the commands left."""
-        contents = [_json(file) for file in sorted(self.run.path.glob("*.json")) if file.name != "run.json"]
-        return [content for content in contents if isinstance(content, dict)]
+    def specs(self) -> dict[str, dict[str, Any]]:
+        """The arms that `rlprobe intervene` spoke of last, as it calls them, by name."""
+        if not self.run.file(ARMS_SUMMARY).exists():
+            return {}
+        return self.run.read_json(ARMS_SUMMARY, lambda found: {spec["name"]: dict(spec) for spec in found["specs"]})
 
     @cached_property
     def grades(self) -> str | None:
-        """The layer of verdicts by the answer that the run was read by."""
-        return grades_of(self.run, self.reading.answer)
+        """The layer of verdicts that the run was summarised with."""
+        return grades_of(self.run, self.summary)
 
     def arm_called(self, name: str) -> str:
         """The arm of a name: its key, its label in the tables ("entropy 0.6"), or its mode where one arm has it.
@@ -235,12 +265,13 @@ def _page(source: Source, reporter: Reporter) -> Page:
         prompt=about.get("prompt_example", ""),
         confidence=f"{100 * source.reading.confidence:g} %" if source.summary else "",
         colophon=f"Written by rlprobe {__version__}.",
-        tables={f.stem: f.read_text(encoding="utf-8") for f in sorted(run.path.glob("tables/*.md"))},
-        figures={f.stem: f.read_bytes() for f in sorted(run.path.glob("figures/*.png"))},
+        tables={f.stem: f.read_text(encoding="utf-8") for f in run.files("tables/*.md")},
+        figures={f.stem: f.read_bytes() for f in run.files("figures/*.png")},
         class_k=source.reading.class_k,
         arms=source.arms,
         problems=collected.problems,
         chunks=collected.chunks,
+        source=fingerprint(run),
     )
 
 
@@ -295,7 +326,3 @@ def _place(arm: str) -> int:
 def _name(model: str) -> str:
     """A model as a heading: of a folder, the last two names of its path."""
     return "/".join(Path(model).parts[-2:]) if Path(model).is_absolute() else model
-
-
-def _json(file: Path) -> Any:
-    return json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}

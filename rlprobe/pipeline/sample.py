@@ -1,8 +1,7 @@
 """`rlprobe sample`: each model answers every problem several times, and the answers are graded."""
 
-import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
+from typing import Any
 
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.sampling import summarise
@@ -14,7 +13,7 @@ from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import Shown
-from rlprobe.pipeline.written import Report, Written, problems_of
+from rlprobe.pipeline.written import Report, Written, grader_of, problems_of
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.sample.figures import FIGURES
 from rlprobe.reporting.sample.tables import TABLES
@@ -58,15 +57,11 @@ def sample(settings: SampleSettings, reporter: Reporter) -> Written:
     prepared, choice = prepare(settings, {}), settings.choice
     for line in notices(prepared):
         reporter.note(line)
-    run = prepared.open_run(settings.output)
-    with run.locked():
+    with prepared.open_run(settings.output, reporter) as run:
         for end in choice.ends.values():
             stages.decode_arm(prepared, run, end, [], settings.output.share, reporter, choice.draws)
         layer = stages.grade(run, settings.grader, reporter)
-        written = summarise_draws(run, layer, choice, settings.reading)
-    for name in run.broken:
-        reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
-    return written
+        return summarise_draws(run, layer, choice, settings.reading)
 
 
 def plan(settings: SampleSettings) -> list[str]:
@@ -89,14 +84,17 @@ def summarise_draws(run: Run, layer: str, choice: SampleChoice, reading: Reading
         "sampling": asdict(choice.sampling),
         "draws": choice.draws,
         "member": choice.member,
+        "grader": grader_of(run, layer),
         "problems": problems_of(run, verdicts, reading.answer),
         **summarise(rollouts, verdicts, reading, run.left_out()),
     }
     return REPORT.write(run, SUMMARY, summary)
 
 
-def summarise_again(run: Run, layer: str, saved: Path, reading: Reading) -> Written:
-    """The same for the draws that an earlier summary, a file `saved`, speaks of."""
-    earlier = json.loads(saved.read_text(encoding="utf-8"))
-    choice = SampleChoice(Sampling(**earlier["sampling"]), earlier["draws"], earlier["member"])
-    return summarise_draws(run, layer, choice, reading)
+def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Written:
+    """The same for the draws that the summary of the run `told` speaks of."""
+
+    def parse(earlier: Any) -> SampleChoice:
+        return SampleChoice(Sampling(**earlier["sampling"]), earlier["draws"], earlier["member"])
+
+    return summarise_draws(run, layer, told.read_json(SUMMARY, parse), reading)

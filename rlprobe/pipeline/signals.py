@@ -5,10 +5,9 @@ edits as much, closed loop; on the other half the arms with these thresholds are
 published protocol with thresholds of its own: nothing is calibrated, and all problems are measured on.
 """
 
-import json
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -27,7 +26,7 @@ from rlprobe.pipeline.halves import Part
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.signal_arms import SignalChoice, named
-from rlprobe.pipeline.written import Report, Written, problems_of
+from rlprobe.pipeline.written import Report, Written, grader_of, problems_of
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES
@@ -50,24 +49,20 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
     prepared, choice = prepare_signals(settings), settings.choice
     for line in notices(prepared):
         reporter.note(line)
-    run = prepared.open_run(settings.output)
-    with run.locked():
+    with ExitStack() as held:
+        run = held.enter_context(prepared.open_run(settings.output, reporter))
         if choice.preset:
             part, points = Part(prepared, run), choice.points()
             about: dict[str, Any] = {"calibration": None, "split": None}
         else:
-            parts = halves.split(prepared, settings.output)
+            parts = held.enter_context(halves.split(prepared, settings.output, reporter))
             searches, oracle = _calibrated(Bench(parts["calibration"], choice, reporter))
             part, points = parts["evaluation"], _points(choice, searches)
             about = {"calibration": calibration(searches, oracle), "split": _split(parts)}
         bench = Bench(part, choice, reporter)
         _decode(bench, points)
         layer = stages.grade(part.run, settings.grader, reporter)
-        written = summarise_signals(run, part.run, layer, about | _asked(bench, points), settings.reading)
-    for each in (run, part.run):
-        for name in each.broken:
-            reporter.note(f"{each.path / name} was cut short; it was moved aside and made again")
-    return written
+        return summarise_signals(run, part.run, layer, about | _asked(bench, points), settings.reading)
 
 
 def prepare_signals(settings: SignalSettings) -> Prepared:
@@ -96,14 +91,14 @@ def plan(settings: SignalSettings) -> list[str]:
 
 def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], reading: Reading) -> Written:
     """Read the arms that were `asked` for in the run `of`, and write summary, tables and figures to `run`."""
-    points = [Point(p["signal"], p["threshold"], p["target"], _arms(p["arms"])) for p in asked["points"]]
-    oracles = _arms(asked["oracles"])
+    points, oracles = _points_of(asked), _arms(asked["oracles"])
     names = {name: member for member, name in asked["ends"].items()}  # the ends go by the names of the models
     names |= {arm.name: arm.name for arm in (*oracles, *(a for p in points for a in p.arms))}
     rollouts, grades = (_rows(of, where, names, asked) for where in ("rollouts", layer))
     summary = {
         **asked,
         "about": run.about,
+        "grader": grader_of(of, layer),
         "problems": problems_of(of, grades, reading.answer),
         **compare(Evaluated(rollouts, grades, oracles, points), reading, of.left_out()),
     }
@@ -112,13 +107,21 @@ def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], read
 
 def summarise_again(run: Run, settings: GraderSettings, reading: Reading, reporter: Reporter) -> list[Written]:
     """The same for every comparison that a run holds, with other verdicts or another reading."""
-    return [_again(run, saved, settings, reading, reporter) for saved in sorted(run.path.glob("signals*.json"))]
+    return [_again(run, saved.name, settings, reading, reporter) for saved in run.files("signals*.json")]
 
 
-def _again(run: Run, saved: Path, settings: GraderSettings, reading: Reading, reporter: Reporter) -> Written:
-    asked = json.loads(saved.read_text(encoding="utf-8"))
-    of = runs.read(run.path / runs.INSIDE / "evaluation") if asked["split"] else run
-    return summarise_signals(run, of, stages.grade(of, settings, reporter), asked, reading)
+def _again(run: Run, name: str, settings: GraderSettings, reading: Reading, reporter: Reporter) -> Written:
+    asked = run.read_json(name, _parsed)
+    of = runs.read(run.file(f"{runs.INSIDE}/evaluation")) if asked["split"] else run
+    with of.locked() if asked["split"] else nullcontext():
+        return summarise_signals(run, of, stages.grade(of, settings, reporter), asked, reading)
+
+
+def _parsed(saved: Any) -> dict[str, Any]:
+    """An earlier summary, which has what `summarise_signals` is told; a KeyError or TypeError says that it has not."""
+    _points_of(saved), _arms(saved["oracles"]), dict(saved["ends"])
+    str(saved["suffix"]), int(saved["draws"]), saved["preset"], saved["split"] and saved["split"]["evaluation"]
+    return saved
 
 
 # ---- decoding --------------------------------------------------------------------------------------------------------
@@ -252,6 +255,10 @@ def _report(asked: dict[str, Any]) -> Report:
     tables, figures = (PRESET_TABLES, PRESET_FIGURES) if asked["preset"] else (TABLES, FIGURES)
     suffix = asked["suffix"]
     return Report({f"{k}{suffix}": v for k, v in tables.items()}, {f"{k}{suffix}": v for k, v in figures.items()}, show)
+
+
+def _points_of(saved: dict[str, Any]) -> list[Point]:
+    return [Point(p["signal"], p["threshold"], p["target"], _arms(p["arms"])) for p in saved["points"]]
 
 
 def _arms(saved: Sequence[dict[str, Any]]) -> tuple[NamedArm, ...]:

@@ -93,12 +93,13 @@ def grade(run: Run, settings: GraderSettings, reporter: Reporter) -> str:
     """Verdicts on every rollout of the run that has none from this grader yet; returns the layer that holds them."""
     layer = f"grades/{settings.key}"
     shards = [shard for arm in run.arms("rollouts") for shard in run.lacking(layer, "rollouts", arm)]
+    if shards or not run.file(f"{layer}/settings.json").exists():
+        run.write_json(f"{layer}/settings.json", settings.canonical())
     if not shards:
         return layer
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     gold = {p.problem_id: p.answer for p in run.problems()}
     stop_ids = set(run.identity["pair"]["stop_ids"])
-    run.write_json(f"{layer}/settings.json", settings.canonical())
     with reporter.task("grading", len(shards), "shards") as meter, Grader(settings) as grader:
         for shard in shards:
             rollouts = rollouts_of(run.read_shard("rollouts", shard))

@@ -29,7 +29,7 @@ from rlprobe.pipeline import stages
 from rlprobe.pipeline.flips import Judge, graded
 from rlprobe.pipeline.inside import InsideSettings, Opened, chosen_points, once_each, open_run
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.written import Report, Written
+from rlprobe.pipeline.written import Report, Written, named
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import MEMBERS, Rollout
 from rlprobe.reporting.steer.figures import FIGURES
@@ -98,6 +98,7 @@ def steer(
         responses = pd.DataFrame(bench.responses(vector, judge, reporter), columns=list(RESPONSES))
     summary = {
         "about": opened.run.about,
+        "grader": named(settings.grader),
         "choice": asdict(settings.choice),
         "steering": asdict(choice) | {"layer": layer, "tau": settings.reading.tau},
         "direction": _described(opened, taken, layer, vector),

@@ -27,9 +27,9 @@ from rlprobe.pairs import loading
 from rlprobe.pairs.model import Model
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.prepare import Prepared, Settings, prepare
+from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.written import Report, Written, problems_of
+from rlprobe.pipeline.written import Report, Written, grader_of, problems_of
 from rlprobe.records import LOW_RANK_SCHEMA, MEMBERS, WEIGHT_SCHEMA
 from rlprobe.reporting.weights.figures import FIGURES, RANK_FIGURES
 from rlprobe.reporting.weights.tables import RANK_TABLES, TABLES
@@ -80,18 +80,14 @@ def weights(settings: WeightSettings, reporter: Reporter) -> Written:
         reporter.note(line)
     tensors = tensors_of(prepared.located)
     _check_kinds(settings.ranks, tensors)
-    run = prepared.open_run(settings.output)
-    with run.locked():
+    with prepared.open_run(settings.output, reporter) as run:
         table = _changes(run, tensors, prepared.located.rl.device, reporter)
         full = max(min(both.shape) for both in tensors if both.is_matrix)
         work = Work(prepared, run, settings, settings.ranks.parts(full), reporter)
         work.decode_and_read()
         layer = stages.grade(run, settings.grader, reporter)
         summary = _about(tensors, table, run.about) | work.summary(layer, table)
-        written = REPORT_WITH_RANKS.write(run, SUMMARY, plain(summary), table)
-    for name in run.broken:
-        reporter.note(f"{run.path / name} was cut short; it was moved aside and made again")
-    return written
+        return REPORT_WITH_RANKS.write(run, SUMMARY, plain(summary), table)
 
 
 def _files_alone(settings: WeightSettings, reporter: Reporter) -> Written:
@@ -102,9 +98,9 @@ def _files_alone(settings: WeightSettings, reporter: Reporter) -> Written:
     about = {"pair": choice.pair or f"{choice.base} / {choice.rl}", "base": located.base.name, "rl": located.rl.name}
     out = output.out or Path("runs") / f"{choice.pair or Path(str(choice.rl)).name}-weights"
     identity = {name: part for name, part in located.identity().items() if name in ("base", "rl")}
-    run = runs.create_or_resume(out, {"weights": identity}, about, output.overwrite)
-    with run.locked():
+    with runs.writing(out, {"weights": identity}, about, output.overwrite) as run:
         table = _changes(run, tensors, located.rl.device, reporter)
+        note_broken(run, reporter)
         nothing = {"problems": {"asked": 0, "left_out": {}, "ungraded": []}, "low_rank": None}
         return REPORT.write(run, SUMMARY, _about(tensors, table, about) | nothing, table)
 
@@ -207,6 +203,7 @@ class Work:
             "rest": choice.rest,
         }
         return {
+            "grader": grader_of(self.run, layer),
             "problems": problems_of(self.run, verdicts, reading.answer),
             "low_rank": {**asked, **_counted(table, self.parts[-1]), "parts": parts, **told},
         }

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from rlprobe.errors import ProblemsLeftOut
+from rlprobe.problems.grading import GraderSettings
 from rlprobe.reporting.drawing import Drawing, encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.runs import Run
@@ -21,14 +22,17 @@ class Written:
     summary: dict[str, Any]
     files: list[Path]
     text: Any
+    unheld: tuple[str, ...] = ()  # of a merged run: the problems that no part holds
 
     def check(self, max_failed: int) -> None:
         """Raise ProblemsLeftOut if more than `max_failed` problems are missing from the numbers."""
         left_out, ungraded = len(self.summary["problems"]["left_out"]), len(self.summary["problems"]["ungraded"])
-        if left_out + ungraded > max_failed:
+        failed = left_out + ungraded + len(self.unheld)
+        if failed > max_failed:
+            unheld = f", and {len(self.unheld)} are in no part" if self.unheld else ""
             raise ProblemsLeftOut(
                 f"finished, but {left_out} problems were left out and {ungraded} have a gold answer that does not "
-                f"parse (see summary.json); --max-failed {left_out + ungraded} accepts that"
+                f"parse (see summary.json){unheld}; --max-failed {failed} accepts that"
             )
 
 
@@ -41,7 +45,9 @@ class Report:
     show: Callable[[dict[str, Any]], Any]
 
     def write(self, run: Run, name: str, summary: dict[str, Any], *known: Any) -> Written:
-        """Write everything; a figure is drawn from `known` and the summary."""
+        """Write everything; a figure is drawn from `known` and the summary. A run that is read-only is only read."""
+        if not run.is_writable:
+            return Written(run, summary, [], self.show(summary))
         files = [run.write_json(name, summary)]
         for title, table in self.tables.items():
             frame = table(summary)
@@ -52,6 +58,16 @@ class Report:
             files += [run.write_bytes(f"figures/{title}.{suffix}", image) for suffix, image in images.items()]
             files.append(run.write_text(f"figures/{title}.csv", FORMATS["csv"](data)))
         return Written(run, summary, files, self.show(summary))
+
+
+def named(settings: GraderSettings) -> dict[str, Any]:
+    """A grader as every summary names it: its key, and its settings."""
+    return {"key": settings.key, **settings.canonical()}
+
+
+def grader_of(run: Run, layer: str) -> dict[str, Any]:
+    """The grader whose verdicts a layer holds, as `named` gives it."""
+    return run.read_json(f"{layer}/settings.json", lambda settings: {"key": layer.rpartition("/")[2], **settings})
 
 
 def problems_of(run: Run, verdicts: pd.DataFrame, answer: str) -> dict[str, Any]:

@@ -223,7 +223,8 @@ def merge(out: str | Path, runs: Sequence[RunLike], **options: Any) -> Results:
 
     What one machine would have written, byte for byte; verdicts that the parts brought along are kept.
 
-    Raises OtherRun where the runs are not of the same settings, BadInput where their problems overlap.
+    Problems that no part holds are named on standard error. Raises OtherRun where the runs are not of the same
+    settings, BadInput where their shards differ or overlap, and Damaged for a shard that is not what was written.
     """
     settings = _settings(Regrading, options)
     merging.merge(Path(out), [_path(run) for run in runs], settings.grader, settings.reading, Reporter())

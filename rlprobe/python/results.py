@@ -1,6 +1,5 @@
 """A run directory that can be looked at: its tables, figures and tokens. Computes nothing that a command computes."""
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -14,7 +13,7 @@ from rlprobe.analysis.classes import Reading, classify
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline.report import ReportSettings, Source, grades_of
+from rlprobe.pipeline.report import ReportSettings, Source, grades_of, summary_of
 from rlprobe.reporting.page import tables
 from rlprobe.reporting.page.passage import Passage
 from rlprobe.reporting.page.problems import WORDS
@@ -64,7 +63,7 @@ class Results:
         `status_first` and `status_last` are correct, wrong, no_answer, unparsed or timeout (None: the gold cannot be
         read), `answer_first` and `answer_last` what stood in that box. Raises BadInput where nothing is graded.
         """
-        layer = grades_of(self.run, self._reading.answer)
+        layer = grades_of(self.run, self.summary)
         if layer is None:
             raise BadInput(f"{self.path} is not graded; run `rlprobe disagree` or `rlprobe grade` on it first")
         return self.run.table(layer).to_pandas()
@@ -72,17 +71,17 @@ class Results:
     @property
     def tables(self) -> "Shelf":
         """The tables of the run as they are read: numbers as text, with their units and intervals."""
-        return Shelf(self.path / "tables", ".md", _table)
+        return Shelf(self.run, "tables", ".md", _table)
 
     @property
     def numbers(self) -> "Shelf":
         """The same tables to compute with: full precision, shares from 0 to 1, an interval in columns of its own."""
-        return Shelf(self.path / "tables", ".csv", pd.read_csv)
+        return Shelf(self.run, "tables", ".csv", pd.read_csv)
 
     @property
     def figures(self) -> "Shelf":
         """The figures of the run: each shows itself in a notebook and has a `path`."""
-        return Shelf(self.path / "figures", ".png", Figure)
+        return Shelf(self.run, "figures", ".png", Figure)
 
     def view(self, problem_id: str, arm: str = "rl", by: str = "class", draw: int = 0) -> TokenView:
         """One response with every token marked, as on the page of `rlprobe report`.
@@ -114,8 +113,7 @@ class Results:
     def _verdict(self, problem_id: str, arm: str, draw: int) -> str:
         """What the grader said of a response, in words; nothing where it said nothing."""
         answer = self._reading.answer
-        layer = grades_of(self.run, answer)
-        if layer is None:
+        if grades_of(self.run, self.summary) is None:
             return ""
         rows = _of(self.grades, problem_id)
         rows = rows[(rows["arm"] == arm) & (rows["draw"] == draw)]
@@ -150,24 +148,25 @@ class Results:
 class Shelf(Mapping[str, Any]):
     """Files of one kind in a folder by their names, opened when asked for. Raises KeyError, naming those there are."""
 
-    folder: Path
+    run: Run
+    folder: str
     suffix: str
     opened: Callable[[Path], Any]
 
     def __getitem__(self, name: str) -> Any:
-        file = self.folder / f"{name}{self.suffix}"
+        file = self.run.file(f"{self.folder}/{name}{self.suffix}")
         if not file.exists():
             raise KeyError(f"{name!r}; there are {', '.join(self)}")
         return self.opened(file)
 
     def __iter__(self) -> Iterator[str]:
-        return (file.stem for file in sorted(self.folder.glob(f"*{self.suffix}")))
+        return (file.stem for file in self.run.files(f"{self.folder}/*{self.suffix}"))
 
     def __len__(self) -> int:
         return sum(1 for _ in self)
 
     def __repr__(self) -> str:
-        return f"{self.folder.name}: {', '.join(self)}"
+        return f"{self.folder}: {', '.join(self)}"
 
 
 @dataclass(frozen=True)
@@ -186,8 +185,7 @@ class Figure:
 def read(run: str | Path) -> Results:
     """A run directory that is there, with what `rlprobe disagree` said of it. Raises BadInput where it is none."""
     opened = runs.read(Path(run))
-    summary = opened.path / "summary.json"
-    return Results(opened, json.loads(summary.read_text(encoding="utf-8")) if summary.exists() else {})
+    return Results(opened, summary_of(opened))
 
 
 def _of(table: pd.DataFrame, problem_id: str) -> pd.DataFrame:

@@ -1,13 +1,25 @@
-"""How a table looks at the terminal. Knows nothing of what it holds."""
+"""How a table looks at the terminal, and the console that shows it. Knows nothing of what it holds."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich import box
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from rlprobe.printable import printable
 from rlprobe.reporting.formats import MISSING, written
+
+
+class SafeConsole(Console):
+    """A console that shows data: styles are rich's own, nothing else that a terminal obeys gets through."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """What is printed, piece by piece."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.is_control else Segment(printable(segment.text), segment.style)
 
 
 def open_table(*titles: str, texts: int = 1) -> Table:
@@ -20,7 +32,7 @@ def open_table(*titles: str, texts: int = 1) -> Table:
 
 def texts_of(entries: Sequence[Any]) -> list[Text]:
     """As Text, which rich does not search for markup: a token may well be [/b]."""
-    return [Text(written(entry)) for entry in entries]
+    return [Text(printable(written(entry))) for entry in entries]
 
 
 def fixed(interval: dict[str, Any], decimals: int, scale: int = 1) -> str:

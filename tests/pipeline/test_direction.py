@@ -61,8 +61,7 @@ def test_what_is_no_run_or_holds_no_text_is_refused_in_one_line(rlprobe, tmp_pat
     code, _, err = rlprobe("direction", tmp_path / "nothing")
     assert (code, err.count("\n")) == (2, 1)
     assert "no run directory" in err
-    (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "run.json").write_text(json.dumps({"schema_version": 1, "identity": {}, "about": {}}))
+    runs.create_or_resume(tmp_path / "empty", {}, {})
     code, _, err = rlprobe("direction", tmp_path / "empty")
     assert (code, err.count("\n")) == (2, 1)
     assert "rlprobe disagree" in err

@@ -242,7 +242,7 @@ def test_a_token_shard_cut_short_is_made_again(rlprobe):
     shard.write_bytes(shard.read_bytes()[:100])
     code, _, err = rlprobe.disagree()
     assert code == 0
-    assert f"{shard.name} was cut short" in " ".join(err.split())
+    assert f"{shard.name} was damaged" in " ".join(err.split())
     assert contents(rlprobe.tmp_path / "run") == before
 
 

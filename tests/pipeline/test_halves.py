@@ -2,11 +2,12 @@
 
 import pytest
 
-from rlprobe import runs
 from rlprobe.errors import BadInput
 from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline.halves import HALVES, half_of, only, split
+from rlprobe.pipeline.merge import brought_together
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice, Settings, prepare
+from rlprobe.pipeline.progress import Reporter
 from rlprobe.records import ROLLOUT_SCHEMA
 from rlprobe.runs import Shard
 
@@ -54,11 +55,11 @@ def test_a_larger_limit_extends_both_halves(prepared):
 
 def test_a_half_is_a_run_of_its_own_with_an_identity_of_its_own(prepared):
     whole = prepared()
-    parts = split(whole, OutputChoice(whole.out))
-    for name, part in parts.items():
-        assert part.run.path == whole.out / "signals" / name
-        assert part.run.identity["half"] == name
-        assert [p.problem_id for p in part.run.problems()] == [p.problem_id for p in part.prepared.problems]
+    with split(whole, OutputChoice(whole.out), Reporter(quiet=True)) as parts:
+        for name, part in parts.items():
+            assert part.run.path == whole.out / "signals" / name
+            assert part.run.identity["half"] == name
+            assert [p.problem_id for p in part.run.problems()] == [p.problem_id for p in part.prepared.problems]
     assert parts["calibration"].prepared.pair is parts["evaluation"].prepared.pair  # weights are loaded once
 
 
@@ -71,11 +72,13 @@ def test_a_half_without_problems_is_refused(prepared):
 
 def test_merging_machines_leaves_their_halves_where_they_are(prepared, tmp_path):
     whole = prepared()
-    run = whole.open_run(OutputChoice(whole.out))
-    for part in split(whole, OutputChoice(whole.out)).values():
-        part.run.write_shard("rollouts", Shard("base", 0, 3), ROLLOUT_SCHEMA.empty_table())
-    run.write_shard("rollouts", Shard("base", 0, 12), ROLLOUT_SCHEMA.empty_table())
-    merged = runs.merge(tmp_path / "merged", [run])
+    quiet = Reporter(quiet=True)
+    with whole.open_run(OutputChoice(whole.out), quiet) as run, split(whole, OutputChoice(whole.out), quiet) as parts:
+        for part in parts.values():
+            part.run.write_shard("rollouts", Shard("base", 0, 3), ROLLOUT_SCHEMA.empty_table())
+        run.write_shard("rollouts", Shard("base", 0, 12), ROLLOUT_SCHEMA.empty_table())
+    with brought_together(tmp_path / "merged", [run]) as merged:
+        pass
     assert [str(f.relative_to(merged.path)) for f in merged.path.rglob("*-*.parquet")] == [
         "rollouts/base/000000-000012.parquet"
     ]

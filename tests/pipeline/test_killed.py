@@ -55,3 +55,13 @@ def test_flips_killed_five_times_end_in_the_same_bytes(options, tmp_path):
     shutil.copytree(tmp_path / "unbroken", tmp_path / "killed")
     killed_and_resumed(("flips", "--all", "--most-trials", 8), options, tmp_path, kills=5)
     assert contents(tmp_path / "killed", "flips.json") == contents(tmp_path / "unbroken", "flips.json")
+
+
+@pytest.mark.slow
+def test_kills_flipped_bits_and_cut_files_are_harmless_or_found():
+    """A small helping of what `surviving.py` does to every command that writes."""
+    script = [sys.executable, str(SCRIPT.with_name("surviving.py")), "--kills", "8", "--flips", "4", "--cuts", "0"]
+    some = [f"--only={name}" for name in ("intervene", "report", "merge", "disagree --overwrite")]
+    done = subprocess.run([*script, *some], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
+    assert done.returncode == 0, done.stdout
+    assert "WRONG" not in done.stdout

@@ -5,6 +5,7 @@ chunks over. page.js decompresses a chunk when its problem is opened. Knows noth
 """
 
 import base64
+import hashlib
 import json
 import zlib
 from collections.abc import Iterator, Mapping
@@ -27,6 +28,14 @@ def packed(payload: Any) -> str:
 def unpacked(chunk: str) -> Any:
     """The inverse of `packed`."""
     return json.loads(zlib.decompress(base64.b64decode(chunk), -zlib.MAX_WBITS))
+
+
+def digest(files: Mapping[str, bytes]) -> str:
+    """Of chunk files, by name: the page holds it, so that one that is missing or of another page is noticed."""
+    found = hashlib.sha256()
+    for name in sorted(files):
+        found.update(f"{name} {hashlib.sha256(files[name]).hexdigest()}\n".encode())
+    return found.hexdigest()
 
 
 @dataclass

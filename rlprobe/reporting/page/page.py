@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from rlprobe.reporting.page import scales, tables, views
-from rlprobe.reporting.page.chunks import PAGE_LIMIT, Chunks
+from rlprobe.reporting.page.chunks import PAGE_LIMIT, Chunks, digest
 from rlprobe.reporting.page.problems import LETTERS, WORDS, ArmLine, ProblemList
 
 NAME = "report.html"
@@ -26,13 +26,15 @@ SCRIPTS = ("data.js", "tokens.js", "card.js", "list.js", "reader.js", "main.js")
 STYLES = ("tokens.css", "page.css")
 
 _HERE = Path(__file__).parent
-_TRAJECTORIES = re.compile(r'<meta name="rlprobe-trajectories" content="([^"]*)">')
+_MARK = re.compile(r'<meta name="rlprobe-(\w+)" content="([^"]*)">')
 _INTERVAL = re.compile(r"(.*?)\s*(\[-?[\d.][^\]]*\])\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What is on the page. `tables` are Markdown by name, `figures` PNG files by name, `class_k` the classes' k."""
+    """What is on the page. `tables` are Markdown by name, `figures` PNG files by name, `class_k` the classes' k,
+    `source` a digest of what the page was made from.
+    """
 
     base: str
     rl: str
@@ -47,18 +49,19 @@ class Page:
     arms: Mapping[str, ArmLine]
     problems: ProblemList
     chunks: Chunks
+    source: str = ""
 
 
 def render(page: Page, limit: int = PAGE_LIMIT) -> dict[str, str]:
     """The files of the page, by name: report.html, and chunk files if it would be larger than `limit` bytes."""
-    without = _html(page, {}, {})
+    without = _html(page, {}, {}, {})
     if len(without.encode()) + page.chunks.size <= limit:
-        return {NAME: _html(page, page.chunks.packed, {})}
+        return {NAME: _html(page, page.chunks.packed, {}, {})}
     files, where = page.chunks.files()
-    return {NAME: _html(page, {}, where), **files}
+    return {NAME: _html(page, {}, where, files), **files}
 
 
-def _html(page: Page, chunks: Mapping[str, str], files: Mapping[str, str]) -> str:
+def _html(page: Page, chunks: Mapping[str, str], files: Mapping[str, str], beside: Mapping[str, str]) -> str:
     shown, every = tables.arranged(page.tables)
     style, script = style_sheet(), _script()
     images = {name: base64.b64encode(image).decode() for name, image in page.figures.items()}
@@ -68,6 +71,7 @@ def _html(page: Page, chunks: Mapping[str, str], files: Mapping[str, str]) -> st
         css=Markup(style),  # ours: nothing to escape
         script=Markup(script),
         head=_head(page, files),
+        marks=_marks(page, beside),
         chunks=chunks,
         shown=shown,
         every=every,
@@ -75,10 +79,12 @@ def _html(page: Page, chunks: Mapping[str, str], files: Mapping[str, str]) -> st
     )
 
 
-def trajectories_of(html: str) -> tuple[str, ...]:
-    """Whose token tables a page shows; the first 2000 characters of it are enough."""
-    found = _TRAJECTORIES.search(html)
-    return tuple(found[1].split()) if found else ()
+def marks_of(html: str) -> dict[str, str]:
+    """What a page says of itself: `trajectories`, whose token tables it shows, `source`, what it was made from, and
+
+    `chunks`, the digest of the files beside it. The first 2000 characters of it are enough.
+    """
+    return dict(_MARK.findall(html))
 
 
 def parts(cell: str) -> tuple[str, str]:
@@ -118,6 +124,15 @@ def _policy(style: str, script: str, has_files: bool) -> str:
 
 def _with(page: Page, images: Mapping[str, str]) -> dict[str, Any]:
     return {name: getattr(page, name) for name in Page.__dataclass_fields__} | {"figures": images}
+
+
+def _marks(page: Page, beside: Mapping[str, str]) -> dict[str, str]:
+    """What `marks_of` finds again."""
+    return {
+        "trajectories": " ".join(page.problems.trajectories),
+        "source": page.source,
+        "chunks": digest({name: text.encode() for name, text in beside.items()}),
+    }
 
 
 def _head(page: Page, files: Mapping[str, str]) -> dict[str, Any]:
