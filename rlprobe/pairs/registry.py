@@ -76,14 +76,14 @@ PAIRS: dict[str, PairEntry] = {
         "mistralai/Mistral-7B-v0.1",
         "hkust-nlp/Mistral-7B-v0.1-SimpleRL-Zoo",
         "GRPO",
-        "question_answer",
+        "simplerl_plain",
         "arXiv 2503.18892",
     ),
     "simplerl-llama-8b": PairEntry(
         "meta-llama/Llama-3.1-8B",
         "hkust-nlp/Llama-3.1-8B-SimpleRL-Zoo",
         "GRPO",
-        "question_answer",
+        "simplerl_plain",
         "arXiv 2503.18892",
     ),
     "prorl-1.5b": PairEntry(
