@@ -7,7 +7,7 @@
       rollouts/ARM/START-STOP.parquet         one shard: problems START..STOP-1 of one arm; of a draw above 0 it is
                                               START-STOP.draw-DRAW.parquet, so that more draws only add files
       tokens/ARM/START-STOP.parquet           the token table of the same rollouts
-      grades/GRADER/ARM/START-STOP.parquet    verdicts; GRADER is the hash of the grader's settings
+      grades/GRADER/ARM/START-STOP.parquet    verdicts; GRADER is the hash of the grader's settings and of the golds
       flips/GRADER/...                          single flips, and the sets of edits that answers need
       weights/change/...                      what RL changed, tensors START..STOP-1
       low_rank/on_MEMBER/PART/...             what the base with part of RL's change says along a member's text
@@ -39,7 +39,7 @@ import pyarrow.parquet as pq
 from rlprobe.errors import BadInput, OtherRun, RlprobeError
 from rlprobe.records import GRADE_SCHEMA, PROBLEM_SCHEMA, ROLLOUT_SCHEMA, TOKEN_SCHEMA, Problem
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 INSIDE = "signals"  # the folder of runs inside a run
 
 

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from rlprobe.errors import BadInput
+from rlprobe.problems.answers import EXTRACTIONS
 
 _Command = Callable[..., Any]
 
@@ -109,17 +110,26 @@ output_options = options(
 table_options = options(
     click.option("--class-k", default=5, show_default=True, type=click.IntRange(min=1), help="Largest reranked rank."),
     click.option(
-        "--answer", default="last", show_default=True, type=click.Choice(["first", "last"]), help="Which box counts."
+        "--answer", default="last", show_default=True, type=click.Choice(["first", "last"]), help="Which one counts."
     ),
     click.option("--seed", default=0, show_default=True, type=int, help="Of the bootstrap intervals."),
     click.option("--max-failed", default=0, show_default=True, type=click.IntRange(min=0), help="Problems left out."),
     click.option("--json", "as_json", is_flag=True, help="The summary as JSON on standard output, nothing else there."),
 )
 
-reading_options = options(
-    table_options,
-    click.option("--grader-timeout", default=5, show_default=True, type=click.IntRange(min=1), help="Seconds."),
+grader_options = options(
+    click.option(
+        "--extract",
+        type=click.Choice([*EXTRACTIONS]),
+        help="Where a response states its answer.  [default: where its prompt style asks for it]",
+    ),
+    click.option(
+        "--grader-timeout", default=5, show_default=True, type=click.IntRange(min=1), help="Seconds of work an answer."
+    ),
+    click.option("--grader-workers", type=click.IntRange(min=1), help="Processes that grade.  [default: one a core]"),
 )
+
+reading_options = options(table_options, grader_options)
 
 temperature_options = options(
     click.option("--temperature", default=1.0, show_default=True, type=float, help="Of sampling; above 0."),
@@ -190,8 +200,15 @@ def noun(kind: Any, asked: dict[str, Any], **more: Any) -> Any:
 def reading_of(asked: dict[str, Any]) -> tuple[Any, Any]:
     """(GraderSettings, Reading): how verdicts are made, and how tables are read."""
     from rlprobe.analysis.classes import Reading
-    from rlprobe.problems.grading import GraderSettings
 
     fields = {name: asked[name] for name in ("class_k", "answer", "tau", "seed") if name in asked}
     reading = Reading(**fields)
-    return GraderSettings(answer=asked["answer"], timeout_s=asked["grader_timeout"]), reading
+    return grader_of(asked), reading
+
+
+def grader_of(asked: dict[str, Any]) -> Any:
+    """How verdicts are made."""
+    from rlprobe.problems.grading import GraderSettings
+
+    how = {"timeout_s": asked["grader_timeout"], "workers": asked["grader_workers"]}
+    return GraderSettings(extract=asked["extract"], answer=asked["answer"], **how)

@@ -13,6 +13,7 @@ from rlprobe.pairs.loading import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import load_responses
@@ -99,6 +100,7 @@ def summarise_run(run: Run, grades: str, reading: Reading) -> Written:
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     summary = {
         "about": run.about,
+        "grader": named_grader(run, grades),
         "problems": problems_of(run, verdicts, reading.answer),
         **summarise(tokens, rollouts, verdicts, reading, lambda i: tokenizer.decode([i]), run.left_out()),
     }

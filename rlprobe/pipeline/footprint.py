@@ -84,7 +84,8 @@ def footprint(settings: FootprintSettings, reporter: Reporter) -> Written:
         problems = {"asked": len(whole.problems()), "left_out": whole.left_out(), "ungraded": _ungraded(steps)}
         models = {visit.name: visit.prepared.about["rl"] for visit in visits}
         about = {"base": whole.about["base"], "dataset": whole.about["dataset"], "checkpoints": models}
-        summary = {"about": about, "problems": problems, **summarise(steps, settings.reading)}
+        named = {"about": about, "grader": steps[0].disagreement["grader"], "problems": problems}
+        summary = {**named, **summarise(steps, settings.reading)}
         return REPORT.write(whole, SUMMARY, summary)
 
 

@@ -14,6 +14,7 @@ from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import Shown
+from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.sample.figures import FIGURES
@@ -86,6 +87,7 @@ def summarise_draws(run: Run, layer: str, choice: SampleChoice, reading: Reading
     rollouts, verdicts = (shown.rows(run.table(name).to_pandas()) for name in ("rollouts", layer))
     summary = {
         "about": run.about,
+        "grader": named_grader(run, layer),
         "sampling": asdict(choice.sampling),
         "draws": choice.draws,
         "member": choice.member,

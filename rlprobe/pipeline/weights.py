@@ -29,6 +29,7 @@ from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.records import LOW_RANK_SCHEMA, MEMBERS, WEIGHT_SCHEMA
 from rlprobe.reporting.weights.figures import FIGURES, RANK_FIGURES
@@ -105,7 +106,7 @@ def _files_alone(settings: WeightSettings, reporter: Reporter) -> Written:
     run = runs.create_or_resume(out, {"weights": identity}, about, output.overwrite)
     with run.locked():
         table = _changes(run, tensors, located.rl.device, reporter)
-        nothing = {"problems": {"asked": 0, "left_out": {}, "ungraded": []}, "low_rank": None}
+        nothing = {"problems": {"asked": 0, "left_out": {}, "ungraded": []}, "grader": None, "low_rank": None}
         return REPORT.write(run, SUMMARY, _about(tensors, table, about) | nothing, table)
 
 
@@ -208,6 +209,7 @@ class Work:
         }
         return {
             "problems": problems_of(self.run, verdicts, reading.answer),
+            "grader": named_grader(self.run, layer),
             "low_rank": {**asked, **_counted(table, self.parts[-1]), "parts": parts, **told},
         }
 

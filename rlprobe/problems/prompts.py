@@ -1,8 +1,8 @@
 r"""How a question is put to a model: one small function per prompt style, and the encoding of what it renders.
 
 One style serves both models of a pair. A style turns a question into text, and says where a response to it states its
-answer; `encode_prompt` turns the text into ids, once and for all. Knows no models. Styles are the prompts that published
-RL models were trained with; a docstring says "unverified" where the wording was not checked against the authors' code.
+answer; `encode_prompt` turns the text into ids, once and for all. Knows no models. Styles are prompts that RL models
+were trained with; a docstring says "unverified" where the wording was not checked against the authors' own code.
 """
 
 from collections.abc import Callable

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from rlprobe import runs
+from rlprobe.runs import SCHEMA_VERSION
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ def test_what_is_no_run_or_holds_no_text_is_refused_in_one_line(rlprobe, tmp_pat
     assert (code, err.count("\n")) == (2, 1)
     assert "no run directory" in err
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "run.json").write_text(json.dumps({"schema_version": 1, "identity": {}, "about": {}}))
+    (tmp_path / "empty" / "run.json").write_text(json.dumps({"schema_version": SCHEMA_VERSION, "identity": {}, "about": {}}))
     code, _, err = rlprobe("direction", tmp_path / "empty")
     assert (code, err.count("\n")) == (2, 1)
     assert "rlprobe disagree" in err
