@@ -111,6 +111,25 @@ class Run:
             rows = [{**asdict(p), "left_out": left_out.get(p.problem_id)} for p in problems]
             _write_table(self.path / "problems.parquet", pa.Table.from_pylist(rows, schema=PROBLEM_SCHEMA))
 
+    def replace_golds(self, problems: Sequence[Problem], sha256: str, about: Mapping[str, Any]) -> None:
+        """Give the run's problems other golds; the identity follows, which keeps verdicts on other golds apart.
+
+        `problems` are those of the run, `sha256` is the fingerprint of the set that they are now from.
+        """
+        left_out = self.left_out()
+        rows = [{**asdict(p), "left_out": left_out.get(p.problem_id)} for p in problems]
+        schema = PROBLEM_SCHEMA.with_metadata({"sha256": sha256})  # one of two files is the first to be written
+        _write_table(self.path / "problems.parquet", pa.Table.from_pylist(rows, schema=schema))
+        self.identity, self.about = {**self.identity, "problems": {"sha256": sha256}}, {**self.about, **about}
+        content = {"schema_version": SCHEMA_VERSION, "identity": self.identity, "about": self.about}
+        self.write_json("run.json", content)
+
+    def check_golds(self) -> None:
+        """Raise BadInput where other golds were being put in, and that was interrupted."""
+        metadata = pq.read_schema(self.path / "problems.parquet").metadata or {}
+        if metadata.get(b"sha256", b"").decode() not in ("", self.identity["problems"]["sha256"]):
+            raise BadInput(f"{self.path} was given other golds and interrupted; run that `rlprobe grade` again")
+
     def problems(self) -> list[Problem]:
         """The problems of the run, in order."""
         return [Problem(**{k: v for k, v in row.items() if k != "left_out"}) for row in self._problem_rows()]

@@ -72,6 +72,13 @@ pair_options = options(
     device_options,
 )
 
+field_options = options(
+    click.option("--question-field", help="Column of a file that holds the question; a.b is the field b of a."),
+    click.option(
+        "--answer-field", help="Column of a file that holds the gold answer, or the solution that ends in it."
+    ),
+)
+
 problem_options = options(
     click.option(
         "--dataset",
@@ -79,8 +86,7 @@ problem_options = options(
         show_default=True,
         help="A registered data set (see `rlprobe datasets`) or a JSONL, Parquet or CSV file.",
     ),
-    click.option("--question-field", help="Column of a file that holds the question."),
-    click.option("--answer-field", help="Column of a file that holds the gold answer."),
+    field_options,
     click.option("--style", help="Prompt style, the same for both models.  [default: the pair's own, else chat]"),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems."),
 )

@@ -23,6 +23,7 @@ from rlprobe.reporting.disagree.tables import TABLES
 from rlprobe.reporting.disagree.text import show
 from rlprobe.runs import Run
 
+GOLDS_SHOWN = 20  # golds that cannot be read, named one by one
 TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
 
 
@@ -90,7 +91,17 @@ def notices(prepared: Prepared) -> list[str]:
         f"stop ids {', '.join(f'{i} {t}' for i, t in zip(located.stop_ids, tokens, strict=True)) or 'none'}",
     ]
     lines += [f"the configs differ in {name}: {a!r} / {b!r}" for name, (a, b) in located.differences.items()]
-    return lines
+    return lines + _unreadable_golds(prepared)
+
+
+def _unreadable_golds(prepared: Prepared) -> list[str]:
+    """The golds that no answer can be compared with, each with its row and the reason."""
+    found = prepared.unreadable
+    if not found:
+        return []
+    lines = [f"  {p.source} ({p.problem_id}): {p.answer[:60]!r}, {reason}" for p, reason in found[:GOLDS_SHOWN]]
+    more = [f"  and {len(found) - GOLDS_SHOWN} more"] if len(found) > GOLDS_SHOWN else []
+    return [f"{len(found)} gold answers cannot be read, and their problems will not be graded:", *lines, *more]
 
 
 def summarise_run(run: Run, grades: str, reading: Reading) -> Written:

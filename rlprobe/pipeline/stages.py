@@ -94,6 +94,7 @@ def grade(run: Run, settings: GraderSettings, reporter: Reporter) -> str:
     if not shards:
         return layer
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
+    run.check_golds()
     gold = {p.problem_id: p.answer for p in run.problems()}
     stop_ids = set(run.identity["pair"]["stop_ids"])
     with reporter.task("grading", len(shards), "shards") as meter, Grader(settings) as grader:

@@ -8,7 +8,7 @@ from rlprobe.analysis.statistics import Resampling
 
 
 def tables(base, rl, draws=1):
-    """Rollouts and grades from a letter per response: c(orrect), w(rong), n(o answer), - (no verdict), x (no grade at all)."""
+    """Rollouts and grades, a letter a response: c(orrect), w(rong), n(one found), - (no verdict), x (no grade)."""
     status = {"c": "correct", "w": "wrong", "n": "no_answer", "-": None}
     rows = [
         {"arm": arm, "problem_id": f"p{i // draws}", "draw": i % draws, "letter": letter}

@@ -63,7 +63,8 @@ def test_what_is_no_run_or_holds_no_text_is_refused_in_one_line(rlprobe, tmp_pat
     assert (code, err.count("\n")) == (2, 1)
     assert "no run directory" in err
     (tmp_path / "empty").mkdir()
-    (tmp_path / "empty" / "run.json").write_text(json.dumps({"schema_version": SCHEMA_VERSION, "identity": {}, "about": {}}))
+    empty = {"schema_version": SCHEMA_VERSION, "identity": {}, "about": {}}
+    (tmp_path / "empty" / "run.json").write_text(json.dumps(empty))
     code, _, err = rlprobe("direction", tmp_path / "empty")
     assert (code, err.count("\n")) == (2, 1)
     assert "rlprobe disagree" in err
