@@ -103,7 +103,7 @@ def main(request: Request, named: tuple[str, ...], draws: int) -> None:
     for case in cases(checkpoints):
         settings = _settings(case, request, draws)
         written = intervene(settings, Reporter())
-        responses = Responses.of(written, settings)
+        responses = Responses.of(written)
         final.setdefault(case.decoding, responses)  # the first case of a decoding is the model at the end of training
         rows += _rows(case, written.summary["arms"], responses.towards(final[case.decoding]))
         found.setdefault(f"{'early' if case.model else FINAL} {case.decoding}", written.summary)
@@ -144,12 +144,14 @@ class Responses:
     arms: tuple[NamedArm, ...]
 
     @classmethod
-    def of(cls, written: Written, settings: InterveneSettings) -> "Responses":
+    def of(cls, written: Written) -> "Responses":
         """Those that a summary speaks of."""
         arms = tuple(NamedArm(**spec) for spec in written.summary["specs"])
         shown = Shown([arm.name for arm in arms], written.summary["ends"], written.summary["draws"])
         rollouts = shown.rows(written.run.table("rollouts").to_pandas())
-        return cls(rollouts, shown.rows(written.run.table(f"grades/{settings.grader.key}").to_pandas()), arms)
+        return cls(
+            rollouts, shown.rows(written.run.table(f"grades/{written.summary['grader']['key']}").to_pandas()), arms
+        )
 
     def towards(self, final: "Responses") -> dict[str, Any]:
         """Every arm, and this case's own RL model as the arm "itself", between the base and the final RL model."""

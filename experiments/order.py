@@ -25,7 +25,7 @@ def compared(written: Written, settings: SignalSettings, pairs: Sequence[tuple[s
         for p in summary["points"]
     ]
     shown = Shown([arm.name for point in points for arm in point.arms], summary["ends"], summary["draws"])
-    grades = shown.rows(run.table(f"grades/{settings.grader.key}").to_pandas())
+    grades = shown.rows(run.table(f"grades/{summary['grader']['key']}").to_pandas())
     return [row for pair in pairs for row in _difference(pair, points, grades, settings)]
 
 

@@ -70,17 +70,18 @@ class Status(StrEnum):
 
     CORRECT = "correct"
     WRONG = "wrong"
-    NO_ANSWER = "no_answer"  # no balanced \boxed{} in the response, or the one in question is not closed
-    UNPARSED = "unparsed"  # a box whose content is no mathematics that math-verify can read
+    NO_ANSWER = "no_answer"  # the extraction finds no answer in the response
+    UNPARSED = "unparsed"  # an answer that is no mathematics that math-verify can read
     TIMEOUT = "timeout"  # reading or comparing it took longer than the limit
 
 
 @dataclass(frozen=True, slots=True)
 class Grade:
-    """The verdict on one box of one response; `answer` is the box's content as written, None without one."""
+    """The verdict on one answer of one response: as written, and the character of the text behind it; None without."""
 
     status: Status | None
     answer: str | None
+    end: int | None = None
 
 
 class SearchEnd(StrEnum):
@@ -125,8 +126,11 @@ GRADE_SCHEMA = pa.schema(
         *_KEY,
         ("status_first", pa.string()),
         ("answer_first", pa.string()),
+        ("end_first", pa.int32()),  # the position behind the token in which the answer ends; null without an answer
         ("status_last", pa.string()),
         ("answer_last", pa.string()),
+        ("end_last", pa.int32()),
+        ("fell_back", pa.bool_()),  # the response ends inside one more answer: the last is the last one finished
     ]
 )
 
@@ -153,8 +157,6 @@ TOKEN_SCHEMA = pa.schema(
         ("kl_base_rl", pa.float32()),
         ("js", pa.float32()),
         # where in the response
-        ("after_first_answer", pa.bool_()),
-        ("after_last_answer", pa.bool_()),
         ("terminator", pa.bool_()),
         # for people to look at
         *[(f"top_ids_{m}", pa.list_(pa.int32(), TOP)) for m in MEMBERS],

@@ -7,7 +7,7 @@
       rollouts/ARM/START-STOP.parquet         one shard: problems START..STOP-1 of one arm; of a draw above 0 it is
                                               START-STOP.draw-DRAW.parquet, so that more draws only add files
       tokens/ARM/START-STOP.parquet           the token table of the same rollouts
-      grades/GRADER/ARM/START-STOP.parquet    verdicts; GRADER is the hash of the grader's settings
+      grades/GRADER/ARM/START-STOP.parquet    verdicts; GRADER is the hash of the grader's settings and of the golds
       flips/GRADER/...                          single flips, and the sets of edits that answers need
       weights/change/...                      what RL changed, tensors START..STOP-1
       low_rank/on_MEMBER/PART/...             what the base with part of RL's change says along a member's text
@@ -138,9 +138,28 @@ class Run:
                 f"run the same command with --limit {answered}, which makes it again"
             )
         if len(problems) > there:
-            rows = [{**asdict(p), "left_out": left_out.get(p.problem_id)} for p in problems]
-            table = pa.Table.from_pylist(rows, schema=PROBLEM_SCHEMA)
-            storage.write_table(self._writable(_PROBLEMS), table, self._problem_key)
+            self._write_problems(problems, left_out)
+
+    def replace_golds(self, problems: Sequence[Problem], golds: str, about: Mapping[str, Any]) -> None:
+        """Give the run's problems other golds, and its identity their digest; responses and shards stay as they are.
+
+        `problems` are those of the run. Interrupted in between, the table of problems is of other golds than the run.
+        """
+        left_out = self.left_out()
+        self.identity["problems"] = {**self.identity["problems"], "golds": golds}
+        self.about.update(about)
+        self._write_problems(problems, left_out)
+        self.write_identity()
+
+    def _write_problems(self, problems: Sequence[Problem], left_out: Mapping[str, str]) -> None:
+        rows = [{**asdict(p), "left_out": left_out.get(p.problem_id)} for p in problems]
+        table = pa.Table.from_pylist(rows, schema=PROBLEM_SCHEMA)
+        storage.write_table(self._writable(_PROBLEMS), table, self._problem_key)
+
+    def write_identity(self) -> None:
+        """Write run.json."""
+        content = {"schema_version": SCHEMA_VERSION, "identity": self.identity, "about": self.about}
+        self.write_json("run.json", {**content, "sha256": storage.digest_of(content)})
 
     def problems(self) -> list[Problem]:
         """The problems of the run, in order."""
@@ -156,7 +175,8 @@ class Run:
 
     @property
     def _problem_key(self) -> dict[str, Any]:
-        return {"layer": "problems", "identity": self._identity_digest}
+        golds = self.identity.get("problems", {}).get("golds")
+        return {"layer": "problems", "identity": self._identity_digest, "golds": golds}
 
     def keep_tokenizer(self, save: Callable[[Path], Any]) -> None:
         """Have `save` write the tokenizer's files, unless they are there and as they were written."""
@@ -252,7 +272,9 @@ class Run:
 
     @cached_property
     def _identity_digest(self) -> str:
-        return storage.digest_of(self.identity)
+        """Of all that responses and their numbers depend on: golds can be replaced, and shards are then as good."""
+        problems = {name: it for name, it in self.identity.get("problems", {}).items() if name != "golds"}
+        return storage.digest_of({**self.identity, "problems": problems})
 
     def _set_broken_aside(self, layer: str, arm: str) -> None:
         for shard in self.shards(layer, arm):
@@ -345,8 +367,7 @@ def create_or_resume(path: Path, identity: dict[str, Any], about: dict[str, Any]
         return run
     run = Run(path, *json.loads(json.dumps([identity, about])))
     storage.make_folder(path)
-    content = {"schema_version": SCHEMA_VERSION, "identity": run.identity, "about": run.about}
-    run.write_json("run.json", {**content, "sha256": storage.digest_of(content)})
+    run.write_identity()
     return run
 
 

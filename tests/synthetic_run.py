@@ -37,9 +37,15 @@ def make_run(path, problems=40, length=60, seed=0, vocabulary=300, arms=("disagr
         for number, arm in enumerate(("base", "rl", *arms)):
             rng = np.random.default_rng([seed, start, number])
             _write(run, Shard(arm, start, start + len(ids)), ids, rng, (length, vocabulary))
-    run.write_json("grades/made/settings.json", {"answer": "last", "timeout_s": 5})
+    grader = {"extract": "box", "answer": "last", "timeout_s": 5, "libraries": "made"}
+    run.write_json("grades/made/settings.json", grader)
     run.write_json(
-        "summary.json", {"about": _about(), "reading": {"class_k": 5, "answer": "last", "tau": 1.2, "seed": 0}}
+        "summary.json",
+        {
+            "about": _about(),
+            "grader": {"key": "made", **grader},
+            "reading": {"class_k": 5, "answer": "last", "tau": 1.2, "seed": 0},
+        },
     )
     run.write_text(
         "tables/classes.md",
@@ -95,6 +101,7 @@ def _write(run: Run, shard: Shard, problems, rng, size):
     verdicts = {
         f"{name}_{which}": value for which in ("first", "last") for name, value in (("status", status), ("answer", "7"))
     }
+    verdicts |= {"end_first": None, "end_last": (0.9 * lengths).astype(int) + 1, "fell_back": False}
     run.write_shard("grades/made", shard, _table(key | verdicts, GRADE_SCHEMA))
 
 
@@ -153,8 +160,7 @@ def _tokens(arm, problems, lengths, rng, vocabulary):
         "rank_rl_of_base": np.where(swap | shifted, 2, 1),
         **{name: rng.exponential(0.01, n) for name in ("kl_rl_base", "kl_base_rl", "js")},
         **dict.fromkeys(("logprob_base_of_rl", "logprob_rl_of_base"), best),
-        **dict.fromkeys(("after_first_answer", "terminator"), False),
-        "after_last_answer": np.concatenate([np.arange(k) > 0.9 * k for k in lengths]),
+        "terminator": False,
     }
     for m, found in (("base", of_base), ("rl", of_rl)):
         more = {"logprob": best - rng.exponential(0.01, n), "rank": np.where(ids == found["argmax"], 1, 2)}

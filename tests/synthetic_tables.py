@@ -40,7 +40,6 @@ def _arm(arm, problems, rng, reranked, shifted, length, truncated):
     other = np.where(differs, 1 + (token_id + rank) % (VOCABULARY - 1), token_id).astype(np.int32)
     base, rl = (token_id, other) if arm == "base" else (other, token_id)
     logprob = -rng.exponential(entropy / 4 + 1e-6).astype(np.float32)
-    after = position > 0.9 * lengths[problem]
     tokens = pd.DataFrame(
         {
             "arm": arm,
@@ -56,8 +55,6 @@ def _arm(arm, problems, rng, reranked, shifted, length, truncated):
             "margin_rl": rng.exponential(4, n).astype(np.float32),
             "entropy_base": entropy,
             "rank_base_of_rl": rank.astype(np.int32),
-            "after_first_answer": after,
-            "after_last_answer": after & (position % 2 == 0),
             "terminator": token_id == STOP_ID,
         }
     )
@@ -86,8 +83,11 @@ def _arm(arm, problems, rng, reranked, shifted, length, truncated):
             "draw": np.int32(0),
             "status_first": first,
             "answer_first": "4",
+            "end_first": (0.9 * lengths).astype(int) + 1,
             "status_last": status,
             "answer_last": "4",
+            "end_last": (0.95 * lengths).astype(int) + 1,
+            "fell_back": False,
         }
     )
     return tokens, rollouts, grades

@@ -52,7 +52,6 @@ def _response(rng, prefix, more, noise) -> pd.DataFrame:
             "argmax_rl": best_rl.astype(np.int32),
             "rank_base_of_rl": (1 + (base > base[rows, best_rl][:, None]).sum(1)).astype(np.int32),
             **{name: values.astype(np.float32) for name, values in columns.items()},
-            "after_first_answer": after,
-            "after_last_answer": after,
+            "after_answer": after,
         }
     )

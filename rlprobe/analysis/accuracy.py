@@ -1,7 +1,9 @@
 """How often each arm is right, and whether RL's gain over the base could be chance.
 
 Verdicts come from a grade table, one row a response, with one status for the first and one for the last answer.
-Responses without a verdict (a gold answer that does not parse, a missing grade) are left out and counted.
+Responses without a verdict (a gold answer that does not parse, a missing grade) are left out and counted. A response in
+which no answer was found is not right; beside each accuracy stands how many there are, since an extraction that finds
+one model's answers and not the other's makes a gap that is no gap.
 Knows nothing of tokens.
 """
 
@@ -25,6 +27,7 @@ from rlprobe.analysis.statistics import (
 from rlprobe.records import MEMBERS, Status
 
 KEY = ["arm", "problem_id", "draw"]
+MUCH = 0.05  # two shares of responses without an answer that differ by more are worth a warning
 
 
 def compare(rollouts: pd.DataFrame, grades: pd.DataFrame, resampling: Resampling) -> dict:
@@ -35,11 +38,13 @@ def compare(rollouts: pd.DataFrame, grades: pd.DataFrame, resampling: Resampling
 
 def _under(graded: pd.DataFrame, status: str, resampling: Resampling) -> dict:
     known = graded[graded[status].notna()]
-    verdicts = known[KEY].assign(correct=(known[status] == Status.CORRECT.value).to_numpy(dtype=bool))
+    correct, silent = ((known[status] == s.value).to_numpy(dtype=bool) for s in (Status.CORRECT, Status.NO_ANSWER))
+    verdicts = known[KEY].assign(correct=correct, no_answer=silent)
     arms = {arm: _arm(verdicts[verdicts["arm"] == arm], n, resampling) for arm, n in _responses(graded).items()}
     paired = _pairs(verdicts)
     return {
         "arms": arms,
+        "no_answer_differs": differ_much(*(arms[m]["no_answer"] if m in arms else None for m in MEMBERS)),
         "gain": _gain(paired, resampling),
         "mcnemar": _mcnemar(paired),
         "reason": None if len(paired) else "no problem has a verdict on both the base's and RL's response",
@@ -53,9 +58,18 @@ def _responses(graded: pd.DataFrame) -> dict[str, int]:
 
 
 def _arm(verdicts: pd.DataFrame, responses: int, resampling: Resampling) -> dict:
-    per_problem = verdicts.groupby("problem_id")["correct"].agg(["sum", "count"])
+    by_problem = verdicts.groupby("problem_id")
+    graded = by_problem.size().to_numpy()
     counts = {"correct": int(verdicts["correct"].sum()), "graded": len(verdicts), "ungraded": responses - len(verdicts)}
-    return {**counts, "accuracy": accuracy(per_problem["sum"].to_numpy(), per_problem["count"].to_numpy(), resampling)}
+    shares = {"accuracy": "correct", "no_answer": "no_answer"}
+    return counts | {k: accuracy(by_problem[c].sum().to_numpy(), graded, resampling) for k, c in shares.items()}
+
+
+def differ_much(base: Interval | None, rl: Interval | None) -> bool:
+    """Whether one model is found without an answer so much more often that this, too, may be the gap in accuracy."""
+    if base is None or rl is None or base.value is None or rl.value is None:
+        return False
+    return abs(rl.value - base.value) > MUCH
 
 
 def accuracy(correct: Sums, graded: Sums, resampling: Resampling) -> Interval:
@@ -66,7 +80,10 @@ def accuracy(correct: Sums, graded: Sums, resampling: Resampling) -> Interval:
 
 
 def _pairs(verdicts: pd.DataFrame) -> pd.DataFrame:
-    """One row a problem and draw on which both models have a verdict: problem_id, draw, correct_base, correct_rl."""
+    """One row a problem and draw on which both models have a verdict: problem_id, draw, correct_base, correct_rl, ...
+
+    Columns of the verdicts have the model behind their name.
+    """
     base, rl = (verdicts[verdicts["arm"] == m].drop(columns="arm") for m in MEMBERS)
     return base.merge(rl, on=["problem_id", "draw"], suffixes=("_base", "_rl"))
 

@@ -21,7 +21,7 @@ ANSWERS = ("last", "first")
 class Reading:
     """What changes the numbers that are read off a run, but not the run itself.
 
-    `class_k`: the base rank up to which another argmax counts as reranked; `answer`: which box ends a response, the
+    `class_k`: the base rank up to which another argmax counts as reranked; `answer`: which answer ends a response, the
     "last" or the "first"; `tau` (nats): the entropy above which a position would be gated; the rest is `Resampling`.
     """
 

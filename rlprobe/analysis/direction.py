@@ -42,9 +42,10 @@ def summarise(
 ) -> dict[str, Any]:
     """Everything `rlprobe direction` says, as a dictionary that JSON can hold.
 
-    `tokens` has the columns `COLUMNS`, rows in any order, and arms that are no text of base or RL are left out;
-    `tail` (nats) bounds the tails whose words are listed; `left_out` gives the reason for each problem_id that is not
-    in the run. Raises BadInput where no text is left, or for a tail that is not above 0.
+    `tokens` has the columns `COLUMNS` and, where answers are known, after_answer; rows in any order, and arms that are
+    no text of base or RL are left out. `tail` (nats) bounds the tails whose words are listed; `left_out` gives the
+    reason for each problem_id that is not in the run. Raises BadInput where no text is left, or for a tail that is not
+    above 0.
     """
     if not tail > 0:
         raise BadInput(f"tail is {tail:g}: the words of a tail lie at least so many nats from 0, a number above 0")
@@ -59,7 +60,7 @@ def summarise(
         "distributions": [
             row
             for arm, text in texts.items()
-            for row in tails(text, text.splits(reading) | found.splits.get(arm, {}), reading.resampling)
+            for row in tails(text, text.splits() | found.splits.get(arm, {}), reading.resampling)
         ],
         "divergence": found.summary,
         "separation": separation(texts, found, reading.resampling),

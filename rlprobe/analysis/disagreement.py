@@ -15,6 +15,7 @@ import pandas as pd
 from jaxtyping import Bool
 
 from rlprobe.analysis import accuracy, noise
+from rlprobe.analysis.answered import behind_answer
 from rlprobe.analysis.classes import CLASSES, Reading, classify
 from rlprobe.analysis.statistics import (
     Clusters,
@@ -41,7 +42,7 @@ RANK_BINS = {"2": 2, "3": 3, "4": 4, "5": 5, "6-10": 10, "11-20": 20, "21-100": 
 COLUMNS = (
     *("arm", "problem_id", "draw", "position", "token_id", "logprob_base", "logprob_rl", "argmax_base", "argmax_rl"),
     *("margin_base", "margin_rl", "entropy_base", "rank_base_of_rl"),
-    *("after_first_answer", "after_last_answer", "terminator"),
+    "terminator",
 )
 
 
@@ -61,12 +62,15 @@ def summarise(
     """
     floor = noise.measure(tokens, rollouts, reading.resampling)
     threshold = floor["near_tie"]["threshold"]
+    behind = None if grades.empty else behind_answer(tokens, grades, reading.answer)
     trajectories = {}
     for arm in arms_of(tokens, rollouts):
         responses = rollouts[rollouts["arm"] == arm]
-        here = tokens[tokens["arm"] == arm]
-        rows = mark(here[list(COLUMNS)], responses, reading, threshold)
-        trajectories[arm] = _trajectory(rows, responses, reading, token_text) | _outside(here) | _identical(here)
+        here = (tokens["arm"] == arm).to_numpy(dtype=bool)
+        own = tokens[here].assign(**({} if behind is None else {"after_answer": behind[here]}))
+        columns = [*COLUMNS, *(("after_answer",) if behind is not None else ())]
+        rows = mark(own[columns], responses, reading, threshold)
+        trajectories[arm] = _trajectory(rows, responses, reading, token_text) | _outside(own) | _identical(own)
     summary = {
         "reading": reading,
         "noise": floor,
@@ -113,8 +117,8 @@ class Trajectory:
 def mark(tokens: pd.DataFrame, rollouts: pd.DataFrame, reading: Reading, near_tie: float | None) -> Trajectory:
     """The rows of one arm with what every statistic below asks of them, in the order of their keys.
 
-    Adds the columns class, disagrees (bool), after_answer (bool, by the reading's policy) and, where the threshold
-    (nats) is known, near_tie (bool). The problems are those of the rollouts: one of them may have no row.
+    Adds the columns class, disagrees (bool) and, where the threshold (nats) is known, near_tie (bool), and keeps
+    after_answer where it is there. The problems are those of the rollouts: one of them may have no row.
     """
     problems = np.unique(np.concatenate([tokens["problem_id"].unique(), rollouts["problem_id"].unique()]))
     codes = pd.Categorical(tokens["problem_id"], categories=problems).codes.astype(np.int64)
@@ -124,8 +128,9 @@ def mark(tokens: pd.DataFrame, rollouts: pd.DataFrame, reading: Reading, near_ti
     marks: dict[str, Any] = {
         "class": kinds,
         "disagrees": (kinds != "unchanged").to_numpy(dtype=bool),
-        "after_answer": tokens[f"after_{reading.answer}_answer"],
     }
+    if "after_answer" in tokens:
+        marks["after_answer"] = tokens["after_answer"]
     if near_tie is not None:
         marks["near_tie"] = np.minimum(tokens["margin_base"], tokens["margin_rl"]) < near_tie
     rows = tokens[["argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base", "terminator"]].assign(**marks)
@@ -179,7 +184,7 @@ def _rates(rows: Trajectory) -> dict:
     subsets = {
         "all": np.ones(len(rows.rows), bool),
         "without_terminator": ~rows.mask("terminator"),
-        "up_to_answer": ~rows.mask("after_answer"),
+        "up_to_answer": ~rows.mask("after_answer") if "after_answer" in rows.rows else None,
         "without_near_ties": ~rows.mask("near_tie") if "near_tie" in rows.rows else None,
     }
     return {name: None if kept is None else _rates_among(rows, kept) for name, kept in subsets.items()}

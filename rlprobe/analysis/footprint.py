@@ -70,6 +70,8 @@ def _curves(step: Step, reading: Reading) -> dict[str, Any]:
         "tokens": {arm: found["tokens"] for arm, found in step.disagreement["trajectories"].items()},
         "rates": {a: found["rates"]["all"]["micro"] for a, found in step.disagreement["trajectories"].items()},
         "accuracy": {arm: found["accuracy"] for arm, found in accuracy["arms"].items()},
+        "no_answer": {arm: found["no_answer"] for arm, found in accuracy["arms"].items()},
+        "no_answer_differs": accuracy["no_answer_differs"],
         "gain": accuracy["gain"],
         "mcnemar": accuracy["mcnemar"],
         "length": {arm: found["length"] for arm, found in step.disagreement["trajectories"].items()},

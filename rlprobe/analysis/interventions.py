@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from rlprobe.analysis.accuracy import KEY, accuracy
+from rlprobe.analysis.accuracy import KEY, accuracy, differ_much
 from rlprobe.analysis.classes import ANSWERS, Reading
 from rlprobe.analysis.disagreement import count_left_out, extent, plain
 from rlprobe.analysis.statistics import (
@@ -95,9 +95,13 @@ def summarise(
     titles, (rows, n) = _titles(arms), _rows(rollouts, grades)
     pools = {title: Pool(rows[rows["arm"].isin([arm.name for arm in same])], n) for title, same in titles.items()}
     shown = {arm.name for same in titles.values() for arm in same}
+    told = {title: _about(same) | _arm(title, same[0], pools, reading) for title, same in titles.items()}
     summary = {
         "reading": reading,
-        "arms": {title: _about(same) | _arm(title, same[0], pools, reading) for title, same in titles.items()},
+        "arms": told,
+        "no_answer_differs": {
+            answer: differ_much(*(told[end]["answers"][answer]["no_answer"] for end in MEMBERS)) for answer in ANSWERS
+        },
         "other_arms": sorted(set(rollouts["arm"]) - shown),
         "left_out": count_left_out(left_out or {}),
     }
@@ -106,9 +110,10 @@ def summarise(
 
 @dataclass(frozen=True, slots=True)
 class Verdicts:
-    """How often one arm answered each of the run's n problems right, of the responses that have a verdict."""
+    """How often one arm answered each of the run's n problems right, or not at all, of the responses with a verdict."""
 
     correct: Sums
+    no_answer: Sums
     graded: Sums
 
     @property
@@ -139,8 +144,8 @@ class Pool:
         return Clusters(self.rows["problem"].to_numpy(), self.n_problems).sums(self.rows[column].to_numpy(np.float64))
 
     def verdicts(self, answer: str) -> Verdicts:
-        """Right and graded responses of each problem, by the last or the first answer."""
-        return Verdicts(self.sums(f"correct_{answer}"), self.sums(f"graded_{answer}"))
+        """Right, answerless and graded responses of each problem, by the last or the first answer."""
+        return Verdicts(*(self.sums(f"{what}_{answer}") for what in ("correct", "no_answer", "graded")))
 
 
 def _titles(arms: Sequence[NamedArm]) -> dict[str, list[NamedArm]]:
@@ -168,7 +173,7 @@ def _rows(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, i
     """One row a response, with all that is counted of it, and the number of problems.
 
     Adds `problem` (a code from 0), `responses` (1), `tokens`, `gated`, `edited`, `no_ops`, `ids` (bytes, to compare),
-    and for either answer correct_ and graded_ (0 or 1).
+    and for either answer correct_, no_answer_ and graded_ (0 or 1).
     """
     codes, problems = pd.factorize(rollouts["problem_id"], sort=True)
     gated = np.array([np.count_nonzero(g) for g in rollouts["gated"]], dtype=np.int64)
@@ -180,6 +185,7 @@ def _rows(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, i
         status = statuses[f"status_{answer}"]
         counts[f"graded_{answer}"] = status.notna().to_numpy(dtype=int)
         counts[f"correct_{answer}"] = (status == Status.CORRECT.value).to_numpy(dtype=int)
+        counts[f"no_answer_{answer}"] = (status == Status.NO_ANSWER.value).to_numpy(dtype=int)
     ids = [np.asarray(ids, dtype=np.int64).tobytes() for ids in rollouts["response_ids"]]
     kept = rollouts[[*KEY, "response_ids", "stop"]]
     return kept.assign(**counts, ids=pd.Series(ids, index=rollouts.index, dtype=object)), len(problems)
@@ -237,6 +243,7 @@ def _answers(
     graded = int(mine.graded.sum())
     return {
         "accuracy": accuracy(mine.correct, mine.graded, resampling),
+        "no_answer": accuracy(mine.no_answer, mine.graded, resampling),
         "correct": int(mine.correct.sum()),
         "graded": graded,
         "ungraded": len(pools[title].rows) - graded,

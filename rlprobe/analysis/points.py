@@ -18,8 +18,8 @@ from rlprobe.records import MEMBERS
 
 KINDS = {"disagreement": ("reranked", "shifted"), "reranked": ("reranked",), "shifted": ("shifted",)}
 COLUMNS = (
-    *("problem_id", "position", "argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base"),
-    *("after_first_answer", "after_last_answer"),
+    *("arm", "problem_id", "draw", "position"),
+    *("argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base"),
 )
 GROUPS = ("disagreement", "unchanged")
 
@@ -44,11 +44,11 @@ class PointChoice:
 def choose(tokens: pd.DataFrame, choice: PointChoice, reading: Reading) -> pd.DataFrame:
     """The places, in order of problem and position: rows of `tokens` with the columns class and group.
 
-    `tokens` is the token table (COLUMNS) of one trajectory. At most `choice.points` places of the kind are drawn at
-    random, as far as the answer; each gets the unchanged place whose base entropy is nearest, none twice. Raises
-    BadInput where the text has no place of the kind.
+    `tokens` is the token table (COLUMNS, and after_answer where that is known) of one trajectory. At most
+    `choice.points` places of the kind are drawn at random, as far as the answer; each gets the unchanged place whose
+    base entropy is nearest, none twice. Raises BadInput where the text has no place of the kind.
     """
-    here = tokens[~tokens[f"after_{reading.answer}_answer"]].reset_index(drop=True)
+    here = (tokens[~tokens["after_answer"]] if "after_answer" in tokens else tokens).reset_index(drop=True)
     here = here.assign(**{"class": classify(here, reading.class_k).astype(str)})
     wanted = here[here["class"].isin(KINDS[choice.kind])]
     if wanted.empty:

@@ -16,7 +16,7 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 from scipy import stats
 
-from rlprobe.analysis.accuracy import KEY, accuracy
+from rlprobe.analysis.accuracy import KEY, accuracy, differ_much
 from rlprobe.analysis.classes import ANSWERS, Reading
 from rlprobe.analysis.disagreement import count_left_out, extent, plain
 from rlprobe.analysis.statistics import (
@@ -70,10 +70,11 @@ def sizes(n: int) -> list[int]:
 
 @dataclass(frozen=True, slots=True)
 class Solved:
-    """How many of each problem's draws have a verdict, and how many of them are right."""
+    """How many of each problem's draws have a verdict, how many of them are right, and how many have no answer."""
 
     drawn: Counts
     right: Counts
+    no_answer: Counts
 
     @property
     def known(self) -> Bool[np.ndarray, " problems"]:
@@ -92,7 +93,7 @@ class Solved:
 
     def among(self, problems: Bool[np.ndarray, " problems"]) -> "Solved":
         """The same on some problems."""
-        return Solved(self.drawn[problems], self.right[problems])
+        return Solved(self.drawn[problems], self.right[problems], self.no_answer[problems])
 
 
 def _text(rollouts: pd.DataFrame, resampling: Resampling) -> dict[str, Any] | None:
@@ -116,8 +117,11 @@ def _under(statuses: pd.DataFrame, status: str, problems: pd.Index, reading: Rea
     solved = {m: _solved(statuses[statuses["arm"] == m], status, problems) for m in MEMBERS}
     both = solved["base"].known & solved["rl"].known
     paired = {m: solved[m].among(both) for m in MEMBERS}
+    members = {m: _member(solved[m].among(solved[m].known), reading.resampling) for m in MEMBERS}
+    base, rl = (found["no_answer"] if found else None for found in members.values())
     return {
-        "members": {m: _member(solved[m].among(solved[m].known), reading.resampling) for m in MEMBERS},
+        "members": members,
+        "no_answer_differs": differ_much(base, rl),
         "gain": _gain(paired, reading.resampling),
         "solvable": _solvable(paired, problems[both], reading.resampling),
         "reason": None if both.any() else "no problem has a verdict on draws of both models",
@@ -126,8 +130,9 @@ def _under(statuses: pd.DataFrame, status: str, problems: pd.Index, reading: Rea
 
 def _solved(statuses: pd.DataFrame, status: str, problems: pd.Index) -> Solved:
     clusters = Clusters(problems.get_indexer(pd.Index(statuses["problem_id"])), len(problems))
-    known, right = statuses[status].notna().to_numpy(), (statuses[status] == Status.CORRECT.value).to_numpy(dtype=bool)
-    return Solved(clusters.sums(known).astype(np.int64), clusters.sums(right).astype(np.int64))
+    known = statuses[status].notna().to_numpy()
+    among = (known, *((statuses[status] == s.value).to_numpy(dtype=bool) for s in (Status.CORRECT, Status.NO_ANSWER)))
+    return Solved(*(clusters.sums(kept).astype(np.int64) for kept in among))
 
 
 def _member(solved: Solved, resampling: Resampling) -> dict[str, Any] | None:
@@ -141,6 +146,7 @@ def _member(solved: Solved, resampling: Resampling) -> dict[str, Any] | None:
         "correct": int(solved.right.sum()),
         "graded": int(solved.drawn.sum()),
         "accuracy": accuracy(solved.right, solved.drawn, resampling),
+        "no_answer": accuracy(solved.no_answer, solved.drawn, resampling),
         "pass_at_k": {
             str(k): replace(rate(pass_at_k(solved.drawn, solved.right, k), ones, resampling), n_tokens=None)
             for k in sizes(n)

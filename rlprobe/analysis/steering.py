@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from rlprobe.analysis.accuracy import differ_much
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.statistics import Resampling, mean_difference, rate, recovery
+from rlprobe.analysis.statistics import Interval, Resampling, mean_difference, rate, recovery
 from rlprobe.records import MEMBERS
 
 # A row for each response of an arm: `where` is "own" for base and rl themselves, else where the vector acts.
 ARM = ("where", "coefficient", "direction")
-RESPONSES = (*ARM, "draw", "problem_id", "right", "differs", "tokens", "edited")
+RESPONSES = (*ARM, "draw", "problem_id", "right", "no_answer", "differs", "tokens", "edited")
 OWN = "own"
 
 
@@ -31,17 +32,27 @@ def summarise(responses: pd.DataFrame, reading: Reading) -> dict[str, Any]:
     graded = responses[~responses["problem_id"].isin(ungraded)].astype({"right": float})
     problems = sorted(graded["problem_id"].unique())
     accuracies = {key: _by_problem(rows, problems) for key, rows in graded.groupby(list(ARM), sort=False)}
+    silent = {key: _silent(rows, reading.resampling) for key, rows in graded.groupby(list(ARM), sort=False)}
     base, rl = (accuracies[OWN, 0.0, member] for member in MEMBERS)
     arms = [
         {
             **dict(zip(ARM, key, strict=True)),
             **_effect(accuracies[key], base, rl, reading.resampling),
+            "no_answer": silent[key],
             **_changes(rows),
             **({"gain": None, "recovery": None} if key[0] == OWN else {}),  # 0 and 1 by definition
         }
         for key, rows in graded.groupby(list(ARM), sort=False)
     ]
-    return plain({"reading": reading, "ungraded": sorted(ungraded), "tested": len(problems), "arms": arms})
+    differs = differ_much(*(silent[OWN, 0.0, member] for member in MEMBERS))
+    told = {"ungraded": sorted(ungraded), "tested": len(problems), "no_answer_differs": differs, "arms": arms}
+    return plain({"reading": reading, **told})
+
+
+def _silent(rows: pd.DataFrame, resampling: Resampling) -> Interval:
+    """The share of responses in which no answer was found, over directions."""
+    by_problem = rows.groupby("problem_id")["no_answer"].mean().to_numpy(dtype=float)
+    return replace(rate(by_problem, np.ones(len(by_problem)), resampling), n_tokens=None)
 
 
 def _by_problem(rows: pd.DataFrame, problems: list[str]) -> np.ndarray:

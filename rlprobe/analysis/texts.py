@@ -22,7 +22,7 @@ TRAJECTORIES = (*MEMBERS, "responses")  # the arms that are texts; interventions
 COLUMNS = (
     *("arm", "problem_id", "draw", "position", "token_id", "logprob_base", "logprob_rl", "argmax_base", "argmax_rl"),
     *("logprob_argmax_base", "logprob_argmax_rl", "logprob_base_of_rl", "logprob_rl_of_base", "rank_base_of_rl"),
-    *("margin_base", "entropy_base", "entropy_rl", "kl_rl_base", "js", "after_first_answer", "after_last_answer"),
+    *("margin_base", "entropy_base", "entropy_rl", "kl_rl_base", "js"),
 )
 # the token that Δ log p speaks of: its logprob in RL, its logprob in the base
 DELTAS = {
@@ -89,16 +89,18 @@ class Text:
         """Problems with at least one token in this text."""
         return len(np.unique(self.clusters.codes))
 
-    def splits(self, reading: Reading) -> dict[str, Split]:
-        """All positions, and the same by class, by the base's entropy, by place, and by the answer."""
-        after = self.rows[f"after_{reading.answer}_answer"]
-        return {
+    def splits(self) -> dict[str, Split]:
+        """All positions, and the same by class, the base's entropy, place and, where it is known, by the answer."""
+        splits = {
             "all": Split(("all",), np.zeros(len(self), np.int64)),
             "class": Split(CLASSES, self.kinds),
             "entropy": Split(BAND_LABELS, np.searchsorted(ENTROPY_BANDS, self.rows["entropy_base"], side="right")),
             "position": Split(PART_LABELS, self._parts()),
-            "answer": Split(("up to the answer", "after the answer"), after.astype(np.int64)),
         }
+        if "after_answer" in self.rows:
+            behind = self.rows["after_answer"].astype(np.int64)
+            splits["answer"] = Split(("up to the answer", "after the answer"), behind)
+        return splits
 
     def _parts(self) -> Int[np.ndarray, " rows"]:
         length = np.repeat(self.lengths, self.lengths)
@@ -114,7 +116,10 @@ PART_LABELS = ("first quarter", "second quarter", "third quarter", "last quarter
 
 
 def texts_of(tokens: pd.DataFrame, reading: Reading) -> dict[str, Text]:
-    """The texts in a token table, base and rl first; other arms are left out. `tokens` has the columns `COLUMNS`."""
+    """The texts in a token table, base and rl first; other arms are left out.
+
+    `tokens` has the columns `COLUMNS` and, where answers are known, after_answer (analysis/answered.py).
+    """
     problems = np.unique(tokens["problem_id"].unique().astype(str))
     present = [arm for arm in TRAJECTORIES if (tokens["arm"] == arm).any()]
     return {arm: _text(arm, tokens[tokens["arm"] == arm], problems, reading) for arm in present}
@@ -124,6 +129,6 @@ def _text(arm: str, rows: pd.DataFrame, problems: np.ndarray, reading: Reading) 
     codes = pd.Categorical(rows["problem_id"], categories=problems).codes.astype(np.int64)
     order = np.lexsort((rows["position"], rows["draw"], codes))
     kinds = classify(rows, reading.class_k).cat.codes.to_numpy().astype(np.int64)
-    kept = [name for name in COLUMNS if name not in ("arm", "problem_id")]
+    kept = [name for name in (*COLUMNS, "after_answer") if name in rows and name not in ("arm", "problem_id")]
     columns = {name: rows[name].to_numpy()[order] for name in kept}
     return Text(arm, columns, Clusters(codes[order], len(problems)), kinds[order])

@@ -6,18 +6,21 @@ from typing import Any
 import click
 
 from rlprobe.cli.ending import finish, reporter
-from rlprobe.cli.options import FILE, reading_of, reading_options, tau_option
+from rlprobe.cli.options import FILE, field_options, noun, reading_of, reading_options, tau_option
 
 
 @click.command()
 @click.argument("run", type=FILE)
+@click.option("--dataset", help="Other golds for the same problems: a registered data set or a file.")
+@field_options
 @reading_options
 @tau_option
 def grade(run: Path, as_json: bool, **asked: Any) -> None:
     """Grade a finished RUN again and summarise it anew; needs no models."""
-    from rlprobe.pipeline.grade import grade
+    from rlprobe.pipeline.grade import Golds, grade
 
-    finish(lambda: grade(run, *reading_of(asked), reporter(as_json)), as_json, asked["max_failed"])
+    golds = noun(Golds, asked)
+    finish(lambda: grade(run, *reading_of(asked), reporter(as_json), golds), as_json, asked["max_failed"])
 
 
 @click.command()

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from rlprobe.errors import BadInput
+from rlprobe.problems.answers import EXTRACTIONS
 
 _Command = Callable[..., Any]
 
@@ -79,6 +80,13 @@ pair_options = options(
     device_options,
 )
 
+field_options = options(
+    click.option("--question-field", help="Column of a file that holds the question; a.b is the field b of a."),
+    click.option(
+        "--answer-field", help="Column of a file that holds the gold answer, or the solution that ends in it."
+    ),
+)
+
 problem_options = options(
     click.option(
         "--dataset",
@@ -86,8 +94,7 @@ problem_options = options(
         show_default=True,
         help="A registered data set (see `rlprobe datasets`) or a JSONL, Parquet or CSV file.",
     ),
-    click.option("--question-field", help="Column of a file that holds the question."),
-    click.option("--answer-field", help="Column of a file that holds the gold answer."),
+    field_options,
     click.option("--style", help="Prompt style, the same for both models.  [default: the pair's own, else chat]"),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems."),
 )
@@ -124,17 +131,26 @@ output_options = options(
 table_options = options(
     click.option("--class-k", default=5, show_default=True, type=click.IntRange(min=1), help="Largest reranked rank."),
     click.option(
-        "--answer", default="last", show_default=True, type=click.Choice(["first", "last"]), help="Which box counts."
+        "--answer", default="last", show_default=True, type=click.Choice(["first", "last"]), help="Which one counts."
     ),
     click.option("--seed", default=0, show_default=True, type=int, help="Of the bootstrap intervals."),
     click.option("--max-failed", default=0, show_default=True, type=click.IntRange(min=0), help="Problems left out."),
     click.option("--json", "as_json", is_flag=True, help="The summary as JSON on standard output, nothing else there."),
 )
 
-reading_options = options(
-    table_options,
-    click.option("--grader-timeout", default=5, show_default=True, type=click.IntRange(min=1), help="Seconds."),
+grader_options = options(
+    click.option(
+        "--extract",
+        type=click.Choice([*EXTRACTIONS]),
+        help="Where a response states its answer.  [default: where its prompt style asks for it]",
+    ),
+    click.option(
+        "--grader-timeout", default=5, show_default=True, type=click.IntRange(min=1), help="Seconds of work an answer."
+    ),
+    click.option("--grader-workers", type=click.IntRange(min=1), help="Processes that grade.  [default: one a core]"),
 )
+
+reading_options = options(table_options, grader_options)
 
 temperature_options = options(
     click.option("--temperature", default=1.0, show_default=True, type=float, help="Of sampling; above 0."),
@@ -205,8 +221,15 @@ def noun(kind: Any, asked: dict[str, Any], **more: Any) -> Any:
 def reading_of(asked: dict[str, Any]) -> tuple[Any, Any]:
     """(GraderSettings, Reading): how verdicts are made, and how tables are read."""
     from rlprobe.analysis.classes import Reading
-    from rlprobe.problems.grading import GraderSettings
 
     fields = {name: asked[name] for name in ("class_k", "answer", "tau", "seed") if name in asked}
     reading = Reading(**fields)
-    return GraderSettings(answer=asked["answer"], timeout_s=asked["grader_timeout"]), reading
+    return grader_of(asked), reading
+
+
+def grader_of(asked: dict[str, Any]) -> Any:
+    """How verdicts are made."""
+    from rlprobe.problems.grading import GraderSettings
+
+    how = {"timeout_s": asked["grader_timeout"], "workers": asked["grader_workers"]}
+    return GraderSettings(extract=asked["extract"], answer=asked["answer"], **how)

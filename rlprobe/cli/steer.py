@@ -6,7 +6,7 @@ import click
 
 from rlprobe.cli.ending import finish, reporter
 from rlprobe.cli.inside import inside_nouns, inside_options
-from rlprobe.cli.options import noun, tau_option
+from rlprobe.cli.options import grader_of, grader_options, noun, tau_option
 
 
 @click.command()
@@ -25,12 +25,11 @@ from rlprobe.cli.options import noun, tau_option
     "--directions", default=3, show_default=True, type=click.IntRange(min=1), help="Random directions of equal norm."
 )
 @tau_option
+@grader_options
 @click.option("--limit", type=click.IntRange(min=1), help="Answer only so many problems of the other half.")
 def steer(as_json: bool, **asked: Any) -> None:
     """Is the correction one direction? Add the mean difference at the disagreements of a finished RUN to the base."""
     from rlprobe.pipeline.steer import SteerChoice, SteerSettings, steer
-    from rlprobe.problems.grading import GraderSettings
 
-    grader = GraderSettings(answer=asked["answer"])
-    settings = SteerSettings(**inside_nouns(asked), steering=noun(SteerChoice, asked), grader=grader)
+    settings = SteerSettings(**inside_nouns(asked), steering=noun(SteerChoice, asked), grader=grader_of(asked))
     finish(lambda: [steer(settings, reporter(as_json))], as_json, None)

@@ -11,6 +11,7 @@ from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.direction import COLUMNS, summarise
 from rlprobe.analysis.texts import TRAJECTORIES
 from rlprobe.errors import BadInput
+from rlprobe.pipeline.verdicts import answered, grader_of
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.direction.figures import FIGURES
 from rlprobe.reporting.direction.tables import TABLES
@@ -43,10 +44,10 @@ def summarise_direction(run: Run, settings: DirectionSettings) -> Written:
     if not table.num_rows:
         raise BadInput(f"{run.path} has no token of base's or RL's text: run `rlprobe disagree` on it first")
     texts = _texts_of_ids(table)
-    tokens = table.select(list(COLUMNS)).to_pandas(strings_to_categorical=True)
+    tokens = answered(run, table.select(list(COLUMNS)).to_pandas(strings_to_categorical=True), settings.reading.answer)
     found = summarise(tokens, settings.reading, texts.__getitem__, settings.tail, run.left_out())
     problems = {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": []}
-    return REPORT.write(run, SUMMARY, {"about": run.about, "problems": problems, **found})
+    return REPORT.write(run, SUMMARY, {"about": run.about, "grader": grader_of(run), "problems": problems, **found})
 
 
 def _texts_of_ids(table: pa.Table) -> dict[int, str]:

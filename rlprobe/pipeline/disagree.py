@@ -13,7 +13,8 @@ from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.written import Report, Written, grader_of, problems_of
+from rlprobe.pipeline.verdicts import named_grader
+from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import load_responses
 from rlprobe.records import MEMBERS, OUTSIDE
@@ -22,6 +23,7 @@ from rlprobe.reporting.disagree.tables import TABLES
 from rlprobe.reporting.disagree.text import show
 from rlprobe.runs import Run
 
+GOLDS_SHOWN = 20  # golds that cannot be read, named one by one
 TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
 
 
@@ -85,7 +87,17 @@ def notices(prepared: Prepared) -> list[str]:
         f"{vocabulary.only_rl}, padded head rows {vocabulary.padded_rows[0]} and {vocabulary.padded_rows[1]}); "
         f"stop ids {', '.join(f'{i} {t}' for i, t in zip(located.stop_ids, tokens, strict=True)) or 'none'}",
     ]
-    return lines + located.notices
+    return lines + located.notices + _unreadable_golds(prepared)
+
+
+def _unreadable_golds(prepared: Prepared) -> list[str]:
+    """The golds that no answer can be compared with, each with its row and the reason."""
+    found = prepared.unreadable
+    if not found:
+        return []
+    lines = [f"  {p.source} ({p.problem_id}): {p.answer[:60]!r}, {reason}" for p, reason in found[:GOLDS_SHOWN]]
+    more = [f"  and {len(found) - GOLDS_SHOWN} more"] if len(found) > GOLDS_SHOWN else []
+    return [f"{len(found)} gold answers cannot be read, and their problems will not be graded:", *lines, *more]
 
 
 def summarise_run(run: Run, grades: str, reading: Reading) -> Written:
@@ -98,7 +110,7 @@ def summarise_run(run: Run, grades: str, reading: Reading) -> Written:
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     summary = {
         "about": run.about,
-        "grader": grader_of(run, grades),
+        "grader": named_grader(run, grades),
         "problems": problems_of(run, verdicts, reading.answer),
         **summarise(tokens, rollouts, verdicts, reading, lambda i: tokenizer.decode([i]), run.left_out()),
     }

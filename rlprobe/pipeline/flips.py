@@ -35,15 +35,16 @@ from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare
 from rlprobe.pipeline.progress import Meter, Reporter
-from rlprobe.pipeline.written import Report, Written, named
+from rlprobe.pipeline.verdicts import grader_for, named
+from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import Grader, GraderSettings
 from rlprobe.records import FLIP_SCHEMA, MEMBERS, NEEDED_SCHEMA, Problem, SearchEnd, Status
 from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES
 from rlprobe.reporting.flips.text import show
 from rlprobe.runs import Run, Shard
 
-# (response text, gold) pairs -> whether each is right; None where there is no verdict
-Judge = Callable[[Sequence[tuple[str, str]]], list[bool | None]]
+# (response text, gold) pairs -> the verdict on each; None where there is none
+Judge = Callable[[Sequence[tuple[str, str]]], list[Status | None]]
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]  # of the table of single flips, by problem_id
 
@@ -86,12 +87,16 @@ class FlipSettings(Settings):
 def graded(settings: GraderSettings) -> Iterator[Judge]:
     """Judging by the grader, whose worker lives as long as this does."""
 
-    def judge(pairs: Sequence[tuple[str, str]]) -> list[bool | None]:
-        found = [getattr(verdicts, settings.answer).status for verdicts in grader.grade_many(pairs)]
-        return [None if status is None else status is Status.CORRECT for status in found]
+    def judge(pairs: Sequence[tuple[str, str]]) -> list[Status | None]:
+        return [getattr(verdicts, settings.answer).status for verdicts in grader.grade_many(pairs)]
 
     with Grader(settings) as grader:
         yield judge
+
+
+def is_right(status: Status | None) -> bool | None:
+    """Whether a verdict says so; None where there is none."""
+    return None if status is None else status is Status.CORRECT
 
 
 def flips(
@@ -103,12 +108,13 @@ def flips(
     prepared = prepare(settings, {})
     for line in notices(prepared):
         reporter.note(line)
-    with _held_run(prepared) as run, judging(settings.grader) as judge:
-        layers = Layers.of(settings)
+    grader = grader_for(prepared.identity, settings.grader)
+    with _held_run(prepared) as run, judging(grader) as judge:
+        layers = Layers.of(grader, settings.flips)
         bench = Bench(prepared, run, judge, settings.flips, reporter)
         for layer, make in ((layers.single, bench.single), (layers.needed, partial(bench.needed, layers.single))):
             _fill(bench, layer, make, _missing(run, prepared, layer, settings))
-        written = _summarised(run, layers, settings)
+        written = _summarised(run, layers, settings, grader)
         note_broken(run, reporter)
         return written
 
@@ -116,7 +122,7 @@ def flips(
 def plan(settings: FlipSettings) -> list[str]:
     """What `--dry-run` prints. How many problems and flips there are is known when the responses have been graded."""
     prepared, choice = prepare(settings, {}), settings.flips
-    run, layers = _finished_run(prepared), Layers.of(settings)
+    run, layers = _finished_run(prepared), Layers.of(grader_for(prepared.identity, settings.grader), choice)
     here = min(len(prepared.problems), len(run.problems()))
     start, stop = (0, here) if choice.problem is None else (at := _index(run, choice.problem), at + 1)
     made = [run.shards(layer, choice.scope) for layer in (layers.single, layers.needed)]
@@ -139,10 +145,9 @@ class Layers:
     needed: str
 
     @classmethod
-    def of(cls, settings: FlipSettings) -> "Layers":
-        """Those of the settings."""
-        grader = f"flips/{settings.grader.key}"
-        return cls(f"{grader}/single", f"{grader}/needed-{settings.flips.most_trials}")
+    def of(cls, grader: GraderSettings, choice: FlipChoice) -> "Layers":
+        """Those of a grader and a choice."""
+        return cls(f"flips/{grader.key}/single", f"flips/{grader.key}/needed-{choice.most_trials}")
 
 
 # ---- what there is to do ---------------------------------------------------------------------------------------------
@@ -200,7 +205,7 @@ def _fill(bench: "Bench", layer: str, make: Callable[[Shard, Watch], pa.Table], 
             meter.advance(shard.stop - shard.start)
 
 
-def _summarised(run: Run, layers: Layers, settings: FlipSettings) -> Written:
+def _summarised(run: Run, layers: Layers, settings: FlipSettings, grader: GraderSettings) -> Written:
     """The scope's tables as a summary; a single problem's has file names of its own."""
     scope, problem = settings.flips.scope, settings.flips.problem
     single, needed = (
@@ -210,8 +215,8 @@ def _summarised(run: Run, layers: Layers, settings: FlipSettings) -> Written:
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     found = summarise(single.to_pandas(), needed.to_pandas(), settings.reading, lambda i: tokenizer.decode([i]))
     of_run = {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": found.pop("ungraded")}
-    grader = named(settings.grader)
-    summary = {"about": run.about, "grader": grader, "scope": scope, "problem": problem, "problems": of_run, **found}
+    of = {"about": run.about, "grader": named(grader)}
+    summary = {**of, "scope": scope, "problem": problem, "problems": of_run, **found}
     if problem is None:
         return Report(TABLES, {}, show).write(run, "flips.json", summary)
     suffix = quote(problem, safe="")
@@ -330,9 +335,8 @@ class Bench:
         base, rl = (stages.rollouts_in(self.run, member, shard.start, shard.stop) for member in MEMBERS)
         here = [p for p in self.run.problems()[shard.start : shard.stop] if p.problem_id in base]
         both = [(base[p.problem_id], rl[p.problem_id]) for p in here]
-        right = self.judge(
-            [(self._text(r.response_ids), p.answer) for p, ends in zip(here, both, strict=True) for r in ends]
-        )
+        asked = [(self._text(r.response_ids), p.answer) for p, ends in zip(here, both, strict=True) for r in ends]
+        right = [is_right(status) for status in self.judge(asked)]
         return [
             Case(p, Ends(p.problem_id, b.prompt_ids, b.response_ids, r.response_ids), *right[2 * n : 2 * n + 2])
             for n, (p, (b, r)) in enumerate(zip(here, both, strict=True))
@@ -352,7 +356,8 @@ class Bench:
         return rows[(rows["argmax_rl"] != rows["argmax_base"]) & (rows["argmax_rl"] != rows["token_id"])]
 
     def _are_right(self, asked: Sequence[tuple[Case, Sequence[int]]]) -> list[bool | None]:
-        return self.judge([(self._text(ids), case.problem.answer) for case, ids in asked])
+        said = self.judge([(self._text(ids), case.problem.answer) for case, ids in asked])
+        return [is_right(status) for status in said]
 
     def _text(self, response_ids: Sequence[int]) -> str:
         located = self.prepared.located

@@ -20,7 +20,7 @@ from rlprobe.pipeline.direction import DirectionSettings, summarise_direction
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree_in, notices, prepare_disagree
 from rlprobe.pipeline.prepare import OutputChoice, Prepared, Settings
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.written import Report, Written, named
+from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.footprint.figures import FIGURES
 from rlprobe.reporting.footprint.tables import TABLES
 from rlprobe.reporting.footprint.text import show
@@ -82,7 +82,7 @@ def footprint(settings: FootprintSettings, reporter: Reporter) -> Written:
         problems = {"asked": len(whole.problems()), "left_out": whole.left_out(), "ungraded": _ungraded(steps)}
         models = {visit.name: visit.prepared.about["rl"] for visit in visits}
         about = {"base": whole.about["base"], "dataset": whole.about["dataset"], "checkpoints": models}
-        told = {"about": about, "grader": named(settings.grader), "problems": problems}
+        told = {"about": about, "grader": steps[0].disagreement["grader"], "problems": problems}
         return REPORT.write(whole, SUMMARY, told | summarise(steps, settings.reading))
 
 

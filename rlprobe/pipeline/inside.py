@@ -24,6 +24,7 @@ from rlprobe.pairs.loading import LocatedPair, PairChoice
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.registry import PAIRS
 from rlprobe.pipeline import stages
+from rlprobe.pipeline.verdicts import answered
 from rlprobe.records import Rollout
 from rlprobe.runs import Run
 
@@ -101,7 +102,7 @@ def chosen_points(run: Run, choice: PointChoice, reading: Reading) -> tuple[pd.D
             f"{run.path} has no token table of the text of {choice.trajectory}; run `rlprobe disagree` on it first"
         )
     tokens = pd.concat([run.read_shard("tokens", shard).select(list(COLUMNS)).to_pandas() for shard in shards])
-    chosen = choose(tokens, choice, reading)
+    chosen = choose(answered(run, tokens, reading.answer), choice, reading)
     rollouts = stages.rollouts_in(run, choice.trajectory, 0, len(run.problems()))
     return chosen, [_point(rollouts[row["problem_id"]], row) for row in chosen.to_dict("records")]
 

@@ -16,7 +16,8 @@ from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import GREEDY, Shown
-from rlprobe.pipeline.written import Report, Written, grader_of, problems_of
+from rlprobe.pipeline.verdicts import named_grader
+from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.intervene.figures import FIGURES
 from rlprobe.reporting.intervene.tables import TABLES
@@ -90,10 +91,10 @@ def summarise_arms(
     rollouts, verdicts = (shown.rows(run.table(name).to_pandas()) for name in ("rollouts", layer))
     summary = {
         "about": run.about,
+        "grader": named_grader(run, layer),
         "specs": [asdict(entry) for entry in entries],
         "ends": ends,
         "draws": draws,
-        "grader": grader_of(run, layer),
         "problems": problems_of(run, verdicts, reading.answer),
         **summarise(rollouts, verdicts, entries, reading, run.left_out()),
     }

@@ -19,9 +19,15 @@ from rlprobe.pipeline.prepare import Settings
 Kind = TypeVar("Kind")
 
 # field -> what its option is called
-OPTION_NAMES = {"block": "shard_size", "path": "statistics", "timeout_s": "grader_timeout", "share": "shard"}
+OPTION_NAMES = {
+    "block": "shard_size",
+    "path": "statistics",
+    "timeout_s": "grader_timeout",
+    "workers": "grader_workers",
+    "share": "shard",
+}
 _FIELD_NAMES = {option: field for field, option in OPTION_NAMES.items()}
-_NOT_ASKED = ("rules", "libraries")  # parts of a grader's key that nobody chooses
+_NOT_ASKED = ("golds", "rules", "libraries")  # parts of a grader's key that nobody chooses
 
 
 @dataclass(frozen=True, slots=True)

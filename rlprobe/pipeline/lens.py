@@ -14,6 +14,7 @@ from rlprobe.internals.lens import read_out, residual_streams
 from rlprobe.internals.points import Point
 from rlprobe.pipeline.inside import InsideSettings, Opened, chosen_points, open_run
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.verdicts import grader_of
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.lens.figures import FIGURES
@@ -36,6 +37,7 @@ def lens(settings: InsideSettings, reporter: Reporter) -> Written:
     )
     summary = {
         "about": opened.run.about,
+        "grader": grader_of(opened.run),
         "choice": asdict(settings.choice),
         **summarise(chosen, by_depth, pd.concat(_crossed(opened, streams, points)), settings.reading),
     }

@@ -28,6 +28,7 @@ from rlprobe.measures.ranking import greedy
 from rlprobe.pairs.compatibility import CommonVocabulary
 from rlprobe.pipeline.inside import InsideSettings, chosen_points, once_each, open_run
 from rlprobe.pipeline.progress import Meter, Reporter
+from rlprobe.pipeline.verdicts import grader_of
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.patch.figures import FIGURES
 from rlprobe.reporting.patch.tables import TABLES
@@ -76,6 +77,7 @@ def patch(settings: PatchSettings, reporter: Reporter) -> Written:
         effects = pd.DataFrame(bench.everywhere(chosen, points, settings.reading, meter), columns=list(EFFECTS))
     summary = {
         "about": opened.run.about,
+        "grader": grader_of(opened.run),
         "choice": asdict(settings.choice),
         "patches": asdict(choice),
         "layers": host.depth,

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from rlprobe.pairs.networks import DTYPES
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.datasets import ProblemSet, load_problems
-from rlprobe.problems.grading import GraderSettings
+from rlprobe.problems.grading import Grader, GraderSettings
 from rlprobe.problems.prompts import encode_prompt, prompt_style
 from rlprobe.records import Problem
 from rlprobe.runs import Run, Share
@@ -90,6 +90,9 @@ class Prepared:
     problems: tuple[Problem, ...]
     prompts: dict[str, list[int]]  # problem_id -> prompt_ids; problems left out are not in it
     left_out: dict[str, str]  # problem_id -> reason
+    unreadable: tuple[
+        tuple[Problem, str], ...
+    ]  # problems whose gold cannot be read, so that nothing is graded, and why
     example: str  # the first prompt as text
     style: str
     max_new_tokens: int
@@ -139,6 +142,7 @@ def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
     encoded = {p.problem_id: encode_prompt(style, p.question, located.prompt_tokenizer) for p in chosen}
     example = encoded[chosen[0].problem_id][0]
     prompts, left_out = _that_fit({i: ids for i, (_, ids) in encoded.items()}, located)
+    unreadable = _unreadable(chosen, settings.grader)
     out = output.out or Path("runs") / f"{pair.pair or Path(str(pair.rl)).name}-{Path(problem_set.name).stem}"
     kept = _decoding_of(out, output)
     batch_size = compute.batch_size or kept.get("batch_size") or _automatic_batch_size(located, prompts, compute)
@@ -148,6 +152,7 @@ def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
         problems=chosen,
         prompts=prompts,
         left_out=left_out,
+        unreadable=unreadable,
         example=example,
         style=style,
         max_new_tokens=compute.max_new_tokens,
@@ -156,7 +161,7 @@ def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
         out=out,
         identity={
             "pair": located.identity(),
-            "problems": {"sha256": problem_set.fingerprint},
+            "problems": {"sha256": problem_set.fingerprint, "golds": problem_set.golds},
             "prompt": {
                 "style": style,
                 "example_sha256": hashlib.sha256(example.encode()).hexdigest(),
@@ -176,6 +181,25 @@ def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
         about=_about(pair, problem_set, located, style, example),
         max_outside=compute.max_outside,
     )
+
+
+@lru_cache(maxsize=4)
+def _unreadable(problems: tuple[Problem, ...], settings: GraderSettings) -> tuple[tuple[Problem, str], ...]:
+    """The problems whose gold no answer can be compared with, and why. Raises BadInput where these are all.
+
+    Golds are read before anything is decoded for them; a plain number needs no worker.
+    """
+    golds = [problem.answer for problem in problems if problem.answer]
+    with Grader(settings) as grader:
+        reasons = grader.unreadable(golds)
+    found = tuple((problem, reasons[problem.answer]) for problem in problems if problem.answer in reasons)
+    if golds and len(found) == len(problems):
+        first, reason = found[0]
+        raise BadInput(
+            f"no gold answer can be read: {first.source} has {first.answer[:60]!r} ({reason}); "
+            "name the field of the answers with --answer-field"
+        )
+    return found
 
 
 def _about(pair: PairChoice, problem_set: ProblemSet, located: LocatedPair, style: str, example: str) -> dict[str, Any]:

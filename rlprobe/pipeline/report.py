@@ -1,6 +1,6 @@
 """`rlprobe report`: the page of a finished run, made of what the run holds. Needs no models and no network."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -15,12 +15,15 @@ from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.verdicts import layer_of
+from rlprobe.problems.answers import EXTRACTIONS
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
 from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks, digest
 from rlprobe.reporting.page.glyphs import segments
 from rlprobe.reporting.page.page import NAME, Page, marks_of, render
 from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
 from rlprobe.reporting.page.problems import ArmLine, ProblemList
+from rlprobe.reporting.unanswered import warning
 from rlprobe.runs import Run
 
 DRAWS = 4  # of an arm with more, the first so many are on the page
@@ -88,22 +91,6 @@ def summary_of(run: Run) -> dict[str, Any]:
     return run.read_json(SUMMARY, parse) if run.file(SUMMARY).exists() else {}
 
 
-def grades_of(run: Run, summary: Mapping[str, Any]) -> str | None:
-    """The layer of verdicts that a summary names; without one, the only one there is. None: nothing is graded.
-
-    Raises BadInput where several graders' verdicts lie in the run, and nothing says which of them is meant.
-    """
-    if "grader" in summary:
-        return f"grades/{summary['grader']['key']}"
-    layers = [layer for layer in run.layers() if layer.startswith("grades/")]
-    if len(layers) > 1:
-        raise BadInput(
-            f"{run.path} has the verdicts of {len(layers)} graders, and no summary.json that names one of them; "
-            f"run `rlprobe grade {run.path}` first"
-        )
-    return layers[0] if layers else None
-
-
 @dataclass(frozen=True)
 class Source:
     """A run as the page reads it: its trajectories, its arms in order, how it was graded and read."""
@@ -146,8 +133,8 @@ class Source:
 
     @cached_property
     def grades(self) -> str | None:
-        """The layer of verdicts that the run was summarised with."""
-        return grades_of(self.run, self.summary)
+        """The layer of verdicts that the run's summary was made with."""
+        return layer_of(self.run)
 
     def arm_called(self, name: str) -> str:
         """The arm of a name: its key, its label in the tables ("entropy 0.6"), or its mode where one arm has it.
@@ -200,9 +187,9 @@ class Block:
         if self.source.grades is None:
             return {}
         answer = self.source.reading.answer
-        columns = ("problem_id", "draw", f"status_{answer}", f"answer_{answer}")
+        columns = ("problem_id", "draw", *(f"{what}_{answer}" for what in ("status", "answer", "end")))
         rows = (row.values() for row in self.read(self.source.grades, arm, columns).to_pylist())
-        return {(i, draw): Verdict(status, found) for i, draw, status, found in rows}
+        return {(i, draw): Verdict(*verdict) for i, draw, *verdict in rows}
 
     def tables(self, arm: str) -> dict[Key, pd.DataFrame]:
         """The token tables of an arm, response by response."""
@@ -241,9 +228,10 @@ class Collected:
             tables = block.tables(arm) if arm in self.source.trajectories else {}
             for key, rollout in block.rollouts(arm).items():
                 if key[0] in found:
-                    payload = response(rollout, number, verdicts.get(key, Verdict()), self.lexicon)
+                    verdict = verdicts.get(key, Verdict())
+                    payload = response(rollout, number, verdict, self.lexicon)
                     if key in tables:
-                        payload["table"] = token_table(tables[key], reading.class_k, reading.answer, self.lexicon)
+                        payload["table"] = token_table(tables[key], reading.class_k, verdict.end, self.lexicon)
                     found[key[0]].append(payload)
         return found
 
@@ -281,7 +269,7 @@ def _lede(source: Source) -> str:
     problems, dataset = len(source.run.problems()), source.run.about["dataset"]
     return (
         f"{problems:,} problems of {Path(dataset).name}. Both models read the same tokens, those of {texts}: where "
-        "would they have gone on differently, and what do those tokens cause?"
+        "would they have gone on differently, and what do those tokens cause?" + _warning(source)
     )
 
 
@@ -300,11 +288,26 @@ def _settings(source: Source) -> list[tuple[str, str]]:
                        f"RL alone {vocabulary['only_rl']:,}"),
         ("stop ids", ", ".join(map(str, identity["pair"]["stop_ids"])) or "none"),
         ("classes", f"reranked up to base rank {reading.class_k}"),
-        ("answers", f"the {reading.answer} box counts"),
+        ("answers", _answers(source)),
         ("intervals", f"{100 * reading.confidence:g} %, {reading.resamples:,} resamples, seed {reading.seed}"),
         ("packages", ", ".join(f"{name} {version}" for name, version in identity["packages"].items())),
         *([("draws", f"the first {DRAWS} of each arm are on this page")] if _has_more_draws(source) else []),
     ]  # fmt: skip
+
+
+def _answers(source: Source) -> str:
+    grader = source.summary.get("grader")
+    if grader is None:
+        return "not graded"
+    return f"{EXTRACTIONS[grader['extract']].words}; the {source.reading.answer} one counts ({grader['libraries']})"
+
+
+def _warning(source: Source) -> str:
+    """That answers were found much more often in one model's responses than in the other's, where they were."""
+    accuracy = source.summary.get("accuracy", {}).get(source.reading.answer)
+    if not accuracy or not accuracy["no_answer_differs"]:
+        return ""
+    return " " + warning((accuracy["arms"][m]["no_answer"] for m in MEMBERS), source.summary.get("grader"))
 
 
 def _has_more_draws(source: Source) -> bool:

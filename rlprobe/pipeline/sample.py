@@ -13,7 +13,8 @@ from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import Shown
-from rlprobe.pipeline.written import Report, Written, grader_of, problems_of
+from rlprobe.pipeline.verdicts import named_grader
+from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.sample.figures import FIGURES
 from rlprobe.reporting.sample.tables import TABLES
@@ -81,10 +82,10 @@ def summarise_draws(run: Run, layer: str, choice: SampleChoice, reading: Reading
     rollouts, verdicts = (shown.rows(run.table(name).to_pandas()) for name in ("rollouts", layer))
     summary = {
         "about": run.about,
+        "grader": named_grader(run, layer),
         "sampling": asdict(choice.sampling),
         "draws": choice.draws,
         "member": choice.member,
-        "grader": grader_of(run, layer),
         "problems": problems_of(run, verdicts, reading.answer),
         **summarise(rollouts, verdicts, reading, run.left_out()),
     }

@@ -26,7 +26,8 @@ from rlprobe.pipeline.halves import Part
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.signal_arms import SignalChoice, named
-from rlprobe.pipeline.written import Report, Written, grader_of, problems_of
+from rlprobe.pipeline.verdicts import named_grader
+from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES
@@ -98,7 +99,7 @@ def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], read
     summary = {
         **asked,
         "about": run.about,
-        "grader": grader_of(of, layer),
+        "grader": named_grader(of, layer),
         "problems": problems_of(of, grades, reading.answer),
         **compare(Evaluated(rollouts, grades, oracles, points), reading, of.left_out()),
     }

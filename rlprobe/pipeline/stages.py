@@ -16,7 +16,8 @@ from rlprobe.pairs.model import Model
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline.prepare import Prepared
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.problems.grading import Grader, GraderSettings
+from rlprobe.pipeline.verdicts import grader_for
+from rlprobe.problems.grading import Graded, Grader, GraderSettings
 from rlprobe.records import GRADE_SCHEMA, OUTSIDE, ROLLOUT_SCHEMA, Made, Rollout, Stop
 from rlprobe.runs import Run, Shard, Share
 from rlprobe.scoring.outside import Outside
@@ -91,9 +92,10 @@ def score(prepared: Prepared, run: Run, arm: str, reporter: Reporter) -> None:
 
 def grade(run: Run, settings: GraderSettings, reporter: Reporter) -> str:
     """Verdicts on every rollout of the run that has none from this grader yet; returns the layer that holds them."""
+    settings = grader_for(run.identity, settings)
     layer = f"grades/{settings.key}"
     shards = [shard for arm in run.arms("rollouts") for shard in run.lacking(layer, "rollouts", arm)]
-    if shards or not run.file(f"{layer}/settings.json").exists():
+    if not run.file(f"{layer}/settings.json").exists():
         run.write_json(f"{layer}/settings.json", settings.canonical())
     if not shards:
         return layer
@@ -105,7 +107,7 @@ def grade(run: Run, settings: GraderSettings, reporter: Reporter) -> str:
             rollouts = rollouts_of(run.read_shard("rollouts", shard))
             texts = [response_text(tokenizer, rollout.response_ids, stop_ids) for rollout in rollouts]
             graded = grader.grade_many([(t, gold[r.problem_id]) for t, r in zip(texts, rollouts, strict=True)])
-            run.write_shard(layer, shard, _grades_table(rollouts, graded))
+            run.write_shard(layer, shard, _grades_table(tokenizer, rollouts, graded))
             meter.advance()
     return layer
 
@@ -201,13 +203,26 @@ def halved(run: Run, reporter: Reporter, member: str, rows: int) -> None:
     reporter.note(f"{member}: out of memory, going on with {rows} rows")
 
 
-def _grades_table(rollouts: Sequence[Rollout], graded: Sequence[Any]) -> pa.Table:
-    columns = {
-        "arm": [r.arm for r in rollouts],
-        "problem_id": [r.problem_id for r in rollouts],
-        "draw": [r.draw for r in rollouts],
+def _grades_table(tokenizer: Any, rollouts: Sequence[Rollout], graded: Sequence[Graded]) -> pa.Table:
+    columns: dict[str, list[Any]] = {
+        name: [getattr(r, name) for r in rollouts] for name in ("arm", "problem_id", "draw")
     }
     for which in ("first", "last"):
-        columns[f"status_{which}"] = [getattr(g, which).status for g in graded]
-        columns[f"answer_{which}"] = [getattr(g, which).answer for g in graded]
+        grades = [getattr(g, which) for g in graded]
+        columns[f"status_{which}"] = [g.status for g in grades]
+        columns[f"answer_{which}"] = [g.answer for g in grades]
+        ends = (tokens_until(tokenizer, r.response_ids, g.end) for r, g in zip(rollouts, grades, strict=True))
+        columns[f"end_{which}"] = list(ends)
+    columns["fell_back"] = [g.fell_back for g in graded]
     return pa.table(columns, schema=GRADE_SCHEMA)
+
+
+def tokens_until(tokenizer: Any, ids: Sequence[int], end: int | None) -> int | None:
+    """How many tokens it takes until the decoded text has `end` characters (bisection: text grows with tokens)."""
+    if end is None:
+        return None
+    low, high = 1, len(ids)
+    while low < high:
+        middle = (low + high) // 2
+        low, high = (low, middle) if len(tokenizer.decode(list(ids[:middle]))) >= end else (middle + 1, high)
+    return low

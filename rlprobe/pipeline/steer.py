@@ -26,12 +26,13 @@ from rlprobe.errors import BadInput
 from rlprobe.internals.points import Point
 from rlprobe.internals.steering import mean_difference, mean_norm, random_like, steered
 from rlprobe.pipeline import stages
-from rlprobe.pipeline.flips import Judge, graded
+from rlprobe.pipeline.flips import Judge, graded, is_right
 from rlprobe.pipeline.inside import InsideSettings, Opened, chosen_points, once_each, open_run
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.written import Report, Written, named
+from rlprobe.pipeline.verdicts import grader_for, named
+from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import GraderSettings
-from rlprobe.records import MEMBERS, Rollout
+from rlprobe.records import MEMBERS, Rollout, Status
 from rlprobe.reporting.steer.figures import FIGURES
 from rlprobe.reporting.steer.tables import TABLES
 from rlprobe.reporting.steer.text import show
@@ -94,11 +95,12 @@ def steer(
         raise BadInput("no place lies in the half that the direction is taken on; ask for more --points")
     vector = mean_difference(opened.inside, taken, layer)
     bench = _Bench(opened, settings, layer, tested)
-    with judging(settings.grader) as judge:
+    grader = grader_for(opened.run.identity, settings.grader)
+    with judging(grader) as judge:
         responses = pd.DataFrame(bench.responses(vector, judge, reporter), columns=list(RESPONSES))
     summary = {
         "about": opened.run.about,
-        "grader": named(settings.grader),
+        "grader": named(grader),
         "choice": asdict(settings.choice),
         "steering": asdict(choice) | {"layer": layer, "tau": settings.reading.tau},
         "direction": _described(opened, taken, layer, vector),
@@ -188,9 +190,10 @@ class _Bench:
         gold = {p.problem_id: p.answer for p in self.opened.run.problems()}
         tokenizer, stop_ids = self.opened.located.tokenizer, self.opened.located.stop_ids
         texts = [stages.response_text(tokenizer, answer.ids, stop_ids) for answer in answers]
-        right = judge([(text, gold[i]) for text, i in zip(texts, self.tested, strict=True)])
-        for i, answer, verdict in zip(self.tested, answers, right, strict=True):
+        said = judge([(text, gold[i]) for text, i in zip(texts, self.tested, strict=True)])
+        for i, answer, status in zip(self.tested, answers, said, strict=True):
             differs = list(answer.ids) != list(known[i].response_ids)
             edited = answer.edits if arm.where == "uncertain" else None
-            row = (arm.where, arm.coefficient, arm.direction, arm.draw, i, verdict, differs, len(answer.ids), edited)
+            verdict = (is_right(status), status is Status.NO_ANSWER)
+            row = (arm.where, arm.coefficient, arm.direction, arm.draw, i, *verdict, differs, len(answer.ids), edited)
             yield dict(zip(RESPONSES, row, strict=True))

@@ -29,7 +29,8 @@ from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.written import Report, Written, grader_of, problems_of
+from rlprobe.pipeline.verdicts import named_grader
+from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.records import LOW_RANK_SCHEMA, MEMBERS, WEIGHT_SCHEMA
 from rlprobe.reporting.weights.figures import FIGURES, RANK_FIGURES
 from rlprobe.reporting.weights.tables import RANK_TABLES, TABLES
@@ -101,7 +102,7 @@ def _files_alone(settings: WeightSettings, reporter: Reporter) -> Written:
     with runs.writing(out, {"weights": identity}, about, output.overwrite) as run:
         table = _changes(run, tensors, located.rl.device, reporter)
         note_broken(run, reporter)
-        nothing = {"problems": {"asked": 0, "left_out": {}, "ungraded": []}, "low_rank": None}
+        nothing = {"problems": {"asked": 0, "left_out": {}, "ungraded": []}, "grader": None, "low_rank": None}
         return REPORT.write(run, SUMMARY, _about(tensors, table, about) | nothing, table)
 
 
@@ -203,8 +204,8 @@ class Work:
             "rest": choice.rest,
         }
         return {
-            "grader": grader_of(self.run, layer),
             "problems": problems_of(self.run, verdicts, reading.answer),
+            "grader": named_grader(self.run, layer),
             "low_rank": {**asked, **_counted(table, self.parts[-1]), "parts": parts, **told},
         }
 

@@ -8,7 +8,6 @@ from typing import Any
 import pandas as pd
 
 from rlprobe.errors import ProblemsLeftOut
-from rlprobe.problems.grading import GraderSettings
 from rlprobe.reporting.drawing import Drawing, encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.runs import Run
@@ -58,16 +57,6 @@ class Report:
             files += [run.write_bytes(f"figures/{title}.{suffix}", image) for suffix, image in images.items()]
             files.append(run.write_text(f"figures/{title}.csv", FORMATS["csv"](data)))
         return Written(run, summary, files, self.show(summary))
-
-
-def named(settings: GraderSettings) -> dict[str, Any]:
-    """A grader as every summary names it: its key, and its settings."""
-    return {"key": settings.key, **settings.canonical()}
-
-
-def grader_of(run: Run, layer: str) -> dict[str, Any]:
-    """The grader whose verdicts a layer holds, as `named` gives it."""
-    return run.read_json(f"{layer}/settings.json", lambda settings: {"key": layer.rpartition("/")[2], **settings})
 
 
 def problems_of(run: Run, verdicts: pd.DataFrame, answer: str) -> dict[str, Any]:

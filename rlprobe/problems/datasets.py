@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rlprobe.errors import BadInput, NotAvailable
+from rlprobe.problems.spelling import gold_in
 from rlprobe.records import Problem
 
 Row = Mapping[str, Any]
@@ -23,12 +24,13 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ProblemSet:
-    """Problems in a fixed order; `fingerprint` is the sha256 over all their ids, questions and answers."""
+    """Problems in a fixed order, and the sha256 over all their ids and questions, and over their golds."""
 
     name: str
     source: str
     problems: tuple[Problem, ...]
     fingerprint: str
+    golds: str
 
 
 @dataclass(frozen=True)
@@ -67,8 +69,9 @@ class HubSet:
 def load_problems(dataset: str, question_field: str | None = None, answer_field: str | None = None) -> ProblemSet:
     """The problems of a registered data set or of a JSONL, Parquet or CSV file.
 
-    The two fields are for files only; left out, they are guessed if there is one candidate. Raises BadInput for an
-    unknown name and for a file that cannot be used, NotAvailable for a data set that cannot be loaded.
+    The two fields are for files only, with dots for a field of a field; left out, they are guessed if there is one
+    candidate. Of a solution in the place of an answer, what it ends in is the gold (spelling.gold_in). Raises BadInput
+    for an unknown name and for a file that cannot be used, NotAvailable for a data set that cannot be loaded.
     """
     registered = DATASETS.get(dataset.lower())
     if registered is None:
@@ -92,10 +95,11 @@ def _existing(dataset: str) -> Path:
 
 
 def _problem_set(name: str, source: str, problems: list[Problem]) -> ProblemSet:
-    digest = hashlib.sha256()
+    asked, golds = hashlib.sha256(), hashlib.sha256()
     for problem in problems:
-        digest.update(json.dumps([problem.problem_id, problem.question, problem.answer]).encode() + b"\n")
-    return ProblemSet(name, source, tuple(problems), digest.hexdigest())
+        asked.update(json.dumps([problem.problem_id, problem.question]).encode() + b"\n")
+        golds.update(json.dumps(problem.answer).encode() + b"\n")
+    return ProblemSet(name, source, tuple(problems), asked.hexdigest(), golds.hexdigest())
 
 
 # ---- registered sets
@@ -177,17 +181,17 @@ def _from_file(path: Path, question_field: str | None, answer_field: str | None)
     question = _field(path, names, "question", question_field, _QUESTION_FIELDS)
     answer = _field(path, names, "answer", answer_field, _ANSWER_FIELDS)
     ids = _problem_ids(path, rows)
-    problems = [
-        Problem(problem_id, _cell(path, where, row, question), _cell(path, where, row, answer), f"{path.name}, {where}")
-        for problem_id, (where, row) in zip(ids, rows, strict=True)
-    ]
+    problems = []
+    for problem_id, (where, row) in zip(ids, rows, strict=True):
+        asked, gold = _cell(path, where, row, question), gold_in(_cell(path, where, row, answer))
+        problems.append(Problem(problem_id, asked, gold, f"{path.name}, {where}"))
     return _problem_set(path.stem, str(path), problems)
 
 
 def _field(path: Path, names: list[str], role: str, asked: str | None, usual: tuple[str, ...]) -> str:
     available = f"{path} has the fields {', '.join(names)}"
     if asked is not None:
-        if asked not in names:
+        if asked not in names and asked.split(".")[0] not in names:
             raise BadInput(f"no field {asked!r} for the {role}: {available}")
         return asked
     candidates = [name for name in usual if name in names]
@@ -197,9 +201,18 @@ def _field(path: Path, names: list[str], role: str, asked: str | None, usual: tu
 
 
 def _cell(path: Path, where: str, row: Row, field: str) -> str:
-    if field not in row:
-        raise BadInput(f"{path}, {where} has no field {field!r}: it has {', '.join(row) or 'none'}")
-    return _text(row[field], field, f"{path}, {where}")
+    return _text(_value(path, where, row, field), field, f"{path}, {where}")
+
+
+def _value(path: Path, where: str, row: Row, field: str) -> Any:
+    """What a field holds; with dots in its name, a field of a field."""
+    if field in row:
+        return row[field]
+    name, _, rest = field.partition(".")
+    inner = row.get(name)
+    if rest and isinstance(inner, dict):
+        return _value(path, f"{where}, {name}", inner, rest)
+    raise BadInput(f"{path}, {where} has no field {field!r}: it has {', '.join(row) or 'none'}")
 
 
 def _text(value: Any, field: str, where: str) -> str:
@@ -299,7 +312,7 @@ def _question(row: Row) -> Any:
 
 def _gsm8k_answer(row: Row) -> str:
     """The number after "####", without its thousands commas."""
-    return row["answer"].rsplit("####", 1)[-1].strip().replace(",", "")
+    return gold_in(row["answer"]).replace(",", "")
 
 
 def _aime_answer(row: Row) -> str:

@@ -1,8 +1,8 @@
-r"""Is the answer in the box equal to the gold? math-verify behind one function, in a process that can be killed.
+r"""Is the answer that a response states equal to the gold? math-verify behind one function, in killable processes.
 
-Response texts and golds in, verdicts out. The boxes are found here (answers.py), the equality is math-verify's alone
-(_worker.py). A limit on time is kept by this side: the worker is killed and another one started, because an answer such
-as 9^{9^{9^9}} computes inside one instruction that no Python-level alarm interrupts.
+Response texts and golds in, verdicts out. Where an answer stands is for answers.py, how it is spelt for spelling.py;
+the equality is math-verify's (_worker.py). Seconds are a worker's own: an answer such as 9^{9^{9^9}} computes inside
+one instruction that no Python-level alarm interrupts, so the kernel ends the worker, and another one is started.
 Accepted as math-verify accepts it: (1,2) equals {1,2}; 50\% equals 0.5 and 50; 52_8 equals 52, bases are dropped.
 """
 
@@ -12,21 +12,26 @@ import os
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing.connection import wait
 from pathlib import Path
+from queue import SimpleQueue
 from types import TracebackType
-from typing import IO, NamedTuple
+from typing import IO, Any, NamedTuple
 
 from rlprobe.errors import BadInput, RlprobeError
-from rlprobe.problems.answers import Box, boxed_spans, is_balanced, respell
+from rlprobe.problems.answers import EXTRACTIONS, Answer, Answers, is_balanced, joined
+from rlprobe.problems.spelling import LONGEST, is_list, readable_at_sight, respell, suspicion, words
 from rlprobe.records import Grade, Status
 
 _LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy")
-_START_LIMIT = 120.0  # seconds for importing sympy, on a machine that is busy with other things
+_START_LIMIT = 120  # seconds for importing sympy, on a machine that is busy with other things
+_PATIENCE = 20  # seconds to wait for each second that a worker may work: it may be stopped, or the machine busy
+_NO_MATHEMATICS = "#"  # in place of what is too long to be an answer: unparsed, and no gold
 _WORKER = Path(__file__).with_name("_worker.py")
 
 
@@ -44,24 +49,38 @@ def _installed() -> str:
 class GraderSettings:
     """All that a verdict depends on; grades of other settings are kept apart by `key`.
 
-    `answer` names the box whose verdict counts (both are always graded), `timeout_s` the wall-clock seconds for reading
-    and comparing one answer, `rules` the edition of this package's own part: finding boxes and respelling answers.
+    `extract` names the extraction (answers.EXTRACTIONS; None until `under` says which), `answer` whether its first or
+    its last hit counts (both are always graded), `timeout_s` the seconds of work for reading and comparing one answer,
+    `golds` the golds (a hash), `rules` the edition of this package's own part: finding and respelling answers.
+    `workers`: processes that grade; no verdict depends on it.
     """
 
+    extract: str | None = None
     answer: str = "last"
     timeout_s: int = 5
-    rules: int = 1
+    golds: str = ""
+    rules: int = 2
     libraries: str = field(default_factory=_installed)
+    workers: int | None = field(default=None, compare=False)
 
     def __post_init__(self) -> None:
+        if self.extract is not None and self.extract not in EXTRACTIONS:
+            raise BadInput(f"no extraction {self.extract!r}; choose one of {', '.join(EXTRACTIONS)}")
         if self.answer not in ("first", "last"):
             raise BadInput(f"no such answer to grade: {self.answer!r}; choose first or last")
         if type(self.timeout_s) is not int or self.timeout_s < 1:
             raise BadInput(f"a grader's timeout is a whole number of seconds, at least 1: not {self.timeout_s!r}")
+        if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
+            raise BadInput(f"grader_workers is {self.workers!r}: give a whole number of processes, at least 1")
+
+    def under(self, extract: str, golds: str = "") -> "GraderSettings":
+        """The settings for these golds, with this extraction where none was asked for."""
+        return replace(self, extract=self.extract or extract, golds=golds)
 
     def canonical(self) -> dict[str, str | int]:
         """The settings as a plain dictionary, for recording."""
-        return asdict(self)
+        assert self.extract is not None, "no extraction yet: see under()"
+        return {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
 
     @property
     def key(self) -> str:
@@ -70,22 +89,29 @@ class GraderSettings:
 
 
 class Graded(NamedTuple):
-    """The verdicts on the first and on the last box of one response."""
+    """The verdicts on the first and the last answer; `fell_back`: the text ends inside one more, which is left out."""
 
     first: Grade
     last: Grade
+    fell_back: bool = False
 
 
 class Grader:
-    """Grades responses; a context manager, because it holds a worker process while it is open.
+    """Grades responses; a context manager, because it holds worker processes while it is open.
 
-    The worker starts at the first comparison. A pair of answer and gold is compared once, however often it comes.
+    A worker starts when there is something to ask. A pair of answer and gold is compared once, however often it comes.
     """
 
     def __init__(self, settings: GraderSettings | None = None) -> None:
-        self.settings = settings or GraderSettings()
-        self._worker = _Worker()
-        self._verdicts: dict[tuple[str, str], Status | None] = {}
+        self.settings = (settings or GraderSettings()).under("box")
+        self._extraction = EXTRACTIONS[self.settings.extract or "box"]
+        count = self.settings.workers or min(8, os.cpu_count() or 1)
+        self._threads = ThreadPoolExecutor(count, thread_name_prefix="grader")
+        self._workers = [_Worker() for _ in range(count)]
+        self._free: SimpleQueue[_Worker] = SimpleQueue()
+        self._verdicts: dict[tuple[str, str], Future[Status | None]] = {}
+        for worker in self._workers:
+            self._free.put(worker)
 
     def __enter__(self) -> "Grader":
         return self
@@ -93,7 +119,11 @@ class Grader:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._worker.kill()
+        for worker in self._workers:
+            worker.stop()
+        self._threads.shutdown(cancel_futures=True)
+        for worker in self._workers:
+            worker.kill()
 
     def grade_many(
         self, pairs: Sequence[tuple[str, str]], progress: Callable[[int, int], None] | None = None
@@ -102,72 +132,140 @@ class Grader:
 
         Raises RlprobeError if math-verify fails in a way that is no verdict on the answer.
         """
+        found = [self._answers(text) for text, _ in pairs]
+        asked = [self._compared(text, f(), gold) for f, (text, gold) in zip(found, pairs, strict=True)]
         graded = []
-        for text, gold in pairs:
-            graded.append(self._grade(text, gold))
+        for resolve in asked:
+            graded.append(resolve())
             if progress:
                 progress(len(graded), len(pairs))
         return graded
 
-    def _grade(self, text: str, gold: str) -> Graded:
-        boxes = boxed_spans(text)
-        if not boxes:
-            nothing = Grade(self._no_answer(gold), None)
-            return Graded(nothing, nothing)
-        return Graded(self._grade_box(boxes[0], gold), self._grade_box(boxes[-1], gold))
+    def unreadable(self, golds: Sequence[str]) -> dict[str, str]:
+        """The golds that no answer can be compared with, and why."""
+        asked = {gold: None if readable_at_sight(gold) else self._compare(gold, gold) for gold in dict.fromkeys(golds)}
+        reasons = {gold: suspicion(gold) for gold in asked}
+        said = {gold: verdict is None or verdict.result() is Status.CORRECT for gold, verdict in asked.items()}
+        return {g: reasons[g] or "math-verify cannot read it" for g in asked if reasons[g] or not said[g]}
 
-    def _grade_box(self, box: Box, gold: str) -> Grade:
-        if box.content is None:
-            return Grade(self._no_answer(gold), None)
-        return Grade(self._compare(box.content, gold), box.content)
+    # ---- one response ------------------------------------------------------------------------------------------------
 
-    def _no_answer(self, gold: str) -> Status | None:
+    def _answers(self, text: str) -> Callable[[], Answers | None]:
+        """The answers of a text, when they are asked for: math-verify's search goes on meanwhile."""
+        find = self._extraction.find
+        if find is not None:
+            return lambda: find(text)
+        searched = self._threads.submit(self._search, text)
+        return lambda: searched.result()
+
+    def _compared(self, text: str, answers: Answers | None, gold: str) -> Callable[[], Graded]:
+        """The verdicts on a response, when they are asked for; None for answers is a search that took too long."""
+        found = answers.found if answers else []
+        if self._extraction.is_list and len(found) > 1 and is_list(gold):
+            found = joined(text, found)
+        if not found:
+            without = Status.TIMEOUT if answers is None else Status.NO_ANSWER
+            return partial(self._without, without, self._compare(gold, gold))
+        first, last = (partial(self._with, a, self._compare(a.content, gold)) for a in (found[0], found[-1]))
+        is_cut = answers is not None and answers.is_cut
+        return lambda: Graded(first(), last(), is_cut)
+
+    def _with(self, answer: Answer, status: Future[Status | None]) -> Grade:
+        return Grade(status.result(), answer.content, answer.end)
+
+    def _without(self, status: Status, readable: Future[Status | None]) -> Graded:
         """A gold that cannot be read gives no status at all, even to a response without an answer."""
-        return Status.NO_ANSWER if self._is_readable(gold) else None
+        grade = Grade(status if readable.result() is Status.CORRECT else None, None)
+        return Graded(grade, grade)
 
-    def _is_readable(self, gold: str) -> bool:
-        return self._compare(gold, gold) is Status.CORRECT
-
-    def _compare(self, answer: str, gold: str) -> Status | None:
-        key = (respell(answer), respell(gold))
+    def _compare(self, answer: str, gold: str) -> Future[Status | None]:
+        key = _respelt(answer), _respelt(gold)
         if key not in self._verdicts:
-            self._verdicts[key] = self._ask(*key) if is_balanced(key[1]) else None
+            self._verdicts[key] = self._judge(*key)
         return self._verdicts[key]
 
+    def _judge(self, answer: str, gold: str) -> Future[Status | None]:
+        """What can be said without math-verify, else what it will say."""
+        said = words(gold)
+        if suspicion(gold) or not (said or is_balanced(gold)):
+            return _known(None)
+        if said is not None and (other := words(answer)) is not None:
+            return _known(Status.CORRECT if said == other else Status.WRONG)
+        return self._threads.submit(self._ask, answer, gold)
+
+    # ---- what workers are asked --------------------------------------------------------------------------------------
+
+    def _search(self, text: str) -> Answers | None:
+        """What math-verify's own search finds; None if it takes too long."""
+        reply = self._asked({"text": text, "seconds": self.settings.timeout_s})
+        if "error" in reply:
+            raise RlprobeError(f"the grader failed to search a response: {reply['error']}")
+        if "found" not in reply:
+            return None
+        return Answers([Answer(end - len(content), end, content) for end, content in filter(None, reply["found"])])
+
     def _ask(self, answer: str, gold: str) -> Status | None:
-        reply = self._worker.ask({"answer": answer, "gold": gold, "seconds": self.settings.timeout_s})
+        reply = self._asked({"answer": answer, "gold": gold, "seconds": self.settings.timeout_s})
         if "error" in reply:
             raise RlprobeError(f"the grader failed on the answer {answer!r} to the gold {gold!r}: {reply['error']}")
         if reply["verdict"] == "unreadable":
             return None
         status = Status(reply["verdict"])
-        if status is Status.TIMEOUT and (answer == gold or not self._is_readable(gold)):
+        if status is Status.TIMEOUT and (answer == gold or self._ask(gold, gold) is not Status.CORRECT):
             return None  # it is the gold that takes too long
         return status
 
+    def _asked(self, request: dict[str, str | int]) -> dict[str, Any]:
+        """A free worker's reply."""
+        worker = self._free.get()
+        try:
+            return worker.ask(request)
+        finally:
+            self._free.put(worker)
+
+
+def _respelt(answer: str) -> str:
+    return respell(answer) if len(answer) <= LONGEST else _NO_MATHEMATICS
+
+
+def _known(status: Status | None) -> Future[Status | None]:
+    known: Future[Status | None] = Future()
+    known.set_result(status)
+    return known
+
 
 class _Worker:
-    """The process that runs _worker.py: started when asked, killed when late, started again."""
+    """The process that runs _worker.py: started when asked, ended by the kernel when late, started again."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._stderr: IO[bytes] | None = None
         self._unread = b""
+        self._is_stopped = False
 
-    def ask(self, request: dict[str, str | int]) -> dict[str, str]:
-        """The worker's reply, or the verdict `timeout` if it had to be killed or was killed by the system."""
-        if self._process is None or self._process.poll() is not None:
-            self._start()
-        try:
+    def ask(self, request: dict[str, str | int]) -> dict[str, Any]:
+        """The worker's reply, or the verdict `timeout` if the system ended it while it worked.
+
+        One that neither works nor answers is replaced once. Raises RlprobeError if the next one does not answer either.
+        """
+        for _ in range(2):
+            if self._process is None or self._process.poll() is not None:
+                self._start()
+            if self._is_stopped:
+                break
             self._send(json.dumps(request).encode() + b"\n")
-            line = self._line(float(request["seconds"]))
-        except BaseException:
-            self.kill()  # Ctrl-C: a reply that comes later must not be taken for the next one
-            raise
-        if line is not None:
-            return json.loads(line)
-        self._bury(request)
-        return {"verdict": Status.TIMEOUT.value}
+            line = self._line(_PATIENCE * int(request["seconds"]))
+            if line is not None:
+                return json.loads(line)
+            if self._is_ended(request):
+                return {"verdict": Status.TIMEOUT.value}
+        raise RlprobeError("the grader's worker does not answer; run the same command again on a machine less busy")
+
+    def stop(self) -> None:
+        """End the process, and start none again: whoever waits for an answer has one at once."""
+        self._is_stopped = True
+        if self._process is not None:
+            self._process.kill()
 
     def kill(self) -> None:
         """End the process, if there is one, and wait until it is gone."""
@@ -209,31 +307,37 @@ class _Worker:
         except BrokenPipeError:  # it died; reading finds that out and says why
             return
 
-    def _line(self, seconds: float) -> bytes | None:
-        """The next line, without its end; None if it does not come in time or never will."""
+    def _line(self, seconds: int) -> bytes | None:
+        """The next line, without its end; None if it does not come in so many seconds or never will.
+
+        Seconds are counted one by one: of the time in which this process was stopped, at most one counts.
+        """
         assert self._process is not None
         assert self._process.stdout is not None
-        deadline = time.monotonic() + seconds
+        pipe = self._process.stdout.fileno()
         while b"\n" not in self._unread:
-            ready = wait([self._process.stdout.fileno()], max(0.0, deadline - time.monotonic()))
-            piece = os.read(self._process.stdout.fileno(), 1 << 16) if ready else b""
+            while not (ready := wait([pipe], 1.0)) and seconds > 0:
+                seconds -= 1
+            piece = os.read(pipe, 1 << 16) if ready else b""
             if not piece:
                 return None
             self._unread += piece
         line, self._unread = self._unread.split(b"\n", 1)
         return line
 
-    def _bury(self, request: dict[str, str | int]) -> None:
-        """Kill the silent worker. One that left by itself, not by a signal, has a fault to tell."""
+    def _is_ended(self, request: dict[str, str | int]) -> bool:
+        """Bury a silent worker; True if a signal ended it. One that left by itself has a fault to tell."""
         assert self._process is not None
         try:
-            code = self._process.wait(timeout=0.05)
+            code = self._process.wait(timeout=1)
         except subprocess.TimeoutExpired:
-            code = -1
-        words = self._last_words()
+            code = None
+        said = self._last_words()
         self.kill()
-        if code >= 0:
-            raise RlprobeError(f"the grader stopped at the answer {request['answer']!r} (exit code {code}): {words}")
+        if code is not None and code >= 0 and not self._is_stopped:
+            asked = str(request.get("answer", request.get("text")))[:200]
+            raise RlprobeError(f"the grader stopped at the answer {asked!r} (exit code {code}): {said}")
+        return code is not None
 
     def _last_words(self) -> str:
         assert self._stderr is not None

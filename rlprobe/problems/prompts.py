@@ -1,23 +1,38 @@
 r"""How a question is put to a model: one small function per prompt style, and the encoding of what it renders.
 
-One style serves both models of a pair. A style turns a question into text; `encode_prompt` turns the text into ids,
-once and for all. Knows no models and no answers. Styles are the prompts that published RL models were trained or
-measured with, byte for byte; a docstring names the public file that the wording was read in (repository, file@commit).
+One style serves both models of a pair. A style turns a question into text, and says where a response to it states its
+answer; `encode_prompt` turns the text into ids, once and for all. Knows no models. Styles are the prompts that
+published RL models were trained or measured with, byte for byte; a docstring names the public file that the wording was
+read in (repository, file@commit).
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from rlprobe.errors import BadInput
 
-PromptStyle = Callable[[str, Any], str]
-"""(question, tokenizer) -> the prompt as text. Only the styles that use the tokenizer's chat template look at it."""
+
+@dataclass(frozen=True, slots=True)
+class PromptStyle:
+    """A way to ask: `render` makes the prompt of (question, tokenizer), `extract` names what finds the answer to it.
+
+    `is_template`: it is the tokenizer's own chat template, which has put a BOS token there itself if it wants one.
+    """
+
+    render: Callable[[str, Any], str]
+    extract: str
+    is_template: bool = False
+
 
 BOXED = "Please reason step by step, and put your final answer within \\boxed{}."
 
 
 def question_answer(question: str, _: Any) -> str:
-    """Question and answer on a line each: what the bundled pair was trained on."""
+    r"""Question and answer on a line each: what the bundled pair was trained on, which answers in a \boxed{}.
+
+    SimpleRL-Zoo's Llama and Mistral were asked the same way and taught no box: style `simplerl_plain`.
+    """
     return f"Question: {question}\nAnswer:"
 
 
@@ -83,8 +98,8 @@ def prime_zero(question: str, _: Any) -> str:
 def dapo(question: str, tokenizer: Any) -> str:
     r"""DAPO (arXiv 2503.14476): the wording of DAPO-Math-17k as a user's turn in the tokenizer's own chat template.
 
-    BytedTsinghua-SIA/DAPO, README.md@2805f41. It asks for a last line "Answer: x" without a \boxed{}, which the grader
-    calls no answer: see `dapo_boxed`.
+    BytedTsinghua-SIA/DAPO, README.md@2805f41. It asks for a last line "Answer: x" without a \boxed{}; `dapo_boxed` asks
+    for the box.
     """
     return _from_template(_dapo_wording(question, "$Answer (without quotes)"), tokenizer)
 
@@ -165,7 +180,7 @@ def _from_template(user: str, tokenizer: Any) -> str:
     if not getattr(tokenizer, "chat_template", None):
         raise BadInput(
             "this tokenizer has no chat template: choose another prompt style "
-            f"({', '.join(name for name, style in PROMPT_STYLES.items() if style not in _TEMPLATED)})"
+            f"({', '.join(name for name, style in PROMPT_STYLES.items() if not style.is_template)})"
         )
     try:
         turns = [{"role": "user", "content": user}]
@@ -180,10 +195,10 @@ def encode_prompt(style: str, question: str, tokenizer: Any) -> tuple[str, list[
     A tokenizer that puts its BOS token first by default does so here too, once; a chat template has put it there itself
     if it wants one. Nothing is ever appended: the response follows the last id. Raises BadInput for an unknown style.
     """
-    render = prompt_style(style)
-    text = render(question, tokenizer)
+    chosen = prompt_style(style)
+    text = chosen.render(question, tokenizer)
     ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    if render not in _TEMPLATED and _starts_with_bos(tokenizer) and ids[:1] != [tokenizer.bos_token_id]:
+    if not chosen.is_template and _starts_with_bos(tokenizer) and ids[:1] != [tokenizer.bos_token_id]:
         ids = [tokenizer.bos_token_id, *ids]
     if not ids:
         raise BadInput(f"the prompt style {style!r} renders {question!r} to no token at all")
@@ -210,21 +225,20 @@ def visible(text: str) -> str:
     return text.translate(_SHOWN)
 
 
+# "general" where the prompt asks for no form
 PROMPT_STYLES: dict[str, PromptStyle] = {
-    "question_answer": question_answer,
-    "abel": abel,
-    "qwen_boxed": qwen_boxed,
-    "qwen_math": qwen_math,
-    "r1": r1,
-    "orz": orz,
-    "prime_zero": prime_zero,
-    "dapo": dapo,
-    "dapo_boxed": dapo_boxed,
-    "general_reasoner": general_reasoner,
-    "unireason": unireason,
-    "chat": chat,
-    "chat_boxed": chat_boxed,
-    "raw": raw,
+    "question_answer": PromptStyle(question_answer, "box"),
+    "abel": PromptStyle(abel, "general"),
+    "qwen_boxed": PromptStyle(qwen_boxed, "box"),
+    "qwen_math": PromptStyle(qwen_math, "box"),
+    "r1": PromptStyle(r1, "answer_tag"),
+    "orz": PromptStyle(orz, "box"),
+    "prime_zero": PromptStyle(prime_zero, "box"),
+    "dapo": PromptStyle(dapo, "answer_line", is_template=True),
+    "dapo_boxed": PromptStyle(dapo_boxed, "box", is_template=True),
+    "general_reasoner": PromptStyle(general_reasoner, "box", is_template=True),
+    "unireason": PromptStyle(unireason, "box"),
+    "chat": PromptStyle(chat, "general", is_template=True),
+    "chat_boxed": PromptStyle(chat_boxed, "box", is_template=True),
+    "raw": PromptStyle(raw, "general"),
 }
-
-_TEMPLATED = (chat, chat_boxed, dapo, dapo_boxed, general_reasoner)

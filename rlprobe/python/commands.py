@@ -204,16 +204,23 @@ def direction(run: RunLike, **options: Any) -> Results:
     return _results(directions.direction(_path(run), _settings(directions.DirectionSettings, options)))
 
 
-@with_options(Regrading, cli.grade)
+@dataclass(frozen=True)
+class GradeSettings(Regrading):
+    """The same, with other golds."""
+
+    golds: grading.Golds = field(default_factory=grading.Golds)
+
+
+@with_options(GradeSettings, cli.grade)
 def grade(run: RunLike, **options: Any) -> Results:
-    """Grade a finished run again, and write its summaries anew: another answer policy, k, or grader.
+    """Grade a finished run again, and write its summaries anew: another extraction, answer policy, k, or other golds.
 
     Responses and token tables stay as they are; the result's `grades` are the new verdicts (math-verify decides).
 
-    Raises BadInput for what is no run, or has nothing to summarise.
+    Raises BadInput for what is no run, has nothing to summarise, or was asked other questions than `dataset` holds.
     """
-    settings = _settings(Regrading, options)
-    grading.grade(_path(run), settings.grader, settings.reading, Reporter())
+    settings = _settings(GradeSettings, options)
+    grading.grade(_path(run), settings.grader, settings.reading, Reporter(), settings.golds)
     return read(_path(run))
 
 

@@ -13,9 +13,11 @@ from rlprobe.analysis.classes import Reading, classify
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline.report import ReportSettings, Source, grades_of, summary_of
+from rlprobe.pipeline.report import ReportSettings, Source, summary_of
+from rlprobe.pipeline.verdicts import layer_of
 from rlprobe.reporting.page import tables
 from rlprobe.reporting.page.passage import Passage
+from rlprobe.reporting.page.payload import Verdict
 from rlprobe.reporting.page.problems import WORDS
 from rlprobe.reporting.page.token_view import TokenView
 from rlprobe.runs import Run
@@ -61,9 +63,10 @@ class Results:
         """The verdicts, one row per arm, problem and draw (records.GRADE_SCHEMA).
 
         `status_first` and `status_last` are correct, wrong, no_answer, unparsed or timeout (None: the gold cannot be
-        read), `answer_first` and `answer_last` what stood in that box. Raises BadInput where nothing is graded.
+        read), `answer_first` and `answer_last` what was found, and `end_first` and `end_last` the positions behind it.
+        Raises BadInput where nothing is graded.
         """
-        layer = grades_of(self.run, self.summary)
+        layer = layer_of(self.run)
         if layer is None:
             raise BadInput(f"{self.path} is not graded; run `rlprobe disagree` or `rlprobe grade` on it first")
         return self.run.table(layer).to_pandas()
@@ -99,26 +102,32 @@ class Results:
         return TokenView(passage, words, title, self._verdict(problem_id, name, draw), self._reading.class_k, by)
 
     def _passage(self, problem_id: str, arm: str, draw: int, source: Source) -> Passage:
-        answer, tokens = self._reading.answer, _of(self.tokens, problem_id)
+        tokens = _of(self.tokens, problem_id)
         own = tokens[(tokens["arm"] == arm) & (tokens["draw"] == draw)]
         if len(own):
-            return Passage.of_table(own, answer)
+            ends = [verdict.end for verdict in self._verdicts(problem_id, arm, draw)]
+            return Passage.of_table(own, ends[0] if ends else None)
         rollouts = _of(self.rollouts, problem_id)
         rollouts = rollouts[(rollouts["arm"] == arm) & (rollouts["draw"] == draw)]
-        texts = [Passage.of_table(rows, answer) for _, rows in tokens[tokens["draw"] == 0].groupby("arm")]
+        texts = [Passage.of_table(rows) for _, rows in tokens[tokens["draw"] == 0].groupby("arm")]
         if rollouts.empty or not texts:
             raise BadInput(f"{self.path} has no response of {source.arms[arm].label} to {problem_id!r}, draw {draw}")
         return Passage.of_arm({str(name): value for name, value in rollouts.iloc[0].items()}, texts)
 
     def _verdict(self, problem_id: str, arm: str, draw: int) -> str:
         """What the grader said of a response, in words; nothing where it said nothing."""
-        answer = self._reading.answer
-        if grades_of(self.run, self.summary) is None:
-            return ""
-        rows = _of(self.grades, problem_id)
-        rows = rows[(rows["arm"] == arm) & (rows["draw"] == draw)]
-        said = [(row[f"status_{answer}"], row[f"answer_{answer}"]) for row in rows.to_dict("records")]
-        return "; ".join(WORDS[status] + (f": {box}" if box is not None else "") for status, box in said)
+        said = self._verdicts(problem_id, arm, draw)
+        return "; ".join(WORDS[v.status] + (f": {v.answer}" if v.answer is not None else "") for v in said)
+
+    def _verdicts(self, problem_id: str, arm: str, draw: int) -> list[Verdict]:
+        """The verdict on a response by the answer of the reading; none where there is none."""
+        layer = layer_of(self.run)
+        shards = self.run.shards(layer, arm) if layer else []
+        rows = [row for shard in shards for row in self.run.read_shard(str(layer), shard).to_pylist()]
+        mine = [row for row in rows if (row["problem_id"], row["draw"]) == (problem_id, draw)]
+        return [
+            Verdict(*(row[f"{what}_{self._reading.answer}"] for what in ("status", "answer", "end"))) for row in mine
+        ]
 
     @cached_property
     def _reading(self) -> Reading:

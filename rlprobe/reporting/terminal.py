@@ -35,6 +35,12 @@ def texts_of(entries: Sequence[Any]) -> list[Text]:
     return [Text(printable(written(entry))) for entry in entries]
 
 
+def percent(interval: dict[str, Any] | None) -> str:
+    """A share in percent with one decimal, under a header that says so."""
+    value = interval["value"] if interval else None
+    return MISSING if value is None else f"{100 * value:.1f}"
+
+
 def fixed(interval: dict[str, Any], decimals: int, scale: int = 1) -> str:
     """A number and its interval with the same decimals in every line."""
     value, low, high = (

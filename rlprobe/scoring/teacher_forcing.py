@@ -21,7 +21,6 @@ from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.measures.tokens import dual_statistics, outside_probabilities
 from rlprobe.pairs.model import Model, ModelPair
-from rlprobe.problems.answers import first_and_last_answer_end
 from rlprobe.records import TOP, Rollout, token_schema
 
 CHUNK = 1024  # positions of one text in one pass
@@ -95,7 +94,6 @@ class Reader:
         for name in statistics:
             if name.startswith(("argmax_", "top_ids_")):
                 statistics[name] = ids[statistics[name]]
-        after_first, after_last = after_answer(self.pair.tokenizer, rollout)
         columns: dict[str, Any] = {
             "arm": [rollout.arm] * n,
             "problem_id": [rollout.problem_id] * n,
@@ -103,8 +101,6 @@ class Reader:
             "position": np.arange(n),
             "token_id": np.asarray(rollout.response_ids),
             "token": [self.pair.tokenizer.decode([i]) for i in rollout.response_ids],
-            "after_first_answer": after_first,
-            "after_last_answer": after_last,
             "terminator": np.isin(rollout.response_ids, list(self.pair.stop_ids)),
             **statistics,
         }
@@ -128,28 +124,6 @@ def response_hidden_states(model: Model, rollouts: Sequence[Rollout]) -> list[Fl
             first = max(0, len(rollout.prompt_ids) - 1 - start)  # hidden[t] predicts ids[t + 1]
             kept[row].append(hidden[row, first : len(chunk)].clone())
     return [torch.cat(parts) for parts in kept]
-
-
-def after_answer(tokenizer: Any, rollout: Rollout) -> tuple[np.ndarray, np.ndarray]:
-    """Per position: is it after the token that closes the first, and after the one that closes the last \\boxed{}?
-
-    All False where the response has no closed box.
-    """
-    ids = list(rollout.response_ids)
-    text = tokenizer.decode(ids)
-    return tuple(  # type: ignore[return-value]
-        np.arange(len(ids)) >= (len(ids) if end is None else _tokens_until(tokenizer, ids, end))
-        for end in first_and_last_answer_end(text)
-    )
-
-
-def _tokens_until(tokenizer: Any, ids: list[int], end: int) -> int:
-    """How many tokens it takes until the decoded text has `end` characters (bisection: text grows with tokens)."""
-    low, high = 1, len(ids)
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if len(tokenizer.decode(ids[:middle])) >= end else (middle + 1, high)
-    return low
 
 
 def _groups(rollouts: Sequence[Rollout]) -> Iterator[list[Rollout]]:

@@ -8,8 +8,8 @@ from rlprobe.analysis.statistics import Resampling
 
 
 def tables(base, rl, draws=1):
-    """Rollouts and grades from a letter per response: c(orrect), w(rong), - (no verdict), x (no grade at all)."""
-    status = {"c": "correct", "w": "wrong", "-": None}
+    """Rollouts and grades, a letter a response: c(orrect), w(rong), n(one found), - (no verdict), x (no grade)."""
+    status = {"c": "correct", "w": "wrong", "n": "no_answer", "-": None}
     rows = [
         {"arm": arm, "problem_id": f"p{i // draws}", "draw": i % draws, "letter": letter}
         for arm, letters in (("base", base), ("rl", rl))
@@ -50,3 +50,16 @@ def test_one_arm_alone_has_an_accuracy_but_no_test():
     assert found["mcnemar"] is None
     assert found["gain"].value is None
     assert found["reason"]
+
+
+def test_responses_in_which_no_answer_was_found_are_counted_beside_the_accuracy():
+    found = compare(*tables("cnnw-", "ccnww"), Resampling())["last"]
+    base, rl = found["arms"]["base"], found["arms"]["rl"]
+    assert (base["accuracy"].value, base["no_answer"].value) == (1 / 4, 2 / 4)
+    assert (rl["accuracy"].value, rl["no_answer"].value) == (2 / 5, 1 / 5)
+    assert found["no_answer_differs"]
+
+
+def test_ends_that_are_as_often_without_an_answer_are_worth_no_warning():
+    assert not compare(*tables("cn", "nc"), Resampling())["last"]["no_answer_differs"]
+    assert not compare(*tables("cn", ""), Resampling())["last"]["no_answer_differs"]

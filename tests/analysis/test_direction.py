@@ -65,7 +65,7 @@ def test_groups_hold_the_positions_that_their_names_say(tokens, summary):
         ("class", "unchanged"): rows["argmax_base"] == rows["argmax_rl"],
         ("class", "shifted"): (rows["argmax_base"] != rows["argmax_rl"]) & (rows["rank_base_of_rl"] > 5),
         ("entropy", "0.5 to 1.2"): (rows["entropy_base"] >= 0.5) & (rows["entropy_base"] < 1.2),
-        ("answer", "after the answer"): rows["after_last_answer"],
+        ("answer", "after the answer"): rows["after_answer"],
     }
     for (split, group), inside in by_name.items():
         found = row_of(summary, text="base", delta_of="token", split=split, group=group)
@@ -75,7 +75,7 @@ def test_groups_hold_the_positions_that_their_names_say(tokens, summary):
 
 def test_a_quarter_is_a_quarter_of_its_own_response(tokens):
     text = texts_of(tokens, READING)["rl"]
-    codes = text.splits(READING)["position"].codes
+    codes = text.splits()["position"].codes
     for start, length in zip(text.starts, text.lengths, strict=True):
         assert codes[start : start + length].tolist() == [4 * i // length for i in range(length)]
 

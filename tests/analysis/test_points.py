@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from synthetic_tables import tables
 
+from rlprobe.analysis.answered import with_answers
 from rlprobe.analysis.classes import Reading, classify
 from rlprobe.analysis.points import PointChoice, choose, describe
 from rlprobe.errors import BadInput
@@ -12,14 +13,14 @@ READING = Reading(resamples=200)
 
 @pytest.fixture(scope="module")
 def tokens():
-    made, _, _ = tables(problems=60)
-    return made[made["arm"] == "base"]
+    made, _, grades = tables(problems=60)
+    return with_answers(made[made["arm"] == "base"], grades, "last")
 
 
 def test_places_are_disagreements_before_the_answers_end_and_as_many_unchanged_ones(tokens):
     chosen = choose(tokens, PointChoice(points=30), READING)
     assert chosen["group"].value_counts().to_dict() == {"disagreement": 30, "unchanged": 30}
-    assert not chosen["after_last_answer"].any()
+    assert not chosen["after_answer"].any()
     differ = chosen["argmax_base"] != chosen["argmax_rl"]
     assert (differ == (chosen["group"] == "disagreement")).all()
     assert not chosen.duplicated(["problem_id", "position"]).any()
@@ -27,7 +28,7 @@ def test_places_are_disagreements_before_the_answers_end_and_as_many_unchanged_o
 
 def test_each_unchanged_place_is_the_nearest_in_entropy_that_was_left(tokens):
     chosen = choose(tokens, PointChoice(points=10), READING)
-    here = tokens[~tokens["after_last_answer"]]
+    here = tokens[~tokens["after_answer"]]
     pool = here.loc[classify(here, 5) == "unchanged", "entropy_base"].tolist()
     wanted = sorted(chosen.loc[chosen["group"] == "disagreement", "entropy_base"], reverse=True)
     expected = []

@@ -46,3 +46,12 @@ def test_an_arm_that_is_never_right_has_an_accuracy_between_nothing_and_little()
     found = arm_of(summarise(responses, READING), "uncertain", "difference")["accuracy"]
     assert (found["value"], found["low"]) == (0, 0)
     assert 0 < found["high"] < 0.1
+
+
+def test_responses_without_an_answer_are_counted_beside_each_accuracy():
+    responses = steered_responses()
+    summary = summarise(responses, READING)
+    shares = responses.groupby(["where", "direction"])["no_answer"].mean()
+    for arm in summary["arms"]:
+        assert arm["no_answer"]["value"] == pytest.approx(shares[arm["where"], arm["direction"]])
+    assert summary["no_answer_differs"] == (abs(shares["own", "rl"] - shares["own", "base"]) > 0.05)

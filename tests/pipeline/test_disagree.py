@@ -11,6 +11,7 @@ from making import contents
 
 from rlprobe import runs
 from rlprobe.errors import RlprobeError
+from rlprobe.pipeline.verdicts import layer_of
 
 
 def test_a_run_holds_rollouts_tokens_grades_tables_and_figures(rlprobe):
@@ -105,7 +106,9 @@ def test_responses_made_elsewhere_are_read_by_both_models(rlprobe):
     ]
     tokens = run.table("tokens").to_pandas()
     assert tokens[tokens.problem_id == "q3"].terminator.tolist() == [False, False, True]
-    assert tokens[tokens.problem_id == "q1"].after_last_answer.any()
+    grades = run.table(layer_of(run)).to_pandas().set_index("problem_id")
+    assert grades.loc["q1", "answer_last"] == "4"
+    assert 0 < grades.loc["q1", "end_last"] < (tokens.problem_id == "q1").sum()
 
 
 def test_a_dry_run_prints_a_prompt_and_its_ids_and_writes_nothing(rlprobe):
@@ -284,7 +287,7 @@ def test_a_grader_bomb_is_a_verdict_not_an_end(rlprobe):
     code, _, err = rlprobe.disagree("--responses", file, "--grader-timeout", 1)
     assert code == 0, err
     run = runs.read(rlprobe.tmp_path / "run")
-    table = run.table(f"grades/{next((run.path / 'grades').iterdir()).name}").to_pylist()
+    table = run.table(layer_of(run)).to_pylist()
     statuses = {row["problem_id"]: row["status_last"] for row in table}
     assert statuses["q0"] in ("timeout", "unparsed", "wrong")
     assert statuses["q1"] == "correct"

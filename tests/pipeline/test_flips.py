@@ -26,8 +26,9 @@ from rlprobe.pipeline.disagree import DisagreeSettings, disagree
 from rlprobe.pipeline.flips import FlipChoice, FlipSettings, flips, plan
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.verdicts import grader_for
 from rlprobe.problems.grading import GraderSettings
-from rlprobe.records import SearchEnd
+from rlprobe.records import SearchEnd, Status
 
 NEW = 20
 
@@ -92,7 +93,7 @@ class Rule:
     def judging(self, settings: GraderSettings):
         def judge(pairs):
             self.asked += len(pairs)
-            return [self.right(text) for text, _ in pairs]
+            return [Status.CORRECT if self.right(text) else Status.WRONG for text, _ in pairs]
 
         yield judge
 
@@ -105,7 +106,7 @@ def tables(settings, scope="solved"):
     run = runs.read(settings.output.out)
     found = []
     for layer in ("single", f"needed-{settings.flips.most_trials}"):
-        layer = f"flips/{settings.grader.key}/{layer}"
+        layer = f"flips/{grader_for(run.identity, settings.grader).key}/{layer}"
         found.append([row for s in run.shards(layer, scope) for row in run.read_shard(layer, s).to_pylist()])
     return found
 

@@ -19,6 +19,7 @@ from rlprobe.pipeline.patch import PatchChoice, PatchSettings, patch
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.steer import SteerChoice, SteerSettings, steer
+from rlprobe.records import Status
 
 FAST = Reading(resamples=100, tau=0.1)
 QUIET = Reporter(quiet=True)
@@ -49,7 +50,7 @@ def cell_of(summary, **key):
 @contextmanager
 def judging(_settings):
     """A judge who likes even lengths: verdicts are not what is tested here."""
-    yield lambda pairs: [len(text) % 2 == 0 for text, _ in pairs]
+    yield lambda pairs: [(Status.WRONG, Status.CORRECT)[len(text) % 2 == 0] for text, _ in pairs]
 
 
 def test_lens_and_patch_agree_on_what_the_last_residual_alone_does(run):

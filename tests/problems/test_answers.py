@@ -1,4 +1,4 @@
-"""Boxes found again in texts that were built from known boxes, and the respelling of answers."""
+"""Answers found again in texts that were built from known ones, by every extraction."""
 
 import time
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlprobe.problems.answers import Box, boxed_spans, first_and_last_answer_end, is_balanced, respell
+from rlprobe.problems.answers import EXTRACTIONS, Answer, Answers, Box, boxed_spans, boxes, is_balanced, joined
 
 PLAIN = st.text(alphabet="ab1 ,.$\n", max_size=5)
 ESCAPES = st.sampled_from([r"\{", r"\}", r"\frac", r"\\", r"\fbox", r"\boxedx", r"\ "])
@@ -52,10 +52,12 @@ def test_boxes_are_found_where_they_were_put(built):
 
 
 @given(texts_with_boxes())
-def test_the_answer_ends_are_those_of_the_closed_boxes(built):
-    text, boxes = built
-    ends = [box.end for box in boxes if box.end is not None]
-    assert first_and_last_answer_end(text) == ((ends[0], ends[-1]) if ends else (None, None))
+def test_closed_boxes_are_answers_and_an_open_one_at_the_end_is_said(built):
+    text, spans = built
+    closed = [Answer(*box) for box in spans if box.end is not None and box.content.strip(" ~$.\n\\")]
+    found = boxes(text)
+    assert [a for a in found.found if a.content.strip(" ~$.\n\\")] == closed
+    assert found.is_cut == bool(spans and spans[-1].end is None)
 
 
 @given(content())
@@ -94,44 +96,74 @@ def test_boxes_of(text, contents):
     assert [box.content for box in boxed_spans(text)] == contents
 
 
-@pytest.mark.parametrize(
-    "hostile",
-    [
-        "√(" * 100_000,
-        "1" * 200_000,
-        "^ " * 100_000,
-        "\\boxed{" * 20_000,
-        "{" * 200_000,
-        "\\boxed{" * 20_000 + "}" * 20_000,
-        "1" + " " * 200_000 + "x",
-    ],
-)
-def test_time_is_linear_in_a_hostile_text(hostile):
+HOSTILE = [
+    "\\" * 1_000_000,
+    "\\" * 1_000_000 + "boxed{1}",
+    "\\boxed{" * 100_000,
+    "{" * 1_000_000,
+    "\\boxed{" * 100_000 + "}" * 100_000,
+    "\\boxed" + " " * 1_000_000,
+    "\\boxed{1} and " * 50_000,
+    "<answer>" * 100_000,
+    "<answer>1</answer>" * 50_000,
+    "</answer>" * 100_000,
+    "Answer:" * 100_000,
+    "Answer: " + " " * 1_000_000,
+    "Answer" + " " * 1_000_000,
+    "#" * 1_000_000,
+    "#### " * 200_000,
+]
+
+
+@pytest.mark.parametrize("hostile", HOSTILE, ids=[repr(text[:14]) for text in HOSTILE])
+@pytest.mark.parametrize("name", [name for name, extraction in EXTRACTIONS.items() if extraction.find])
+def test_time_is_linear_in_a_hostile_text(name, hostile):
     start = time.perf_counter()
-    boxed_spans(hostile)
-    respell(hostile)
-    assert time.perf_counter() - start < 2
+    joined(hostile, EXTRACTIONS[name].find(hostile).found)
+    assert time.perf_counter() - start < 8
 
 
 @pytest.mark.parametrize(
-    ("written", "respelt"),
+    ("extraction", "text", "contents", "is_cut"),
     [
-        (" 5. ", "5"),
-        ("√3", r"\sqrt{3}"),
-        ("2√(x+1)", r"2\sqrt{x+1}"),
-        ("√{3}", r"\sqrt{3}"),
-        ("90°", r"90^{\circ}"),
-        (r"12\,345\,678", "12345678"),
-        ("1 234", "1234"),
-        ("1,234", "1,234"),
-        ("(1, 234)", "(1, 234)"),
-        ("1 2345", "1 2345"),
-        ("4.5e33", r"4.5 \times 10^{33}"),
-        ("-1E-5", r"-1 \times 10^{-5}"),
-        ("2 x 10^-3", r"2 \times 10^{-3}"),
-        ("2e - 3", "2e - 3"),
-        ("xe5", "xe5"),
+        ("box", r"\boxed{4}. Put it in \boxed{}.", ["4"], False),
+        ("box", r"\boxed{4}. Put it in \boxed{\text{ }}, \boxed{...} or \boxed{$Answer}", ["4"], False),
+        ("box", r"\boxed{4}. Once more: \boxed{", ["4"], True),
+        ("box", r"\boxed{6. Again: \boxed{5}", ["5"], False),
+        ("box", "four", [], False),
+        ("answer_line", "Answer: $Answer\nso\nAnswer: 12 cm.\n", ["12 cm."], False),
+        ("answer_line", "**Answer:** $\\frac{1}{2}$", [r"$\frac{1}{2}$"], False),
+        ("answer_line", "The answer: \\boxed{3}, as said", ["3"], False),
+        ("answer_line", "Answer:\n\n7\nAnswer: 8", ["7", "8"], False),
+        ("answer_line", "the answer is 7", [], False),
+        ("answer_tag", "<answer> answer here </answer> <answer> 25\n</answer>", ["25"], False),
+        ("answer_tag", r"<answer>It is \boxed{25}.</answer>", ["25"], False),
+        ("answer_tag", "<answer>25</answer> and <answer>26", ["25"], True),
+        ("answer_tag", "25</answer>", [], False),
+        ("hashes", "1 + 1 = 2\n#### 2", ["2"], False),
+        ("hashes", "#### 1,200 dollars\n#### 3\n####", ["1,200 dollars", "3"], False),
+        ("hashes", "### 2", [], False),
     ],
 )
-def test_an_answer_is_respelt(written, respelt):
-    assert respell(written) == respelt
+def test_each_extraction_finds_its_own_answers(extraction, text, contents, is_cut):
+    found = EXTRACTIONS[extraction].find(text)
+    assert ([answer.content for answer in found.found], found.is_cut) == (contents, is_cut)
+    assert all(content in text[a.start : a.end] for a, content in zip(found.found, contents, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "contents"),
+    [
+        (r"The roots are \boxed{1} and \boxed{-2}.", ["1, -2"]),
+        (r"$\boxed{1}$, $\boxed{2}$, and $\boxed{3}$", ["1, 2, 3"]),
+        (r"x = \boxed{1}, y = \boxed{2}", ["1, 2"]),
+        (r"\boxed{4}. Wait, no: \boxed{5}", ["4", "5"]),
+        (r"\boxed{4}, so the sum is \boxed{9} and \boxed{8}", ["4", "9, 8"]),
+    ],
+)
+def test_boxes_that_stand_together_are_one_list(text, contents):
+    assert [answer.content for answer in joined(text, boxes(text).found)] == contents
+
+
+def test_nothing_is_found_in_an_empty_text():
+    assert all(e.find("") == Answers([]) for e in EXTRACTIONS.values() if e.find)

@@ -1,9 +1,11 @@
 """Verdicts on answers, and a worker that survives what it is given."""
 
+import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -26,10 +28,14 @@ def box(answer):
     return f"So the answer is \\boxed{{{answer}}}."
 
 
+def processes(grader):
+    return [worker._process for worker in grader._workers if worker._process]
+
+
 def status(grader, answer, gold):
     (graded,) = grader.grade_many([(box(answer), gold)])
     assert graded.first == graded.last
-    assert graded.last.answer == answer
+    assert graded.last.answer in (answer, None)
     return graded.last.status
 
 
@@ -59,6 +65,32 @@ def status(grader, answer, gold):
         ("5.", "5"),
         ("a\tb", "ab"),
         (r"\boxed{5}", "5"),
+        (r"23,\,700", "23700"),
+        ("y = 61,200", "61200"),
+        (r"61,200 \, \text{m}^2", "61200"),
+        ("61,200 dollars", "61200"),
+        (r"7.07 \times 10^{2}", "707"),
+        (r"(7.07 \times 10^{2}, 1)", "(707, 1)"),
+        (r"3^{\text{rd}} \text{ row}", "3"),
+        (r"45\degree", "45"),
+        ("3 1/4", r"\frac{13}{4}"),
+        ("-3 1/4", r"-\frac{13}{4}"),
+        (r"2-5\mathrm{i}", "2-5i"),
+        ("300, 400", "300, 400"),
+        (r"\approx 2.72", "2.72"),
+        ("４５", "45"),
+        ("18 eggs", "18"),
+        ("2.5 million", "2500000"),
+        (r"3 \text{ km}", r"3000 \text{ m}"),
+        (r"3 \text{ metres}", r"3 \text{ m}"),
+        (r"300 \text{ cents}", r"3 \text{ dollars}"),
+        (r"50\%", "0.5"),
+        (r"50\%", "50"),
+        (r"\frac{3}{4}", r"75\%"),
+        ("0.333333", r"\frac{1}{3}"),
+        ("TRUE", "true"),
+        (r"\text{no solution}", "No solution"),
+        (r"\text{(B)}", "B"),
     ],
 )
 def test_equal_answers_are_correct(grader, answer, gold):
@@ -77,18 +109,30 @@ def test_equal_answers_are_correct(grader, answer, gold):
         (r"4.5 \times 10^{32}", "4.5e33"),
         (r"\text{yes}", r"\text{no}"),
         (r"\frac{1}{0}", "5"),
+        (r"\frac{1}{3^{900}}", r"\frac{1}{3^{901}}"),
+        ("(0.00000004, 1)", "(0.00000002, 1)"),
+        (r"\{0.00000004, 1\}", "0.00000002, 1"),
+        ("0.0000001", "0"),
+        (r"0.00002\%", r"0.00001\%"),
+        (r"7 \text{ kg}", r"7 \text{ g}"),
+        (r"7 \text{ kg}", r"7 \text{ m}"),
+        (r"7 \text{ cm}^2", r"7 \text{ cm}^3"),
+        ("300400", "300, 400"),
+        ("on", "no"),
+        ("seat", r"\text{east}"),
+        ("2.5 billion", "2.5 million"),
     ],
 )
 def test_different_answers_are_wrong(grader, answer, gold):
     assert status(grader, answer, gold) is Status.WRONG
 
 
-@pytest.mark.parametrize("answer", ["", "%", r"\{", r"\frac", "5)", "#"])
+@pytest.mark.parametrize("answer", ["%", r"\{", r"\frac", "5)", "#"])
 def test_what_is_no_mathematics_is_unparsed(grader, answer):
     assert status(grader, answer, "5") is Status.UNPARSED
 
 
-@pytest.mark.parametrize("gold", ["", "%", r"\frac{1}{0}", "5}{6", "{5"])
+@pytest.mark.parametrize("gold", ["", "%", r"\frac{1}{0}", "5}{6", "{5", "The answer is 5"])
 @pytest.mark.parametrize("text", [r"\boxed{5}", r"\boxed{5", "five"])
 def test_a_gold_that_cannot_be_read_gives_no_status_at_all(grader, text, gold):
     (graded,) = grader.grade_many([(text, gold)])
@@ -96,30 +140,101 @@ def test_a_gold_that_cannot_be_read_gives_no_status_at_all(grader, text, gold):
     assert graded.last.status is None
 
 
-def test_first_and_last_box_have_their_own_verdicts(grader):
+def test_first_and_last_answer_have_their_own_verdicts_and_ends(grader):
     texts = [
         r"\boxed{4}. Wait, no: \boxed{5}",
         r"\boxed{5} Question: 1+1? \boxed{2}",
         r"\boxed{5} and then \boxed{6",
         r"\boxed{6. Again: \boxed{5}",
+        r"\boxed{5} and \boxed{}",
         "the answer is 5",
         r"\fbox{5}",
+        r"\boxed{5",
     ]
-    five, none = Grade(Status.CORRECT, "5"), Grade(Status.NO_ANSWER, None)
+    none = Grade(Status.NO_ANSWER, None)
     assert grader.grade_many([(text, "5") for text in texts]) == [
-        Graded(Grade(Status.WRONG, "4"), five),
-        Graded(five, Grade(Status.WRONG, "2")),
-        Graded(five, none),
-        Graded(none, five),
+        Graded(Grade(Status.WRONG, "4", 9), Grade(Status.CORRECT, "5", 30)),
+        Graded(Grade(Status.CORRECT, "5", 9), Grade(Status.WRONG, "2", 34)),
+        Graded(Grade(Status.CORRECT, "5", 9), Grade(Status.CORRECT, "5", 9), fell_back=True),
+        Graded(Grade(Status.CORRECT, "5", 26), Grade(Status.CORRECT, "5", 26)),
+        Graded(Grade(Status.CORRECT, "5", 9), Grade(Status.CORRECT, "5", 9)),
+        Graded(none, none),
         Graded(none, none),
         Graded(none, none),
     ]
+
+
+def test_boxes_that_stand_together_are_one_answer_where_the_gold_is_a_list(grader):
+    text = r"The zeros are \boxed{3} and \boxed{-7}."
+    both, one = grader.grade_many([(text, "3, -7"), (text, "-7")])
+    assert both.first == both.last == Grade(Status.CORRECT, "3, -7", len(text) - 1)
+    assert (one.first.status, one.last.status) == (Status.WRONG, Status.CORRECT)
+
+
+@pytest.mark.parametrize(
+    ("extract", "text", "gold", "answer", "behind"),
+    [
+        ("general", "He keeps 21 cards.\nA: 21", "21", "21", ""),
+        ("general", "The final answer is $\\frac{2}{5}$. I hope so.", "0.4", r"\frac{2}{5}", "$. I hope so."),
+        ("general", r"Thus \boxed{9}.", "9", r"\boxed{9}", "."),
+        ("general", "It grew by 25 percent.", "0.25", r"25\%", "."),
+        ("hashes", "7 * 3 = 21\n#### 21\n", "21", "21", "\n"),
+        ("answer_line", "two fifths.\nAnswer: $\\frac{2}{5}$\nDone", r"\frac{2}{5}", "$\\frac{2}{5}$", "\nDone"),
+        ("answer_tag", "<think>6*6</think><answer> 36 </answer>", "36", "36", " </answer>"),
+    ],
+)
+def test_every_extraction_grades_what_it_finds_and_says_where_it_ends(extract, text, gold, answer, behind):
+    with Grader(GraderSettings(extract=extract, timeout_s=30)) as grader:
+        (graded,) = grader.grade_many([(text, gold)])
+    assert graded.last == Grade(Status.CORRECT, answer, len(text) - len(behind))
+
+
+def test_a_box_finds_nothing_where_the_general_search_does():
+    with Grader(GraderSettings(timeout_s=30)) as grader:
+        assert grader.grade_many([("The answer is 18.", "18")])[0].last.status is Status.NO_ANSWER
+    with Grader(GraderSettings(extract="general", timeout_s=30)) as grader:
+        assert grader.grade_many([("The answer is 18.", "18")])[0].last.status is Status.CORRECT
+        assert grader.grade_many([("No idea.", "18")])[0].last.status is Status.NO_ANSWER
+
+
+def test_the_general_search_is_math_verify_s_own():
+    texts = [
+        "First 3, then $x = 4$, so 5 apples and 6.",
+        "The answer is $\\frac{1}{2}$ or $\\frac{1}{3}$.",
+        "We have \\boxed{2}. The final answer is 7. I hope it is correct. Or 8?",
+        "answer: 3 = 12/4",
+        "1,234.5 in all",
+        "half of 90% is 45%",
+        "nothing",
+    ]
+    golds = ["6", "1/3", "7", "3", "1234.5", "45", "1"]
+    with Grader(GraderSettings(extract="general", timeout_s=30)) as grader:
+        ours = [
+            graded.last.status is Status.CORRECT for graded in grader.grade_many(list(zip(texts, golds, strict=True)))
+        ]
+    program = (
+        "import json, logging, sys; logging.disable(); from math_verify import parse, verify\n"
+        "for text, gold in json.load(sys.stdin):\n"
+        "    gold, text = (parse(t, parsing_timeout=None) for t in (gold, text))\n"
+        "    print(verify(gold, text, timeout_seconds=None))\n"
+    )
+    asked = json.dumps(list(zip(texts, [f"${gold}$" for gold in golds], strict=True)))
+    done = subprocess.run([sys.executable, "-c", program], input=asked, capture_output=True, text=True, check=True)
+    assert ours == [line == "True" for line in done.stdout.split()]
+
+
+def test_golds_that_cannot_be_read_are_named_with_the_reason(grader):
+    golds = ["5", r"\frac{1}{2}", "The answer is 18", "5}{", "Evelyn", "5"]
+    assert grader.unreadable(golds) == {
+        "The answer is 18": "there are words before the number",
+        "5}{": "math-verify cannot read it",
+    }
 
 
 def test_a_pair_is_compared_once(grader, monkeypatch):
     asked = []
-    ask = grader._worker.ask
-    monkeypatch.setattr(grader._worker, "ask", lambda request: asked.append(request) or ask(request))
+    ask = grader._asked
+    monkeypatch.setattr(grader, "_asked", lambda request: asked.append(request) or ask(request))
     grader.grade_many([(box("1001"), "1000+1"), (box("1001"), "1000+1")] * 5 + [(box("1002"), "1000+1")])
     assert len(asked) == 2
 
@@ -148,27 +263,28 @@ def test_bombs_end_as_timeout_or_unparsed_and_what_follows_is_graded():
 def test_a_gold_that_takes_too_long_gives_no_status():
     with Grader(GraderSettings(timeout_s=2)) as grader:
         slow, quick = grader.grade_many([(box("5"), BOMBS[0]), (box("5"), "5")])
-    assert slow.last == Grade(None, "5")
+    assert slow.last == Grade(None, "5", len(box("5")) - 1)
     assert quick.last.status is Status.CORRECT
 
 
 def test_a_worker_killed_from_outside_is_replaced():
-    with Grader() as grader:
+    with Grader(GraderSettings(workers=1)) as grader:
         grader.grade_many([(box("5"), "5")])
-        os.kill(grader._worker._process.pid, signal.SIGKILL)
-        grader._worker._process.wait()
+        (process,) = processes(grader)
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
         assert status(grader, "6", "5") is Status.WRONG
 
 
 def test_the_worker_is_gone_when_the_grader_is_closed():
     with Grader() as grader:
         grader.grade_many([(box("5"), "5")])
-        process = grader._worker._process
+        (process,) = processes(grader)
     assert process.returncode is not None
 
 
 def test_a_fault_of_the_library_is_an_error_and_not_a_verdict(grader, monkeypatch):
-    monkeypatch.setattr(grader._worker, "ask", lambda _: {"error": "ImportError: no antlr"})
+    monkeypatch.setattr(grader, "_asked", lambda _: {"error": "ImportError: no antlr"})
     with pytest.raises(RlprobeError, match=r"failed on the answer '314' to the gold '315': ImportError: no antlr"):
         grader.grade_many([(box("314"), "315")])
 
@@ -208,7 +324,7 @@ def test_ctrl_c_ends_the_worker_too(tmp_path):
         "from rlprobe.problems.grading import Grader\n"
         "with Grader() as grader:\n"
         "    grader.grade_many([('\\\\boxed{5}', '5')])\n"
-        "    print(grader._worker._process.pid, flush=True)\n"
+        "    print(*(w._process.pid for w in grader._workers if w._process), flush=True)\n"
         "    grader.grade_many([('\\\\boxed{9^{9^{9^9}}}', '5')])\n"
     )
     program = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -221,20 +337,91 @@ def test_ctrl_c_ends_the_worker_too(tmp_path):
         os.kill(worker, 0)
 
 
+def test_several_workers_say_what_one_says():
+    pairs = [(box(f"{n}/2"), str(n % 7)) for n in range(40)] + [("none", "1")]
+    said = []
+    for workers in (1, 3):
+        with Grader(GraderSettings(workers=workers)) as grader:
+            said.append(grader.grade_many(pairs))
+            assert len(processes(grader)) == workers
+    assert said[0] == said[1]
+
+
+def test_a_worker_that_is_stopped_for_longer_than_the_limit_says_wrong_and_not_timeout():
+    with Grader(GraderSettings(workers=1, timeout_s=1)) as grader:
+        grader.grade_many([(box("5"), "5")])
+        (process,) = processes(grader)
+        os.kill(process.pid, signal.SIGSTOP)
+        threading.Timer(3, os.kill, (process.pid, signal.SIGCONT)).start()
+        assert status(grader, "6", "5") is Status.WRONG
+
+
+def test_a_grader_that_is_stopped_for_longer_than_the_limit_says_wrong_and_not_timeout(tmp_path):
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import os, threading, time\n"
+        "from rlprobe.problems.grading import Grader, GraderSettings\n"
+        "with Grader(GraderSettings(workers=1, timeout_s=1)) as grader:\n"
+        "    grader.grade_many([('\\\\boxed{5}', '5')])\n"
+        "    print('ready', flush=True)\n"
+        "    for n in range(400):\n"
+        "        print(grader.grade_many([('\\\\boxed{%d/7}' % n, '555')])[0].last.status, flush=True)\n"
+        "        time.sleep(0.002)\n"
+    )
+    program = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
+    program.stdout.readline()
+    program.send_signal(signal.SIGSTOP)
+    time.sleep(3)
+    program.send_signal(signal.SIGCONT)
+    said, _ = program.communicate(timeout=120)
+    assert set(said.split()) == {"wrong"}
+
+
+def test_a_worker_that_neither_works_nor_answers_is_replaced(tmp_path, monkeypatch):
+    (tmp_path / "worker.py").write_text(
+        "import pathlib, time\n"
+        'print(\'{"verdict": "correct"}\', flush=True)\n'
+        "input()\n"
+        f"seen = pathlib.Path({str(tmp_path / 'seen')!r})\n"
+        "if not seen.exists():\n"
+        "    seen.touch()\n"
+        "    time.sleep(600)\n"
+        'print(\'{"verdict": "wrong"}\', flush=True)\n'
+    )
+    monkeypatch.setattr(grading, "_WORKER", tmp_path / "worker.py")
+    monkeypatch.setattr(grading, "_PATIENCE", 1)
+    with Grader(GraderSettings(workers=1, timeout_s=1)) as grader:
+        assert status(grader, "6", "5") is Status.WRONG
+
+
+def test_ten_megabytes_of_backslashes_are_graded_in_seconds(grader):
+    start = time.monotonic()
+    (graded,) = grader.grade_many([("\\" * 10_000_000 + r" \boxed{5}", "5")])
+    assert graded.last.status is Status.CORRECT
+    assert time.monotonic() - start < 20
+
+
+def settings(**changes):
+    return GraderSettings(**{"extract": "box", "libraries": "math-verify 0.9.0", **changes})
+
+
 def test_the_key_of_settings_is_stable_and_follows_every_field():
-    settings = GraderSettings(libraries="math-verify 0.9.0")
-    assert settings.key == GraderSettings(libraries="math-verify 0.9.0").key
-    assert len(settings.key) == 12
-    others = [
-        GraderSettings(libraries="math-verify 0.9.1"),
-        GraderSettings(answer="first", libraries="math-verify 0.9.0"),
-        GraderSettings(timeout_s=6, libraries="math-verify 0.9.0"),
-    ]
-    assert len({settings.key, *(other.key for other in others)}) == 4
-    assert "math-verify 0.9" in str(GraderSettings().canonical()["libraries"])
+    assert settings().key == settings(workers=3).key
+    assert len(settings().key) == 12
+    changes = [{"libraries": "math-verify 0.9.1"}, {"answer": "first"}, {"timeout_s": 6}, {"extract": "general"}]
+    keys = {settings().key, settings().under("box", "another hash").key, *(settings(**each).key for each in changes)}
+    assert len(keys) == 6
+    assert "math-verify 0.9" in str(GraderSettings(extract="box").canonical()["libraries"])
 
 
-@pytest.mark.parametrize("wrong", [{"timeout_s": 0}, {"timeout_s": True}, {"answer": "best"}])
+def test_an_extraction_that_is_asked_for_stays_and_another_is_the_style_s():
+    assert GraderSettings().under("hashes").extract == "hashes"
+    assert GraderSettings(extract="general").under("hashes").extract == "general"
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"timeout_s": 0}, {"timeout_s": True}, {"answer": "best"}, {"extract": "last"}, {"workers": 0}]
+)
 def test_settings_that_make_no_sense_are_refused(wrong):
     with pytest.raises(BadInput):
         GraderSettings(**wrong)

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from rlprobe.errors import BadInput
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
+from rlprobe.problems.answers import EXTRACTIONS
 from rlprobe.problems.prompts import PROMPT_STYLES, encode_prompt, visible
 
 CHAT = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"  # noqa: E501
@@ -45,7 +46,28 @@ def test_every_style_holds_the_question_and_its_ids_decode_to_its_text(style):
 
 @pytest.mark.parametrize("style", PROMPT_STYLES)
 def test_every_style_has_a_line_that_says_what_it_is(style):
-    assert PROMPT_STYLES[style].__doc__.strip()
+    assert PROMPT_STYLES[style].render.__doc__.strip()
+
+
+ASKED = {
+    "\\boxed{": "box",
+    "Answer: $Answer": "answer_line",
+    "<answer>": "answer_tag",
+}  # the first that is in the prompt
+
+
+@pytest.mark.parametrize("style", PROMPT_STYLES)
+def test_every_style_says_where_its_answer_stands_as_its_prompt_asks(style):
+    text, _ = encode_prompt(style, QUESTION, byte_tokenizer(chat_template=CHAT))
+    asked = next((extract for mark, extract in ASKED.items() if mark in text), "general")
+    assert PROMPT_STYLES[style].extract in EXTRACTIONS
+    assert PROMPT_STYLES[style].extract == ("box" if style == "question_answer" else asked)
+
+
+def test_no_registered_pair_but_the_bundled_one_is_graded_by_a_box_that_its_prompt_does_not_ask_for():
+    for name, entry in PAIRS.items():
+        text, _ = encode_prompt(entry.prompt_style, QUESTION, byte_tokenizer(chat_template=CHAT))
+        assert ("\\boxed{" in text) == (PROMPT_STYLES[entry.prompt_style].extract == "box") or name == "bundled"
 
 
 @pytest.mark.parametrize("style", PROMPT_STYLES)

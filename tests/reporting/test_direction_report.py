@@ -43,6 +43,8 @@ def steps():
         "tokens": {"base": 99, "rl": 99},
         "rates": {arm: dict.fromkeys(("unchanged", "reranked", "shifted", "disagreements"), both[arm]) for arm in both},
         "accuracy": both,
+        "no_answer": both,
+        "no_answer_differs": False,
         "gain": interval(None),
         "mcnemar": None,
         "length": both,

@@ -89,7 +89,7 @@ def tokens(tmp_path_factory):
 @pytest.mark.parametrize("k", [1, 5])
 def test_a_token_table_can_be_read_back(tokens, k):
     lexicon = Lexicon()
-    found = token_table(tokens, k, "last", lexicon)
+    found = token_table(tokens, k, 60, lexicon)
     assert [int(c) for c in found["classes"]] == classify(tokens, k).cat.codes.tolist()
     for i, m in enumerate(MEMBERS):
         codes = np.array(found["top_surprise"][i]).reshape(-1, TOP)
@@ -104,8 +104,9 @@ def test_a_token_table_can_be_read_back(tokens, k):
     ]
     for m, numbers in (("base", base), ("rl", rl)):
         assert [[lexicon.ids[n] for n in row] for row in numbers] == np.stack(tokens[f"top_ids_{m}"]).tolist()
-    assert found["after"] == int(np.argmax(tokens["after_last_answer"]))
-    assert token_table(tokens, k, "first", lexicon)["after"] is None
+    assert found["after"] == 60
+    assert token_table(tokens, k, len(tokens), lexicon)["after"] is None
+    assert token_table(tokens, k, None, lexicon)["after"] is None
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))

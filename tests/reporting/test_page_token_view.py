@@ -20,6 +20,7 @@ from rlprobe.reporting.page.views import MARKS, VIEWS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
 WORDS = (HOSTILE, "</span></div>", "<0xE2>", " a\nb", '"><script>alert(1)</script>')
+END = 100  # the first position behind the answer
 ARM = "disagree x donor_argmax x base"
 
 
@@ -85,7 +86,7 @@ def rollout(run):
 
 @pytest.fixture(scope="module")
 def view(tables, words):
-    return TokenView(Passage.of_table(tables["base"]), words, title="<b>one</b>", note=HOSTILE)
+    return TokenView(Passage.of_table(tables["base"], END), words, title="<b>one</b>", note=HOSTILE)
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +104,7 @@ def test_every_token_is_there_once_with_its_class(view, tables, words):
 
 def test_what_follows_the_answer_is_set_apart_and_whitespace_has_its_mark(view, tables, words):
     found = Tokens(view.html)
-    assert ["after" in names for names in found.classes] == list(tables["base"]["after_last_answer"])
+    assert ["after" in names for names in found.classes] == list(tables["base"]["position"] >= END)
     text = "".join(w for i in tables["base"]["token_id"] if isinstance(w := words[i], str))
     assert found.marks == [{" ": "·", "\n": "⏎"}[c] for c in text if c in " \n"]
     assert 'show-white"' in view.html

@@ -8,7 +8,7 @@ from making import decoded_rollouts
 from rlprobe.pairs.model import ModelPair
 from rlprobe.records import TOKEN_SCHEMA
 from rlprobe.scoring import teacher_forcing
-from rlprobe.scoring.teacher_forcing import Reader, after_answer
+from rlprobe.scoring.teacher_forcing import Reader
 
 
 @torch.no_grad()
@@ -83,14 +83,3 @@ def test_the_same_rollouts_give_the_same_bytes(tiny_pair):
 
 def test_no_rollouts_make_an_empty_table(tiny_pair):
     assert Reader(tiny_pair).table([]).num_rows == 0
-
-
-def test_tokens_after_the_first_and_the_last_answer_are_marked(tiny_pair):
-    tokenizer = tiny_pair.tokenizer
-    text = " So \\boxed{7}. Wait, \\boxed{24}. Then 5 - 2 = 3."
-    rollout = decoded_rollouts(tiny_pair, "base", n=1, response=tokenizer.encode(text))[0]
-    for marks, end in zip(after_answer(tokenizer, rollout), (text.index("7}") + 2, text.index("24}") + 3), strict=True):
-        first = int(marks.argmax())
-        assert marks[first:].all()
-        assert len(tokenizer.decode(rollout.response_ids[:first])) >= end
-        assert len(tokenizer.decode(rollout.response_ids[: first - 1])) < end

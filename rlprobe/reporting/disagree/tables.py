@@ -108,14 +108,16 @@ def responses_table(summary: Summary) -> pd.DataFrame:
 
 def accuracy_table(summary: Summary) -> pd.DataFrame:
     """Accuracy by either answer, and RL against base: the gain and McNemar's exact test of the discordant pairs."""
-    columns = ["answer", "arm", "accuracy", "correct", "graded", "ungraded", "only base right", "only rl right"]
+    columns = ["answer", "arm", "accuracy", "no answer", "correct", "graded", "ungraded"]
+    columns += ["only base right", "only rl right"]
     return table_of(list(_accuracies(summary["accuracy"])), [*columns, "McNemar p"])
 
 
 def _accuracies(accuracy: dict) -> Iterator[dict]:
     for answer, found in accuracy.items():
         for arm, counts in found["arms"].items():
-            yield {"answer": answer, "arm": arm, **counts, "accuracy": Cell.of(counts["accuracy"], "%")}
+            shares = {name.replace("_", " "): Cell.of(counts[name], "%") for name in ("accuracy", "no_answer")}
+            yield {"answer": answer, "arm": arm, **counts, **shares}
         if test := found["mcnemar"]:
             yield {
                 "answer": answer,

@@ -10,6 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from rlprobe.records import MEMBERS
 from rlprobe.reporting.disagree.tables import (
     PUBLISHED,
     PUBLISHED_RANK,
@@ -20,6 +21,7 @@ from rlprobe.reporting.disagree.tables import (
 )
 from rlprobe.reporting.formats import Cell, quoted
 from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.unanswered import warning
 
 SWAPS_SHOWN = 5
 
@@ -51,12 +53,14 @@ def _rates(summary: Summary) -> Table:
 
 
 def _accuracy(summary: Summary) -> Table:
-    """One column an answer policy: both accuracies, the gain, and McNemar's test of it."""
+    """One column an answer policy: both accuracies with their shares of no answer, the gain, and McNemar's test."""
     accuracy = summary["accuracy"]
     table = open_table("accuracy", *(f"by the {answer} answer" for answer in accuracy))
     for arm in {arm: None for found in accuracy.values() for arm in found["arms"]}:
         cells = [Cell.of(found["arms"][arm]["accuracy"], "%") for found in accuracy.values()]
         table.add_row(text_of(arm), *texts_of(cells))
+        silent = [Cell.of(found["arms"][arm]["no_answer"], "%") for found in accuracy.values()]
+        table.add_row("  no answer found", *texts_of(silent))
     tests = [found["mcnemar"] for found in accuracy.values()]
     if any(tests):
         table.add_row("RL - base", *texts_of([Cell.of(found["gain"], "%") for found in accuracy.values()]))
@@ -100,6 +104,10 @@ def _notes(summary: Summary) -> Iterator[Text]:
     for answer, found in summary["accuracy"].items():
         if ungraded := sum(arm["ungraded"] for arm in found["arms"].values()):
             yield Text(f"Responses without a verdict by the {answer} answer, left out: {ungraded:,}.", style="yellow")
+    found = summary["accuracy"][summary["reading"]["answer"]]
+    if found["no_answer_differs"]:
+        silent = (found["arms"][m]["no_answer"] for m in MEMBERS)
+        yield Text(warning(silent, summary.get("grader")), style="yellow")
     for reason, n in left_out["reasons"].items():
         yield Text(f"Problems left out: {n:,} ({reason}).", style="yellow")
 

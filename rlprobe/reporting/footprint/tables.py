@@ -37,7 +37,9 @@ def _checkpoint(step: dict[str, Any]) -> dict[str, Any]:
     row = {
         "checkpoint": step["name"],
         "base's accuracy": Cell.of(step["accuracy"].get("base"), "%"),
+        "base, no answer": Cell.of(step["no_answer"].get("base"), "%"),
         "accuracy": Cell.of(step["accuracy"].get("rl"), "%"),
+        "no answer": Cell.of(step["no_answer"].get("rl"), "%"),
         "gain": Cell.of(step["gain"], "%"),
         "McNemar p": Cell(test["p_value"] if test else None),
         "mean length": Cell.of(step["length"].get("rl")),

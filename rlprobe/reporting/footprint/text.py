@@ -13,6 +13,7 @@ from rich.text import Text
 from rlprobe.reporting.footprint.tables import Summary
 from rlprobe.reporting.formats import MISSING, Cell
 from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.unanswered import warning
 
 
 def show(summary: Summary) -> Group:
@@ -21,8 +22,9 @@ def show(summary: Summary) -> Group:
     heading = Text.assemble(
         ("The footprint over training", "bold"), f"   {len(steps)} checkpoints on {about['dataset']}"
     )
-    base = Cell.of(steps[0]["accuracy"].get("base"), "%")
-    blocks: list[RenderableType] = [heading, Text(f"the base's accuracy: {base}"), _curves(steps), _followed(steps)]
+    base, silent = (Cell.of(steps[0][name].get("base"), "%") for name in ("accuracy", "no_answer"))
+    own = Text(f"the base's accuracy: {base}; no answer found: {silent}")
+    blocks: list[RenderableType] = [heading, own, _curves(steps), _followed(steps)]
     return Group(*(part for block in blocks for part in (block, Text())), *_notes(summary))
 
 
@@ -31,6 +33,7 @@ def _curves(steps: list[dict[str, Any]]) -> Table:
     table = open_table(
         "checkpoint",
         "accuracy\n%",
+        "no\nanswer",
         "disagree, on\nbase's text %",
         "RL's text %",
         "Δ ≤ −1, on\nbase's %",
@@ -38,7 +41,11 @@ def _curves(steps: list[dict[str, Any]]) -> Table:
     )
     for step in steps:
         rates, tails = step["rates"], step["tails"]
-        cells = [step["accuracy"].get("rl"), *(rates[arm]["disagreements"] for arm in ("base", "rl"))]
+        cells = [
+            step["accuracy"].get("rl"),
+            step["no_answer"].get("rl"),
+            *(rates[arm]["disagreements"] for arm in ("base", "rl")),
+        ]
         table.add_row(*texts_of([step["name"], *map(_percent, [*cells, tails["base"]["-1"], tails["rl"]["+1"]])]))
     return table
 
@@ -67,6 +74,10 @@ def _notes(summary: Summary) -> Iterator[Text]:
     yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval that resamples problems.")
     yield Text("new, lost: shares of the base's tokens, against the checkpoint before.")
     yield Text("Δ: Δ log p of the token present, in nats.")
+    for step in summary["steps"]:
+        if step["no_answer_differs"]:
+            said = warning((step["no_answer"][m] for m in ("base", "rl")), summary.get("grader"))
+            yield Text(f"{step['name']}: {said}", style="yellow")
     for n, reason in _left_out(summary["problems"]["left_out"]):
         yield Text(f"Problems left out: {n:,} ({reason}).", style="yellow")
 

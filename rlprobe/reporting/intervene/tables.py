@@ -27,7 +27,17 @@ def interventions_table(summary: Summary) -> pd.DataFrame:
     Repaired problems are those that the end gets wrong and the arm right, broken the other way round.
     """
     rows = [_intervention(title, arm, summary["reading"]["answer"]) for title, arm in summary["arms"].items()]
-    columns = ["arm", "host", "accuracy", "gated", "edited", "no-ops", "gated per response", "edits per response"]
+    columns = [
+        "arm",
+        "host",
+        "accuracy",
+        "no answer",
+        "gated",
+        "edited",
+        "no-ops",
+        "gated per response",
+        "edits per response",
+    ]
     columns += ["recovery", "p against base", "p against RL", "test", "repaired against base", "broken against base"]
     columns += ["repaired against RL", "broken against RL", "identical to base", "identical to RL"]
     return table_of(rows, [*columns, "truncated", "mean length", "problems", "responses", "ungraded", "specification"])
@@ -40,6 +50,7 @@ def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
         "arm": name_of(title),
         "host": name_of(arm["host"]),
         "accuracy": Cell.of(found["accuracy"], "%"),
+        "no answer": Cell.of(found["no_answer"], "%"),
         **{name.replace("_", "-"): Cell.of(arm[name], "%") for name in ("gated", "edited", "no_ops")},
         "gated per response": Cell.of(arm["gated_per_response"]),
         "edits per response": Cell.of(arm["edited_per_response"]),
@@ -78,11 +89,14 @@ def doses_table(summary: Summary) -> pd.DataFrame:
             "gated": Cell.of(arm["gated"], "%"),
             "edited": Cell.of(arm["edited"], "%"),
             "accuracy": Cell.of(arm["answers"][summary["reading"]["answer"]]["accuracy"], "%"),
+            "no answer": Cell.of(arm["answers"][summary["reading"]["answer"]]["no_answer"], "%"),
             "recovery": Cell.of(arm["answers"][summary["reading"]["answer"]]["recovery"]),
         }
         for title, arm in sorted(swept, key=lambda entry: (entry[1]["mode"], entry[1]["host"], entry[1]["dose"]))
     ]
-    return table_of(rows, ["family", "parameter", "arm", "host", "gated", "edited", "accuracy", "recovery"])
+    return table_of(
+        rows, ["family", "parameter", "arm", "host", "gated", "edited", "accuracy", "no answer", "recovery"]
+    )
 
 
 def answers_table(summary: Summary) -> pd.DataFrame:
@@ -92,6 +106,7 @@ def answers_table(summary: Summary) -> pd.DataFrame:
             "answer": answer,
             "arm": name_of(title),
             "accuracy": Cell.of(found["accuracy"], "%"),
+            "no answer": Cell.of(found["no_answer"], "%"),
             **{name: found[name] for name in ("correct", "graded", "ungraded")},
             "recovery": Cell.of(found["recovery"]),
             **{f"minus {name_of(end)}": Cell.of(test and test["difference"], "%") for end, test in against(found)},
@@ -100,8 +115,8 @@ def answers_table(summary: Summary) -> pd.DataFrame:
         for title, arm in summary["arms"].items()
         for found in [arm["answers"][answer]]
     ]
-    columns = ["answer", "arm", "accuracy", "correct", "graded", "ungraded", "recovery", "minus base", "minus RL"]
-    return table_of(rows, columns)
+    columns = ["answer", "arm", "accuracy", "no answer", "correct", "graded", "ungraded", "recovery"]
+    return table_of(rows, [*columns, "minus base", "minus RL"])
 
 
 def against(found: dict) -> list[tuple[str, dict | None]]:

@@ -13,7 +13,8 @@ from rich.text import Text
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell
 from rlprobe.reporting.intervene.tables import Summary, name_of
-from rlprobe.reporting.terminal import fixed, open_table, texts_of
+from rlprobe.reporting.terminal import fixed, open_table, percent, texts_of
+from rlprobe.reporting.unanswered import warning
 
 
 def show(summary: Summary) -> Group:
@@ -57,6 +58,8 @@ def _notes(summary: Summary) -> Iterator[Text]:
     yield Text("gated: the gate fired, no-ops included; edited: not what the host would say.")
     yield Text("Both are shares of the arm's own text, which is neither the base's nor RL's.")
     yield Text(f"[ ] is a {100 * reading['confidence']:g} % interval over problems.")
+    silent = (f"{name_of(t)} {percent(arm['answers'][reading['answer']]['no_answer'])}" for t, arm in arms.items())
+    yield Text(f"No answer found (and so not right), in % of responses: {', '.join(silent)}.")
     yield Text("recovery = (arm - base) / (RL - base), over problems with all three verdicts.")
     for end in reversed(MEMBERS):
         same = [title for title, arm in arms.items() if arm["identity"] == end and title not in MEMBERS]
@@ -81,6 +84,9 @@ def _left_out(summary: Summary) -> Iterator[Text]:
         yield Text(f"Cut at the token limit: {100 * min(cut):.1f} to {100 * max(cut):.1f} % of an arm's responses.")
     if ungraded := sum(arm["answers"][answer]["ungraded"] for arm in arms.values()):
         yield Text(f"Responses without a verdict by the {answer} answer, left out: {ungraded:,}.", style="yellow")
+    if summary["no_answer_differs"][answer]:
+        silent = (arms[end]["answers"][answer]["no_answer"] for end in MEMBERS)
+        yield Text(warning(silent, summary.get("grader")), style="yellow")
     for reason, n in summary["left_out"]["reasons"].items():
         yield Text(f"Problems left out: {n:,} ({reason}).", style="yellow")
     if summary["other_arms"]:

@@ -39,11 +39,11 @@ class Passage:
     is_of_an_arm: bool = False
 
     @classmethod
-    def of_table(cls, tokens: pd.DataFrame, answer: str = "last") -> "Passage":
-        """A response with a token table of its own; `answer` says which box ends it."""
+    def of_table(cls, tokens: pd.DataFrame, end: int | None = None) -> "Passage":
+        """A response with a token table of its own; `end` is the first position behind its answer."""
         table = tokens.sort_values("position").reset_index(drop=True)
-        behind = np.flatnonzero(table[f"after_{answer}_answer"])
-        return cls(table["token_id"].tolist(), table, len(table), int(behind[0]) if len(behind) else None)
+        after = end if end is not None and end < len(table) else None
+        return cls(table["token_id"].tolist(), table, len(table), after)
 
     @classmethod
     def of_arm(cls, rollout: Mapping[str, Any], trajectories: Sequence["Passage"]) -> "Passage":

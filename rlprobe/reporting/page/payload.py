@@ -18,7 +18,6 @@ from rlprobe.reporting.page.scales import SCALES
 
 TABLE_COLUMNS = (
     *("arm", "problem_id", "draw", "position", "token_id", "rank_base_of_rl", "kl_rl_base"),
-    *("after_first_answer", "after_last_answer"),
     *(f"{name}_{m}" for name in ("logprob", "rank", "argmax", "entropy", "top_ids", "top_logprobs") for m in MEMBERS),
 )
 
@@ -45,10 +44,14 @@ class Lexicon:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the grader said of the answer that counts; None where it said nothing, or there is no answer."""
+    """What the grader said of the answer that counts; None where it said nothing, or there is no answer.
+
+    `end` is the first position behind the answer.
+    """
 
     status: str | None = None
     answer: str | None = None
+    end: int | None = None
 
 
 def response(rollout: Rollout, arm: int, verdict: Verdict, lexicon: Lexicon) -> dict[str, Any]:
@@ -74,15 +77,15 @@ def response(rollout: Rollout, arm: int, verdict: Verdict, lexicon: Lexicon) -> 
     }
 
 
-def token_table(tokens: pd.DataFrame, k: int, answer: str, lexicon: Lexicon) -> dict[str, Any]:
+def token_table(tokens: pd.DataFrame, k: int, end: int | None, lexicon: Lexicon) -> dict[str, Any]:
     """The rows of one response, in order of position, column by column; numbers are codes of `SCALES`.
 
     RL's best tokens are written as their places 0..4 among the base's five or, where they are not among them, as their
-    number + 5: the two lists nearly coincide. "after" is the first position behind the answer, None without one.
+    number + 5: the two lists nearly coincide. "after" is `end`, the first position behind the answer, where there is
+    one.
     """
     base, rl = (_stacked(tokens[f"top_ids_{m}"], int) for m in MEMBERS)
     numbers = [lexicon.numbers(ids) for ids in (base, rl)]
-    behind = np.flatnonzero(tokens[f"after_{answer}_answer"])
     delta = tokens["logprob_rl"] - tokens["logprob_base"]
     return {
         "classes": "".join(map(str, classify(tokens, k).cat.codes)),
@@ -96,7 +99,7 @@ def token_table(tokens: pd.DataFrame, k: int, answer: str, lexicon: Lexicon) -> 
         "top_surprise": [
             SCALES["surprise"].encode(-_stacked(tokens[f"top_logprobs_{m}"], float)).ravel().tolist() for m in MEMBERS
         ],
-        "after": int(behind[0]) if len(behind) else None,
+        "after": end if end is not None and end < len(tokens) else None,
     }
 
 

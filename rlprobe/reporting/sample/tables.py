@@ -25,8 +25,11 @@ def found_in(summary: Summary) -> dict[str, Any]:
 def sampling_table(summary: Summary) -> pd.DataFrame:
     """One row a model: how right its draws were by either answer, how long, how many cut, how surprising to itself."""
     rows = [_member(summary, member) for member in MEMBERS if summary["members"][member]]
-    columns = ["model", *(f"accuracy, {answer} answer" for answer in summary["answers"]), "mean length", "truncated"]
-    return table_of(rows, [*columns, "nats a token", "draws", "problems", "responses", "ungraded"])
+    shares = [f"{what}, {answer} answer" for answer in summary["answers"] for what in ("accuracy", "none found")]
+    return table_of(
+        rows,
+        ["model", *shares, "mean length", "truncated", "nats a token", "draws", "problems", "responses", "ungraded"],
+    )
 
 
 def _member(summary: Summary, member: str) -> dict[str, Any]:
@@ -34,10 +37,9 @@ def _member(summary: Summary, member: str) -> dict[str, Any]:
     return {
         "model": NAMES[member],
         **{
-            f"accuracy, {answer} answer": Cell.of(
-                found["members"][member] and found["members"][member]["accuracy"], "%"
-            )
+            f"{words}, {answer} answer": Cell.of(found["members"][member] and found["members"][member][name], "%")
             for answer, found in summary["answers"].items()
+            for name, words in (("accuracy", "accuracy"), ("no_answer", "none found"))
         },
         "mean length": Cell.of(text["length"]),
         "truncated": Cell.of(text["truncated"], "%"),

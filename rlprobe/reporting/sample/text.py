@@ -13,7 +13,8 @@ from rich.text import Text
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell
 from rlprobe.reporting.sample.tables import NAMES, SETS, Summary, found_in
-from rlprobe.reporting.terminal import fixed, open_table, texts_of
+from rlprobe.reporting.terminal import fixed, open_table, percent, texts_of
+from rlprobe.reporting.unanswered import warning
 
 
 def show(summary: Summary) -> Group:
@@ -31,12 +32,13 @@ def _heading(summary: Summary) -> Text:
 
 def _members(summary: Summary) -> Table:
     """One line a model."""
-    table = open_table("model", "accuracy\n%", "mean\nlength", "cut\n%", "nats a\ntoken", "responses")
+    table = open_table("model", "accuracy\n%", "no\nanswer %", "mean\nlength", "cut\n%", "nats a\ntoken", "responses")
     for member in MEMBERS:
         if text := summary["members"][member]:
             graded = found_in(summary)["members"][member]
             entries = [
                 fixed(graded["accuracy"], 1, scale=100) if graded else None,
+                percent(graded and graded["no_answer"]),
                 *(Cell(text["length"]["value"]), Cell(100 * text["truncated"]["value"])),
                 *(Cell(text["surprisal"]["value"]), text["responses"]),
             ]
@@ -63,6 +65,9 @@ def _pass_at_k(summary: Summary) -> Table:
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
     found, solvable = found_in(summary), found_in(summary)["solvable"]
+    if found["no_answer_differs"]:
+        silent = (found["members"][m]["no_answer"] for m in MEMBERS)
+        yield Text(warning(silent, summary.get("grader")), style="yellow")
     if solvable["problems"]:
         counts = ", ".join(f"{SETS[name]} {n:,}" for name, n in solvable["counts"].items())
         n = min(solvable["draws"].values())

@@ -31,7 +31,18 @@ def results_table(summary: Summary) -> pd.DataFrame:
         named = {"signal": point["signal"], "target": share(point["target"]), "threshold": _digits(point["threshold"])}
         rows.append(_result(point["title"], summary["arms"][point["title"]], summary) | named)
     rows.append(_result("rl", summary["arms"]["rl"], summary))
-    columns = ["signal", "target", "threshold", "host", "accuracy", "edited", "gated", "no-ops", "edits per response"]
+    columns = [
+        "signal",
+        "target",
+        "threshold",
+        "host",
+        "accuracy",
+        "no answer",
+        "edited",
+        "gated",
+        "no-ops",
+        "edits per response",
+    ]
     columns += ["recovery", "p against base", "p against RL", "test", "truncated", "mean length", "problems"]
     return table_of(rows, [*columns, "responses", "ungraded", "specification"])
 
@@ -48,6 +59,7 @@ def _result(title: str, arm: dict[str, Any], summary: Summary) -> dict[str, Any]
         "signal": name_of(title),
         "host": name_of(arm["host"]),
         "accuracy": Cell.of(found["accuracy"], "%"),
+        "no answer": Cell.of(found["no_answer"], "%"),
         **{name.replace("_", "-"): Cell.of(arm[name], "%") for name in ("edited", "gated", "no_ops")},
         "edits per response": Cell.of(arm["edited_per_response"]),
         "recovery": Cell.of(found["recovery"]),

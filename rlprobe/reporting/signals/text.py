@@ -14,7 +14,8 @@ from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import MISSING, Cell
 from rlprobe.reporting.intervene.tables import name_of
 from rlprobe.reporting.signals.tables import Summary, share
-from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.terminal import open_table, percent, texts_of
+from rlprobe.reporting.unanswered import warning
 
 
 def show(summary: Summary) -> Group:
@@ -31,7 +32,7 @@ def _heading(summary: Summary) -> Text:
 
 
 def _accuracies(summary: Summary) -> Table:
-    """Accuracy, and below it the tokens really edited, by signal and share of the oracle's edits."""
+    """Accuracy, below it the tokens really edited, and how often no answer was found, by signal and share of edits."""
     targets = list(dict.fromkeys(found["target"] for found in summary["calibration"]["targets"]))
     table = open_table("accuracy %\n(edited %)", *(f"at {share(target)}\nof edits" for target in targets))
     at = {(point["signal"], point["target"]): summary["arms"][point["title"]] for point in summary["points"]}
@@ -39,12 +40,17 @@ def _accuracies(summary: Summary) -> Table:
         arms = [at.get((signal, target)) for target in targets]
         table.add_row(*texts_of([signal, *(_accuracy(arm, summary) for arm in arms)]))
         table.add_row(*texts_of(["", *(_edited(arm) for arm in arms)]))
+        table.add_row(*texts_of(["  no answer", *(_silent(arm, summary) for arm in arms)]))
     return table
 
 
 def _accuracy(arm: dict[str, Any] | None, summary: Summary) -> str:
     value = None if arm is None else arm["answers"][summary["reading"]["answer"]]["accuracy"]["value"]
     return MISSING if value is None else f"{100 * value:.1f}"
+
+
+def _silent(arm: dict[str, Any] | None, summary: Summary) -> str:
+    return percent(arm and arm["answers"][summary["reading"]["answer"]]["no_answer"])
 
 
 def _edited(arm: dict[str, Any] | None) -> str:
@@ -66,19 +72,26 @@ _ENDS = ("value", "low", "high")
 
 def _preset(summary: Summary) -> Table:
     """One line an arm."""
-    table = open_table("arm", "accuracy %", "gated %", "edited %", "recovery")
+    table = open_table("arm", "accuracy %", "no answer", "gated %", "edited %", "recovery")
     for title in ("base", *(point["title"] for point in summary["points"]), "rl"):
         arm = summary["arms"][title]
         shares = [Cell(arm[name]["value"] and 100 * arm[name]["value"]) for name in ("gated", "edited")]
         recovery = Cell.of(arm["answers"][summary["reading"]["answer"]]["recovery"])
-        table.add_row(*texts_of([name_of(title), _accuracy(arm, summary), *shares, recovery]))
+        table.add_row(*texts_of([name_of(title), _accuracy(arm, summary), _silent(arm, summary), *shares, recovery]))
     return table
 
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
-    ends = [f"{name_of(m)} {_accuracy(summary['arms'][m], summary)} %" for m in MEMBERS]
+    of_ends = [
+        (name_of(m), _accuracy(summary["arms"][m], summary), _silent(summary["arms"][m], summary)) for m in MEMBERS
+    ]
+    ends = [f"{name} {accuracy} % (no answer {silent} %)" for name, accuracy, silent in of_ends]
     yield Text(f"The ends: {', '.join(ends)}. Edited: not what the host would say; no-ops are not counted.")
+    answer = summary["reading"]["answer"]
+    if summary["no_answer_differs"][answer]:
+        shares = (summary["arms"][m]["answers"][answer]["no_answer"] for m in MEMBERS)
+        yield Text(warning(shares, summary.get("grader")), style="yellow")
     if summary["preset"]:
         yield Text("Thresholds and sampling are the published ones; nothing was calibrated.")
         return

@@ -13,7 +13,7 @@ from rlprobe.reporting.formats import Cell, table_of
 Summary = dict[str, Any]
 
 NAMES = {"base": "base", "rl": "RL", "difference": "RL - base", "random": "random"}
-COLUMNS = ("accuracy", "minus base", "recovery", "texts that differ", "edited", "mean length")
+COLUMNS = ("accuracy", "no answer", "minus base", "recovery", "texts that differ", "edited", "mean length")
 
 
 def steering_table(summary: Summary) -> pd.DataFrame:
@@ -25,6 +25,7 @@ def steering_table(summary: Summary) -> pd.DataFrame:
             "coefficient": None if arm["where"] == "own" else Cell(arm["coefficient"]),
             "directions": None if arm["where"] == "own" else arm["directions"],
             "accuracy": Cell.of(arm["accuracy"], "%"),
+            "no answer": Cell.of(arm["no_answer"], "%"),
             "minus base": Cell.of(arm["gain"], "%"),
             "recovery": Cell.of(arm["recovery"]),
             "texts that differ": Cell(arm["differs"], unit="%"),

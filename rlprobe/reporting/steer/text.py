@@ -9,6 +9,7 @@ from rich.text import Text
 from rlprobe.reporting.formats import Cell
 from rlprobe.reporting.steer.tables import NAMES, Summary
 from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.unanswered import warning
 
 
 def show(summary: Summary) -> Group:
@@ -23,10 +24,11 @@ def _heading(summary: Summary) -> Text:
 
 def _arms(summary: Summary) -> Table:
     """One line an arm, the two models themselves first."""
-    table = open_table("vector acts", "direction", "times", "accuracy", "recovery", texts=2)
+    table = open_table("vector acts", "direction", "times", "accuracy", "no answer", "recovery", texts=2)
     for arm, following in zip(summary["arms"], [*summary["arms"][1:], None], strict=True):
         own = arm["where"] == "own"
-        numbers = ["" if own else Cell(arm["coefficient"]), Cell.of(arm["accuracy"], "%"), Cell.of(arm["recovery"])]
+        found = [Cell.of(arm["accuracy"], "%"), Cell(arm["no_answer"]["value"], unit="%"), Cell.of(arm["recovery"])]
+        numbers = ["" if own else Cell(arm["coefficient"]), *found]
         last = following is None or following["where"] != arm["where"]
         table.add_row("" if own else arm["where"], NAMES[arm["direction"]], *texts_of(numbers), end_section=last)
     return table
@@ -43,5 +45,8 @@ def _notes(summary: Summary) -> Iterator[Text]:
     yield Text(f"random: {steering['directions']} directions of the same norm, their verdicts averaged.")
     yield Text(f"uncertain: the steered base is asked only where the base's entropy is above {steering['tau']:g} nats.")
     yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems.")
+    if summary["no_answer_differs"]:
+        own = {arm["direction"]: arm["no_answer"] for arm in summary["arms"] if arm["where"] == "own"}
+        yield Text(warning((own["base"], own["rl"]), summary.get("grader")), style="yellow")
     if summary["ungraded"]:
         yield Text(f"Problems without a verdict, left out: {len(summary['ungraded']):,}.", style="yellow")

@@ -87,6 +87,7 @@ def answers_table(summary: Summary) -> pd.DataFrame:
             "part of the change": NAMES.get(title, title),
             "energy": Cell(told["parts"][title]["energy"] if title in told["parts"] else None, unit="%"),
             "accuracy": Cell.of(arm["answers"][answer]["accuracy"], "%"),
+            "no answer": Cell.of(arm["answers"][answer]["no_answer"], "%"),
             "recovery": Cell.of(arm["answers"][answer]["recovery"]),
             **{f"p against {NAMES[end]}": _p_value(arm["answers"][answer]["against"][end]) for end in MEMBERS},
             **{f"identical to {NAMES[end]}": Cell.of(arm["identical"][end], "%") for end in MEMBERS},
@@ -96,7 +97,7 @@ def answers_table(summary: Summary) -> pd.DataFrame:
         }
         for title, arm in told["arms"].items()
     ]
-    columns = ["part of the change", "energy", "accuracy", "recovery", "p against base", "p against RL"]
+    columns = ["part of the change", "energy", "accuracy", "no answer", "recovery", "p against base", "p against RL"]
     return table_of(rows, [*columns, "identical to base", "identical to RL", "mean length", "problems", "ungraded"])
 
 

@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rlprobe.reporting.formats import Cell
-from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.terminal import open_table, percent, texts_of
+from rlprobe.reporting.unanswered import warning
 from rlprobe.reporting.weights.tables import NAMES, Summary
 
 
@@ -86,12 +87,17 @@ def _low_rank(summary: Summary) -> Iterator[RenderableType]:
     level = f"{100 * told['reading']['confidence']:g} %"
     yield Text.assemble(("How much of it is needed", "bold"), f"   by the {answer} answer, {level} intervals")
     yield Text()
-    table = open_table("ΔW", "energy\n%", "accuracy\n%", "recovery", "edits\nkept %", "edits\nelsewhere %")
+    table = open_table(
+        "ΔW", "energy\n%", "accuracy\n%", "no\nanswer", "recovery", "edits\nkept %", "edits\nelsewhere %"
+    )
     for title, arm in told["arms"].items():
         table.add_row(*texts_of(_part(title, arm["answers"][answer], told["parts"].get(title))))
     yield table
     yield Text()
     yield from _low_rank_notes(told)
+    if told["no_answer_differs"][answer]:
+        silent = (told["arms"][m]["answers"][answer]["no_answer"] for m in ("base", "rl"))
+        yield Text(warning(silent, summary.get("grader")), style="yellow")
 
 
 def _part(title: str, found: dict[str, Any], part: dict[str, Any] | None) -> list[Any]:
@@ -101,6 +107,7 @@ def _part(title: str, found: dict[str, Any], part: dict[str, Any] | None) -> lis
         NAMES.get(title, title),
         Cell(_hundred(part["energy"] if part else None)),
         _percent(found["accuracy"]),
+        percent(found["no_answer"]),
         Cell.of(found["recovery"]),
         Cell(_hundred(kept)),
         Cell(_hundred(new)),
