@@ -18,6 +18,8 @@ THEIR_OWN = ("flips", "steer", "weights")  # commands that decode as they grade,
 def grade(path: Path, settings: GraderSettings, reading: Reading, reporter: Reporter) -> list[Written]:
     """Verdicts by another grader or answer policy; rollouts and token tables stay as they are."""
     run = runs.read(path)
+    if "text" in run.identity:
+        raise BadInput(f"{path} holds documents, which have no gold answers: there is nothing to grade")
     with run.locked():
         written = summarise_all(run, run.path, settings, reading, reporter)
     for command in (name for name in THEIR_OWN if (run.path / f"{name}.json").exists()):

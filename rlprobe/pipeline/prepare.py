@@ -7,6 +7,7 @@ import hashlib
 import importlib.metadata
 import os
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +21,11 @@ from rlprobe.pairs.loading import LocatedPair, PairChoice
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
 from rlprobe.problems.datasets import ProblemSet, load_problems
+from rlprobe.problems.documents import STYLE as DOCUMENT
+from rlprobe.problems.documents import opening
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.problems.prompts import encode_prompt, prompt_style
-from rlprobe.records import Problem
+from rlprobe.records import Problem, Rollout
 from rlprobe.runs import Run, Share
 
 _IN_IDENTITY = ("torch", "transformers", "rlprobe")
@@ -86,6 +89,7 @@ class Prepared:
     out: Path
     identity: dict[str, Any]
     about: dict[str, Any]
+    given: tuple[Rollout, ...] = ()  # texts in the place of the models' own answers (pipeline/given.py)
 
     @property
     def pair(self) -> ModelPair:
@@ -101,15 +105,16 @@ class Prepared:
         return run
 
 
-def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
-    """Choose and check; `extra` is what else belongs to the run's identity."""
+def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet | None = None) -> Prepared:
+    """Choose and check; `extra` is what else belongs to the run's identity. Without a problem set it is loaded."""
     pair, problems, compute, output = settings.pair, settings.problems, settings.compute, settings.output
-    problem_set = load_problems(problems.dataset, problems.question_field, problems.answer_field)
+    problem_set = problem_set or load_problems(problems.dataset, problems.question_field, problems.answer_field)
     style = problems.style or (PAIRS[pair.pair].prompt_style if pair.pair in PAIRS else "chat")
     prompt_style(style)  # refuses an unknown one
     located = loading.locate(pair)
     chosen = problem_set.problems[: problems.limit]
-    encoded = {p.problem_id: encode_prompt(style, p.question, located.tokenizer) for p in chosen}
+    style, encode = (DOCUMENT, opening) if problem_set.are_documents else (style, partial(encode_prompt, style))
+    encoded = {p.problem_id: encode(p.question, located.tokenizer) for p in chosen}
     example = encoded[chosen[0].problem_id][0]
     prompts, left_out = _that_fit({i: ids for i, (_, ids) in encoded.items()}, located)
     out = output.out or Path("runs") / f"{pair.pair or Path(str(pair.rl)).name}-{Path(problem_set.name).stem}"

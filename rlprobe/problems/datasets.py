@@ -12,7 +12,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -26,12 +26,16 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ProblemSet:
-    """Problems in a fixed order; `fingerprint` is the sha256 over all their ids, questions and answers."""
+    """Problems in a fixed order; `fingerprint` is the sha256 over all their ids, questions and answers.
+
+    Plain documents are problems whose question is the text and whose answer is empty.
+    """
 
     name: str
     source: str
     problems: tuple[Problem, ...]
     fingerprint: str
+    are_documents: bool = False
 
 
 @dataclass(frozen=True)
@@ -181,10 +185,46 @@ def _from_file(path: Path, question_field: str | None, answer_field: str | None)
     answer = _field(path, names, "answer", answer_field, _ANSWER_FIELDS)
     ids = _problem_ids(path, rows)
     problems = [
-        Problem(i, _cell(path, where, row, question), _cell(path, where, row, answer), f"{printable(path.name)}, {where}")
+        Problem(
+            i, _cell(path, where, row, question), _cell(path, where, row, answer), f"{printable(path.name)}, {where}"
+        )
         for i, (where, row) in zip(ids, rows, strict=True)
     ]
     return _problem_set(printable(path.stem), printable(path), problems)
+
+
+_TEXT_FIELDS = ("text", "content", "document")
+
+
+def load_documents(path: Path, text_field: str | None = None) -> ProblemSet:
+    """Plain documents: a text file is one, a JSONL, JSON, Parquet or CSV file has one in each row."""
+    if not path.is_file():
+        raise BadInput(f"{path} is no file; --text takes a text, JSONL, JSON, Parquet or CSV file")
+    if path.suffix.lower() not in _READERS:
+        if text_field:
+            raise BadInput(f"{path} is read as one document, without fields: leave out --text-field")
+        rows: list[tuple[str, Row]] = [("the whole file", {"text": _plain(path)})]
+        ids = [printable(path.stem)]
+    else:
+        rows = list(read_rows(path))
+        ids = _problem_ids(path, rows)
+    if not rows:
+        raise BadInput(f"{path} is empty: it holds no document")
+    field = _field(path, list(dict.fromkeys(name for _, row in rows for name in row)), "text", text_field, _TEXT_FIELDS)
+    documents = [
+        Problem(i, _cell(path, where, row, field), "", f"{printable(path.name)}, {where}")
+        for i, (where, row) in zip(ids, rows, strict=True)
+    ]
+    return replace(_problem_set(printable(path.stem), printable(path), documents), are_documents=True)
+
+
+def _plain(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def printable(name: str | Path) -> str:

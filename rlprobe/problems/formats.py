@@ -89,7 +89,9 @@ class Format:
     def _said(self, row: Row) -> tuple[str, Any]:
         """The first path that holds a response, and what it holds."""
         found = ((path, reach(row, path)) for path in self.said)
-        return next(((p, v) for p, v in found if v is not None and not (isinstance(v, Several) and _empty(v))), ("", None))
+        return next(
+            ((p, v) for p, v in found if v is not None and not (isinstance(v, Several) and _empty(v))), ("", None)
+        )
 
 
 class Several(list):

@@ -68,22 +68,13 @@ class Loaded:
     rollouts: dict[tuple[str, int], Rollout] = field(default_factory=dict)
     unknown: list[str] = field(default_factory=list)  # where they stand: they answer no problem of the set
     silent: int = 0  # rows that hold no response, such as one whose request failed
-    unfit: int = 0  # responses whose log-probabilities are not those of their tokens
+    unfit: int = 0  # responses whose log-probabilities have gaps, or are of other tokens
     long: list[str] = field(default_factory=list)
 
-    def about(self, path: Path) -> dict[str, Any]:
-        """In numbers, for a run's summaries."""
-        rollouts = self.rollouts.values()
-        return {
-            "file": path.name,
-            "format": self.format,
-            "responses": len(rollouts),
-            "tokenised_here": sum(r.made is Made.GIVEN_TEXT for r in rollouts),
-            "with_logprobs": sum(r.logprobs is not None for r in rollouts),
-            "logprobs_left_out": self.unfit,
-            "unknown_ids": len(self.unknown),
-            "without_response": self.silent,
-        }
+    def about(self, name: str) -> dict[str, Any]:
+        """Of a file of this name, for a run's summaries: what does not depend on how many problems were asked for."""
+        counts = {"unknown_ids": len(self.unknown), "without_response": self.silent}
+        return {"file": name, "format": self.format, **counts}
 
 
 def load_responses(file: ResponseFile, asked: Asked) -> Loaded:

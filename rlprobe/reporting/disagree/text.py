@@ -29,7 +29,9 @@ Row = tuple[str, Callable[[Summary, str], Any], Any]
 
 def show(summary: Summary) -> Group:
     """The whole report, for the print of a rich Console."""
-    blocks: list[RenderableType] = [_heading(summary), _rates(summary), _accuracy(summary), _swaps(summary)]
+    blocks: list[RenderableType] = [_heading(summary), _rates(summary)]
+    blocks += [_accuracy(summary)] if summary["accuracy"] else []
+    blocks += [_swaps(summary)]
     return Group(*(part for block in blocks for part in (block, Text())), *_notes(summary))
 
 
@@ -91,11 +93,19 @@ def _notes(summary: Summary) -> Iterator[Text]:
     else:
         threshold = Cell(near_tie["threshold"], unit="nats")
         yield Text(f"Near tie: a margin below {threshold}, 10 x p99 of |decoding - teacher-forced|.")
-    for answer, found in summary["accuracy"].items():
+    if sampler := summary["sampler"]:
+        sizes = [f"{Cell.of(sampler[model]['absolute'], 'nats')} from {name}'s" for model, name in _WHOSE.items()]
+        yield Text(f"Log-probabilities in the file, of {sampler['responses']:,} responses: {' and '.join(sizes)}.")
+    for answer, found in (summary["accuracy"] or {}).items():
         if ungraded := sum(arm["ungraded"] for arm in found["arms"].values()):
             yield Text(f"Responses without a verdict by the {answer} answer, left out: {ungraded:,}.", style="yellow")
     for reason, n in left_out["reasons"].items():
         yield Text(f"Problems left out: {n:,} ({reason}).", style="yellow")
+    if unknown := summary["about"].get("responses", {}).get("unknown_ids"):
+        yield Text(f"Rows of the file that answer no problem, left out: {unknown:,}.", style="yellow")
+
+
+_WHOSE = {"base": "the base", "rl": "RL"}
 
 
 # -- the rows of the first table
