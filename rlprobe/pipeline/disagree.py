@@ -29,7 +29,7 @@ class DisagreeSettings(Settings):
     """What `rlprobe disagree` is asked for."""
 
     trajectory: str = "both"
-    given: GivenChoice = GivenChoice()
+    given: GivenChoice = GivenChoice()  # noqa: RUF009 - frozen
 
 
 REPORT = Report(TABLES, FIGURES, show)

@@ -6,7 +6,6 @@ They are the arm `responses` of a run, whose identity holds the file's hash. Wha
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rlprobe.errors import BadInput
 from rlprobe.pipeline import stages

@@ -265,7 +265,7 @@ def _text(value: Any, field: str, where: str) -> str:
 def whole_text(text: str, what: str) -> str:
     """The same text. Raises BadInput where it holds half of a character, which no tokenizer and no table takes."""
     if broken := _SURROGATE.search(text):
-        raise BadInput(f"{what} is no text: at character {broken.start()} it holds {ascii(broken[0])}, half of one")
+        raise BadInput(f"{what} is no text: at character {broken.start()} it holds {broken[0]!a}, half of one")
     return text
 
 

@@ -118,8 +118,8 @@ def _leaf(row: Row, path: str) -> bool:
     return found is not None and not isinstance(found, Mapping)
 
 
-def _empty(found: Several) -> bool:
-    return all(each is None for each in found)
+def _empty(found: Any) -> bool:
+    return found is None or (isinstance(found, Several) and all(each is None for each in found))
 
 
 def _several(path: str, said: Any) -> list[Any] | None:

@@ -261,7 +261,7 @@ def _text(said: Any, where: str) -> str:
         apart += [str(p.get("type")) for p in parts if not (isinstance(p, Mapping) and p.get("type") == "text")]
         if apart:
             raise BadInput(
-                f"{where} keeps its {apart[0]} apart from the text, so what the model said token by token is not known: "
+                f"{where} keeps its {apart[0]} apart from the text, so that the tokens the model said are not known: "
                 "use a dump that has token ids"
             )
         said = "".join(part["text"] for part in parts) if parts else content
