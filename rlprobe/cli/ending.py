@@ -23,7 +23,7 @@ def finish(work: Callable[[], "list[Written]"], as_json: bool, max_failed: int |
     written = work()
     for each in written:
         if as_json:
-            click.echo(json.dumps(each.summary, ensure_ascii=False, allow_nan=False))
+            click.echo(json.dumps(each.summary, allow_nan=False))
         else:
             _show(each)
     if max_failed is not None:

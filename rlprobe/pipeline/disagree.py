@@ -9,7 +9,7 @@ from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.errors import BadInput
 from rlprobe.pairs.loading import load_tokenizer
 from rlprobe.pipeline import stages
-from rlprobe.pipeline.given import GivenChoice, notes_on_given, prepare_given, take_given
+from rlprobe.pipeline.given import GivenChoice, prepare_given, take_given
 from rlprobe.pipeline.prepare import Prepared, Settings
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Report, Written, problems_of
@@ -38,7 +38,7 @@ REPORT = Report(TABLES, FIGURES, show)
 def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
     """Do what the run still lacks, then summarise it."""
     prepared = prepare_disagree(settings)
-    for line in [*notices(prepared), *notes_on_given(prepared)]:
+    for line in [*notices(prepared), *prepared.notes]:
         reporter.note(line)
     return disagree_in(prepared.open_run(settings.output), prepared, settings, reporter)
 
@@ -66,7 +66,7 @@ def plan(settings: DisagreeSettings) -> list[str]:
     blocks = -(-len(prepared.problems) // prepared.block)
     return [
         *notices(prepared),
-        *notes_on_given(prepared),
+        *prepared.notes,
         f"prompt style {prepared.style}, first prompt:",
         visible(prepared.example),
         f"ids ({len(ids)}): {' '.join(map(str, ids))}",

@@ -4,6 +4,7 @@ They are the arm `responses` of a run, whose identity holds the file's hash. Wha
 """
 
 import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -91,6 +92,7 @@ def _with_responses(settings: Settings, file: ResponseFile) -> Prepared:
 def _answered(prepared: Prepared, loaded: Loaded, name: str) -> Prepared:
     """With the responses, and without the problems that have none."""
     answered = {problem_id for problem_id, _ in loaded.rollouts}
+    notes = _notes(loaded, name, len(answered), prepared.style, prepared.located.stop_ids)
     unanswered = {i: f"no response in {name}" for i in prepared.prompts if i not in answered}
     return replace(
         prepared,
@@ -98,27 +100,33 @@ def _answered(prepared: Prepared, loaded: Loaded, name: str) -> Prepared:
         prompts={i: ids for i, ids in prepared.prompts.items() if i in answered},
         left_out=prepared.left_out | unanswered,
         about=prepared.about | {"responses": loaded.about(name)},
+        notes=tuple(notes),
     )
+
+
+def _notes(loaded: Loaded, name: str, problems: int, style: str, stop_ids: Sequence[int]) -> Iterator[str]:
+    """What a user should know of the responses before believing a number."""
+    rollouts = loaded.rollouts.values()
+    here, logprobs = sum(r.made is Made.GIVEN_TEXT for r in rollouts), sum(r.logprobs is not None for r in rollouts)
+    yield (
+        f"{name}, read as {loaded.format}: {len(rollouts)} responses to {problems} problems, {here} of them text that "
+        f"was tokenised here, {logprobs} with the sampler's log-probabilities"
+    )
+    after = sum(not set(stop_ids).isdisjoint(r.response_ids[:-1]) for r in rollouts)
+    for count, what in (
+        (len(loaded.unknown), "rows answer no problem: they are left out"),
+        (loaded.silent, "rows hold no response: they are left out"),
+        (loaded.unfit, "responses have log-probabilities with gaps or of other tokens: these are left out"),
+        (
+            loaded.reprompted,
+            f"responses were made for another prompt than style {style}'s, after which they are read",
+        ),
+        (after, "responses go on after a stop id; what follows it is read as well"),
+    ):
+        if count:
+            yield f"{name}: {count} {what}"
 
 
 def _hash(file: Path) -> str:
     with file.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def notes_on_given(prepared: Prepared) -> list[str]:
-    """What a user should know of the given texts before believing a number."""
-    lines, given = [], prepared.given
-    if told := prepared.about.get("responses"):
-        here = sum(r.made is Made.GIVEN_TEXT for r in given)
-        lines.append(
-            f"{told['file']}, read as {told['format']}: {len(given)} responses to {len(prepared.prompts)} problems, "
-            f"{here} of them text that was tokenised here, {sum(r.logprobs is not None for r in given)} with the "
-            "sampler's log-probabilities"
-        )
-        for count, what in ((told["unknown_ids"], "answer no problem"), (told["without_response"], "hold no response")):
-            lines += [f"{count} rows of {told['file']} {what}: they are left out"] if count else []
-        stops = set(prepared.located.stop_ids)
-        if after := sum(not stops.isdisjoint(r.response_ids[:-1]) for r in given):
-            lines.append(f"{after} responses go on after a stop id; what follows it is read as well")
-    return lines

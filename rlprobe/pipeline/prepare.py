@@ -90,6 +90,7 @@ class Prepared:
     identity: dict[str, Any]
     about: dict[str, Any]
     given: tuple[Rollout, ...] = ()  # texts in the place of the models' own answers (pipeline/given.py)
+    notes: tuple[str, ...] = ()  # what a user should know of them before believing a number
 
     @property
     def pair(self) -> ModelPair:

@@ -24,6 +24,7 @@ class Given:
     draw: Any  # None: the next one of its problem
     said: Any  # text, a chat message, a list of chat messages, or a list of token ids; None: no response
     prompt_ids: Any
+    rendered: Any  # the prompt as text, template and all, where that is known
     logprobs: Any  # one entry a token
     cut: bool  # at the token limit
 
@@ -42,6 +43,7 @@ class Format:
     repeats: bool = True  # rows of one problem are its draws, in order
     once: str = ""  # rows that differ in this field hold the same responses: those with its first value are read
     prompt_ids: str = ""
+    rendered: str = ""  # the prompt as text, template and all
     logprobs: str = ""
     cut: str = ""
     inside: Callable[[Row], Iterable[Row]] | None = None  # the rows that one row of the file is made of
@@ -82,6 +84,7 @@ class Format:
                 draw=number if draw is None and not self.repeats else draw,
                 said=one,
                 prompt_ids=reach(row, self.prompt_ids) if self.prompt_ids else None,
+                rendered=reach(row, self.rendered) if self.rendered else None,
                 logprobs=_of_draw(logprobs, number, several),
                 cut=_of_draw(cut, number, several) in _CUT,
             )
@@ -231,6 +234,7 @@ FORMATS: dict[str, Format] = {
         said=("resps",),
         problem=("doc.problem_id", "doc.unique_id"),
         prompts=("doc.question", "doc.problem", "arguments.gen_args_0.arg_0"),
+        rendered="arguments.gen_args_0.arg_0",
         once="filter",
     ),
     "vLLM outputs": Format(
@@ -239,6 +243,7 @@ FORMATS: dict[str, Format] = {
         said=("outputs.token_ids", "outputs.text"),
         prompts=("prompt",),
         prompt_ids="prompt_token_ids",
+        rendered="prompt",
         logprobs="outputs.logprobs",
         cut="outputs.finish_reason",
     ),

@@ -69,6 +69,7 @@ class Loaded:
     unknown: list[str] = field(default_factory=list)  # where they stand: they answer no problem of the set
     silent: int = 0  # rows that hold no response, such as one whose request failed
     unfit: int = 0  # responses whose log-probabilities have gaps, or are of other tokens
+    reprompted: int = 0  # responses to another prompt than ours, which are read after ours all the same
     long: list[str] = field(default_factory=list)
 
     def about(self, name: str) -> dict[str, Any]:
@@ -158,6 +159,7 @@ class _Reading:
         ids, made = self._response()
         logprobs = self._logprobs(ids, made)
         loaded.unfit += logprobs is None and given.logprobs is not None
+        loaded.reprompted += self._is_reprompted(problem_id)
         ids = self._checked(without_pads(ids, stop_ids, self.asked.pad_ids), "response")
         ended = bool(ids) and ids[-1] in stop_ids
         return Rollout(
@@ -191,6 +193,14 @@ class _Reading:
         if not ids:
             raise BadInput(f"{self.given.where}: the prompt has no token")
         return self._checked(ids[start:], "prompt")
+
+    def _is_reprompted(self, problem_id: str) -> bool:
+        """Whether the file has the prompt as text, which is not ours."""
+        given, asked = self.given, self.asked
+        if given.prompt_ids is not None or not isinstance(given.rendered, str):
+            return False
+        ids = list(asked.tokenizer(given.rendered, add_special_tokens=False)["input_ids"])
+        return ids not in (asked.prompts[problem_id], asked.prompts[problem_id][1:])  # with the BOS id, or without
 
     def _ids(self, ids: Any, what: str) -> list[int]:
         if not isinstance(ids, list) or not all(type(number) is int for number in ids):

@@ -42,7 +42,8 @@ def test_problems_without_a_response_and_rows_without_a_problem_are_counted_ever
     assert "5 problems were left out" in err
     assert "Problems left out: 5 (no response in responses.jsonl)" in words
     assert "Rows of the file that answer no problem, left out: 1" in words
-    assert "read as rlprobe: 1 responses to 1 problems" in " ".join(err.split())
+    assert "read as rlprobe: 1 responses to 1 problems, 1 of them text that was tokenised here, 0 with" in err
+    assert "responses.jsonl: 1 rows answer no problem: they are left out" in err
     run = rlprobe.tmp_path / "run"
     summary = json.loads((run / "summary.json").read_text())
     assert summary["problems"]["left_out"] == {f"q{i}": "no response in responses.jsonl" for i in (0, 2, 3, 4, 5)}

@@ -327,6 +327,17 @@ def test_a_response_that_was_cut_is_told_as_cut(tmp_path, name):
     assert [key for key, rollout in loaded.rollouts.items() if rollout.stop is Stop.LENGTH] == [("p2", 0)]
 
 
+def test_another_prompt_than_ours_is_counted(tmp_path):
+    loaded = read(write(tmp_path, "lm-eval samples"))
+    assert (loaded.reprompted, len(loaded.rollouts)) == (4, 4)
+    as_ours = read(write(tmp_path, "lm-eval samples", lambda rows: [put(row, "d") for row in rows]))
+    assert as_ours.reprompted == 0
+
+
+def put(row, prompt):
+    return row | {"arguments": {"gen_args_0": {"arg_0": prompt}}}
+
+
 def test_a_failed_request_is_a_row_without_a_response(tmp_path):
     assert read(write(tmp_path, "OpenAI batch")).silent == 1
 

@@ -111,8 +111,8 @@ def test_an_id_may_lack_the_name_of_the_set():
 def test_unknown_ids_are_counted_and_left_out(tmp_path):
     found = loaded(tmp_path, {"problem_id": "a", "response": "b"}, {"problem_id": "elsewhere", "response": "zz"})
     assert list(found.rollouts) == [("a", 0)]
-    about = found.about(tmp_path / "responses.jsonl")
-    assert (about["responses"], about["unknown_ids"], about["without_response"]) == (1, 1, 0)
+    about = found.about("responses.jsonl")
+    assert about == {"file": "responses.jsonl", "format": "rlprobe", "unknown_ids": 1, "without_response": 0}
 
 
 def test_a_row_without_a_response_is_counted(tmp_path):
