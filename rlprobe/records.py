@@ -43,7 +43,8 @@ class Rollout:
     """One response of one arm to one problem, with where each token came from.
 
     `host_ids[t]` is what the host would have said at position t, `logprobs[t]` (nats, temperature 1) what the host gave
-    `response_ids[t]` while it was decoding; both are None for responses that were made elsewhere.
+    `response_ids[t]` while it was decoding. For responses that were made elsewhere `host_ids` is None, and `logprobs`
+    are those that came with them, of a sampler that is not known here; None without.
     """
 
     arm: str

@@ -96,7 +96,7 @@ class Share:
     def parse(cls, text: str) -> "Share":
         """From "i/n", counted from 1. Raises BadInput for anything else."""
         index, _, count = text.partition("/")
-        if not (index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
+        if not (re.fullmatch(r"[0-9]{1,9}/[0-9]{1,9}", text) and 1 <= int(index) <= int(count)):
             raise BadInput(f"{text!r} is not of the form i/n with 1 <= i <= n, for example 2/8")
         return cls(int(index) - 1, int(count))
 
@@ -307,8 +307,8 @@ class Run:
         return self.write_text(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
 
     def write_text(self, name: str, text: str) -> Path:
-        """A text file, whole or not at all."""
-        return self.write_with(name, lambda file: file.write_text(text, encoding="utf-8"))
+        """A text file, whole or not at all; half a character, as a file name can have, is escaped as in JSON."""
+        return self.write_with(name, lambda file: file.write_text(text, encoding="utf-8", errors="backslashreplace"))
 
     def write_bytes(self, name: str, content: bytes) -> Path:
         """A binary file, whole or not at all."""

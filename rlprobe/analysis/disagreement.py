@@ -49,7 +49,7 @@ COLUMNS = (
 def summarise(
     tokens: pd.DataFrame,
     rollouts: pd.DataFrame,
-    grades: pd.DataFrame,
+    grades: pd.DataFrame | None,
     reading: Reading,
     token_text: Callable[[int], str] = "#{}".format,
     left_out: Mapping[str, str] | None = None,
@@ -57,12 +57,13 @@ def summarise(
     """Everything `rlprobe disagree` says, as a dictionary that JSON can hold.
 
     `tokens`, `rollouts` and `grades` have the columns of records.TOKEN_SCHEMA, ROLLOUT_SCHEMA and GRADE_SCHEMA, in any
-    order of rows; every arm in them is a trajectory. `token_text` gives the string of a token id; `left_out` the
-    reason for each problem_id that is not in the run. Raises RlprobeError where tokens and rollouts do not match.
+    order of rows; every arm in them is a trajectory. Documents have no grades: None. `token_text` gives the string of a
+    token id; `left_out` the reason for each problem_id that is not in the run. Raises RlprobeError where tokens and
+    rollouts do not match.
     """
     floor = noise.measure(tokens, rollouts, reading.resampling)
     threshold = floor["near_tie"]["threshold"]
-    behind = None if grades.empty else behind_answer(tokens, grades, reading.answer)
+    behind = None if grades is None or grades.empty else behind_answer(tokens, grades, reading.answer)
     trajectories = {}
     for arm in arms_of(tokens, rollouts):
         responses = rollouts[rollouts["arm"] == arm]
@@ -75,7 +76,8 @@ def summarise(
         "reading": reading,
         "noise": floor,
         "trajectories": trajectories,
-        "accuracy": accuracy.compare(rollouts, grades, reading.resampling),
+        "accuracy": None if grades is None else accuracy.compare(rollouts, grades, reading.resampling),
+        "sampler": noise.sampler_mismatch(tokens, rollouts, reading.resampling),
         "left_out": count_left_out(left_out or {}),
     }
     return plain(summary)

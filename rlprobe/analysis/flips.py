@@ -162,7 +162,7 @@ def _one(flips: pd.DataFrame, looked_at: pd.DataFrame, token_text: Callable[[int
         "problem_id": row["problem_id"],
         "base_right": None if row["base_right"] is None else bool(row["base_right"]),
         "rl_right": None if row["rl_right"] is None else bool(row["rl_right"]),
-        "end": row["end"],
+        "end": None if pd.isna(row["end"]) else row["end"],
         "flips": [
             _edit(edit, token_text) | {"outcome": None if pd.isna(right) else str(outcome)}
             for edit, right, outcome in zip(mine[list(_FLIP)].to_numpy(), mine["right"], outcomes, strict=True)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from rlprobe.analysis.statistics import Clusters, Resampling, missing, rate
+from rlprobe.analysis.statistics import Clusters, Resampling, mean, missing, rate
 from rlprobe.errors import RlprobeError
 from rlprobe.records import MEMBERS
 
@@ -52,7 +52,7 @@ def _difference(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str) -> dic
     rollouts = rollouts[rollouts["problem_id"].isin(tokens["problem_id"].unique())]
     if rollouts.empty or rollouts["logprobs"].isna().any():
         return _no_difference("no logprobs were kept while decoding")
-    found = decoding_differences(tokens, rollouts, model)
+    found = np.abs(decoding_differences(tokens, rollouts, model))
     p99 = float(np.quantile(found, 0.99))
     return {"max": float(found.max()), "mean": float(found.mean()), "p99": p99, "reason": None}
 
@@ -62,7 +62,7 @@ def _no_difference(reason: str) -> dict:
 
 
 def decoding_differences(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str) -> Float[np.ndarray, " positions"]:
-    """|logprob while decoding - logprob teacher-forced| in nats of each token that `model` emitted.
+    """logprob while decoding - logprob that `model` gives, teacher-forced, in nats, of each token.
 
     Both tables hold one arm; rows are brought into the order of (problem_id, draw, position), and the ids of the two
     tables must then be the same (RlprobeError).
@@ -75,4 +75,32 @@ def decoding_differences(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: st
             f"the token table and the rollouts of arm {model!r} hold different ids: remove tokens/ of the run"
         )
     then = np.concatenate(decoded["logprobs"].tolist()).astype(np.float64)
-    return np.abs(then - read[f"logprob_{model}"].to_numpy(dtype=np.float64))
+    return then - read[f"logprob_{model}"].to_numpy(dtype=np.float64)
+
+
+def sampler_mismatch(tokens: pd.DataFrame, rollouts: pd.DataFrame, resampling: Resampling) -> dict | None:
+    """The log-probabilities that came with responses made elsewhere, less those of either model (nats).
+
+    The sampler's arithmetic, temperature and truncation, and which model it was, all show in it. None where no response
+    came with them; responses that came without are counted.
+    """
+    given = rollouts[~rollouts["arm"].isin(MEMBERS)]
+    kept = given[given["logprobs"].notna()]
+    if kept.empty:
+        return None
+    read = tokens[~tokens["arm"].isin(MEMBERS)].merge(kept[["problem_id", "draw"]], on=["problem_id", "draw"])
+    counts = {"responses": len(kept), "without": len(given) - len(kept), "tokens": len(read)}
+    return {**counts, **{m: _mismatch(read, kept, m, resampling) for m in MEMBERS}}
+
+
+def _mismatch(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str, resampling: Resampling) -> dict:
+    found = decoding_differences(tokens, rollouts, model)
+    codes, problems = pd.factorize(tokens.sort_values(["problem_id", "draw", "position"])["problem_id"], sort=True)
+    clusters = Clusters(codes, len(problems))
+    counts, size = clusters.sums(np.ones(len(found))), np.abs(found)
+    return {
+        "mean": mean(clusters.sums(found), counts, resampling),
+        "absolute": mean(clusters.sums(size), counts, resampling),
+        "p99": float(np.quantile(size, 0.99)) if len(size) else None,
+        "max": float(size.max()) if len(size) else None,
+    }

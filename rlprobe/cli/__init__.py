@@ -3,6 +3,7 @@
 One file a command; torch is imported only to work, so that --help and bad arguments are answered without it.
 """
 
+import io
 import logging
 import sys
 from typing import NoReturn
@@ -82,6 +83,9 @@ def cli(debug: bool, log_level: str) -> None:  # noqa: ARG001 - main() looks for
 def main() -> NoReturn:
     """Run the command line; every error of ours is one line and its own exit code (errors.py)."""
     debug = "--debug" in sys.argv
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # what its encoding cannot say is escaped, not an error
+            stream.reconfigure(errors="backslashreplace")
     try:
         sys.exit(cli.main(standalone_mode=False) or 0)
     except click.exceptions.Exit as error:
@@ -95,8 +99,8 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         say("\ninterrupted; the same command goes on where it stopped", err=True)
         sys.exit(INTERRUPTED)
-    except RlprobeError as error:
+    except (RlprobeError, OSError) as error:  # OSError: a name that is too long, a folder that may not be read
         if debug:
             raise
-        say(f"rlprobe: {error}", err=True)
-        sys.exit(error.exit_code)
+        say(f"rlprobe: {' '.join(str(error).split())}", err=True)
+        sys.exit(getattr(error, "exit_code", RlprobeError.exit_code))

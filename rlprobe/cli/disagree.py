@@ -9,6 +9,7 @@ from rlprobe.cli.options import (
     FILE,
     common,
     compute_options,
+    noun,
     output_options,
     pair_options,
     problem_options,
@@ -31,7 +32,11 @@ if TYPE_CHECKING:
     type=click.Choice(["both", "base", "rl"]),
     help="Whose greedy responses both models read.",
 )
-@click.option("--responses", type=FILE, help="Read responses made elsewhere (JSONL or Parquet) instead.")
+@click.option("--responses", type=FILE, help="Read responses made elsewhere instead: a JSONL, JSON or Parquet file.")
+@click.option("--id-field", help="Where a row of --responses names its problem, as id or doc.unique_id.")
+@click.option("--response-field", help="Where it holds text or token ids, or a list of draws, as out.0.text.")
+@click.option("--text", type=FILE, help="Read plain documents instead, without questions and gold answers.")
+@click.option("--text-field", help="Column of a JSONL, JSON, Parquet or CSV file of documents.")
 @compute_options
 @output_options
 @reading_options
@@ -50,5 +55,6 @@ def disagree(dry_run: bool, as_json: bool, **asked: Any) -> None:
 
 def _disagree_settings(asked: dict[str, Any]) -> "DisagreeSettings":
     from rlprobe.pipeline.disagree import DisagreeSettings
+    from rlprobe.pipeline.given import GivenChoice
 
-    return DisagreeSettings(**common(asked), trajectory=asked["trajectory"], responses=asked["responses"])
+    return DisagreeSettings(**common(asked), trajectory=asked["trajectory"], given=noun(GivenChoice, asked))

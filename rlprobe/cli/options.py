@@ -3,6 +3,7 @@
 Values are checked here, before torch is imported.
 """
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -43,7 +44,7 @@ def share_of(_context: click.Context, _parameter: click.Parameter, value: str | 
 def _auto_or_count(_context: click.Context, _parameter: click.Parameter, value: str) -> int | None:
     if value == "auto":
         return None
-    if not value.isdigit() or int(value) < 1:
+    if not re.fullmatch("[0-9]{1,9}", value) or int(value) < 1:
         raise click.BadParameter(f"{value!r} is neither 'auto' nor a whole number above 0")
     return int(value)
 

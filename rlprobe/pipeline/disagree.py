@@ -1,8 +1,6 @@
 """`rlprobe disagree`: both models answer, both read both answers, and every position gets its class."""
 
-import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -11,12 +9,13 @@ from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.errors import BadInput
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
-from rlprobe.pipeline.prepare import Prepared, Settings, prepare
+from rlprobe.pipeline.given import GivenChoice, prepare_given, take_given
+from rlprobe.pipeline.prepare import Prepared, Settings
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.problems.prompts import visible
-from rlprobe.problems.responses import load_responses
+from rlprobe.problems.responses import ARM
 from rlprobe.records import MEMBERS, OUTSIDE
 from rlprobe.reporting.disagree.figures import FIGURES
 from rlprobe.reporting.disagree.tables import TABLES
@@ -32,7 +31,7 @@ class DisagreeSettings(Settings):
     """What `rlprobe disagree` is asked for."""
 
     trajectory: str = "both"
-    responses: Path | None = None
+    given: GivenChoice = GivenChoice()  # noqa: RUF009 - frozen
 
 
 REPORT = Report(TABLES, FIGURES, show)
@@ -41,7 +40,7 @@ REPORT = Report(TABLES, FIGURES, show)
 def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
     """Do what the run still lacks, then summarise it."""
     prepared = prepare_disagree(settings)
-    for line in notices(prepared):
+    for line in [*notices(prepared), *prepared.notes]:
         reporter.note(line)
     with prepared.open_run(settings.output, reporter) as run:
         return disagree_in(run, prepared, settings, reporter)
@@ -56,8 +55,7 @@ def disagree_in(run: Run, prepared: Prepared, settings: DisagreeSettings, report
 
 def prepare_disagree(settings: DisagreeSettings) -> Prepared:
     """Everything that is settled before computing."""
-    extra = {"responses": _hash(settings.responses)} if settings.responses else {}
-    return prepare(settings, extra)
+    return prepare_given(settings, settings.given)
 
 
 def plan(settings: DisagreeSettings) -> list[str]:
@@ -67,6 +65,7 @@ def plan(settings: DisagreeSettings) -> list[str]:
     blocks = -(-len(prepared.problems) // prepared.block)
     return [
         *notices(prepared),
+        *prepared.notes,
         f"prompt style {prepared.style}, first prompt:",
         visible(prepared.example),
         f"ids ({len(ids)}): {' '.join(map(str, ids))}",
@@ -107,48 +106,31 @@ def summarise_run(run: Run, grades: str, reading: Reading) -> Written:
     columns = [*COLUMNS, *(() if whole else OUTSIDE)]
     tokens = _trajectories(run.table("tokens", columns=columns).to_pandas())
     rollouts, verdicts = (_trajectories(run.table(layer).to_pandas()) for layer in ("rollouts", grades))
+    has_golds = "text" not in run.identity
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     summary = {
         "about": run.about,
         "grader": named_grader(run, grades),
         "problems": problems_of(run, verdicts, reading.answer),
-        **summarise(tokens, rollouts, verdicts, reading, lambda i: tokenizer.decode([i]), run.left_out()),
+        **summarise(
+            tokens, rollouts, verdicts if has_golds else None, reading, lambda i: tokenizer.decode([i]), run.left_out()
+        ),
     }
     return REPORT.write(run, "summary.json", summary, tokens)
 
 
 def _trajectories(table: pd.DataFrame) -> pd.DataFrame:
     """The rows that `disagree` speaks of; a run may hold intervention arms as well."""
-    return table[table["arm"].isin((*MEMBERS, "responses"))]
+    return table[table["arm"].isin((*MEMBERS, ARM))]
 
 
 def _compute(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter: Reporter) -> None:
     if settings.trajectory not in TRAJECTORIES:
         raise BadInput(f"trajectory {settings.trajectory!r} is none of {', '.join(TRAJECTORIES)}")
-    if settings.responses:
-        _take_responses(prepared, run, settings)
-        stages.score(prepared, run, "responses", reporter)
+    if settings.given != GivenChoice():
+        take_given(prepared, run, settings.output.share)
+        stages.score(prepared, run, ARM, reporter)
         return
     for member in TRAJECTORIES[settings.trajectory]:
         stages.decode_greedy_arm(prepared, run, member, settings.output.share, reporter)
         stages.score(prepared, run, member, reporter)
-
-
-def _take_responses(prepared: Prepared, run: Run, settings: DisagreeSettings) -> None:
-    """File the responses made elsewhere as the arm `responses`."""
-    assert settings.responses is not None
-    located = prepared.located
-    allowed = set(located.vocabulary.ids.tolist())
-    rollouts = load_responses(settings.responses, prepared.prompts, located.tokenizer, set(located.stop_ids), allowed)
-    order = {p.problem_id: i for i, p in enumerate(run.problems())}
-    rollouts = sorted(rollouts, key=lambda r: (order[r.problem_id], r.draw))
-    asked, share = len(prepared.problems), settings.output.share
-    for shard in run.missing("rollouts", "responses", prepared.block, share, asked):
-        here = [r for r in rollouts if shard.start <= order[r.problem_id] < shard.stop]
-        run.write_shard("rollouts", shard, stages.rollouts_table(here))
-
-
-def _hash(file: Path) -> str:
-    if not file.is_file():
-        raise BadInput(f"{file} is no file; --responses takes a JSONL or Parquet file")
-    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -36,6 +36,8 @@ def grade(
 ) -> list[Written]:
     """Verdicts by another grader, answer policy or golds; rollouts and token tables stay as they are."""
     run = runs.read(path)
+    if "text" in run.identity:
+        raise BadInput(f"{path} holds documents, which have no gold answers: there is nothing to grade")
     problems = (
         load_problems(golds.dataset, golds.question_field, golds.answer_field) if golds and golds.dataset else None
     )

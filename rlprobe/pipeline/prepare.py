@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,11 @@ from rlprobe.pairs.networks import DTYPES
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.datasets import ProblemSet, load_problems
+from rlprobe.problems.documents import STYLE as DOCUMENT
+from rlprobe.problems.documents import opening
 from rlprobe.problems.grading import Grader, GraderSettings
 from rlprobe.problems.prompts import encode_prompt, prompt_style
-from rlprobe.records import Problem
+from rlprobe.records import Problem, Rollout
 from rlprobe.runs import Run, Share
 
 _IN_IDENTITY = ("torch", "transformers", "rlprobe")
@@ -102,6 +104,8 @@ class Prepared:
     identity: dict[str, Any]
     about: dict[str, Any]
     max_outside: float
+    given: tuple[Rollout, ...] = ()  # texts in the place of the models' own answers (pipeline/given.py)
+    notes: tuple[str, ...] = ()  # what a user should know of them before believing a number
 
     @cached_property
     def pair(self) -> ModelPair:
@@ -131,15 +135,16 @@ def note_broken(run: Run, reporter: Reporter) -> None:
         reporter.note(f"{run.path / name} was damaged; it was moved aside and made again")
 
 
-def prepare(settings: Settings, extra: dict[str, Any]) -> Prepared:
-    """Choose and check; `extra` is what else belongs to the run's identity."""
+def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet | None = None) -> Prepared:
+    """Choose and check; `extra` is what else belongs to the run's identity. Without a problem set it is loaded."""
     pair, problems, compute, output = settings.pair, settings.problems, settings.compute, settings.output
-    problem_set = load_problems(problems.dataset, problems.question_field, problems.answer_field)
+    problem_set = problem_set or load_problems(problems.dataset, problems.question_field, problems.answer_field)
     style = problems.style or (PAIRS[pair.pair].prompt_style if pair.pair in PAIRS else "chat")
     prompt_style(style)  # refuses an unknown one
     located = loading.locate(pair)
     chosen = problem_set.problems[: problems.limit]
-    encoded = {p.problem_id: encode_prompt(style, p.question, located.prompt_tokenizer) for p in chosen}
+    style, encode = (DOCUMENT, opening) if problem_set.are_documents else (style, partial(encode_prompt, style))
+    encoded = {p.problem_id: encode(p.question, located.prompt_tokenizer) for p in chosen}
     example = encoded[chosen[0].problem_id][0]
     prompts, left_out = _that_fit({i: ids for i, (_, ids) in encoded.items()}, located)
     unreadable = _unreadable(chosen, settings.grader)

@@ -4,6 +4,7 @@ The first part reads files and runs nothing. The second, asked for by ranks, put
 scoring and grading as the pair's own models, on a run's problems.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property, partial
@@ -250,6 +251,6 @@ def _powers(full: int) -> tuple[str, ...]:
 
 
 def _rank(word: str) -> int:
-    if not word.isdigit():
+    if not re.fullmatch("[0-9]{1,9}", word):
         raise BadInput(f"rank {word!r} is neither a whole number from 0 up nor full nor auto")
     return int(word)

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from rlprobe.errors import ProblemsLeftOut
@@ -45,6 +47,7 @@ class Report:
 
     def write(self, run: Run, name: str, summary: dict[str, Any], *known: Any) -> Written:
         """Write everything; a figure is drawn from `known` and the summary. A run that is read-only is only read."""
+        summary = without_nan(summary)
         if not run.is_writable:
             return Written(run, summary, [], self.show(summary))
         files = [run.write_json(name, summary)]
@@ -57,6 +60,16 @@ class Report:
             files += [run.write_bytes(f"figures/{title}.{suffix}", image) for suffix, image in images.items()]
             files.append(run.write_text(f"figures/{title}.csv", FORMATS["csv"](data)))
         return Written(run, summary, files, self.show(summary))
+
+
+def without_nan(value: Any) -> Any:
+    """The same for JSON: a number that is none is None (a table of numbers has no other word for it than nan)."""
+    if isinstance(value, Mapping):
+        return {name: without_nan(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [without_nan(part) for part in value]
+    value = value.item() if isinstance(value, np.generic) else value
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def problems_of(run: Run, verdicts: pd.DataFrame, answer: str) -> dict[str, Any]:

@@ -8,14 +8,17 @@ import csv
 import hashlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from rlprobe.errors import BadInput, NotAvailable
+from rlprobe.problems.matching import id_text
 from rlprobe.problems.spelling import gold_in
 from rlprobe.records import Problem
 
@@ -24,13 +27,17 @@ Row = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class ProblemSet:
-    """Problems in a fixed order, and the sha256 over all their ids and questions, and over their golds."""
+    """Problems in a fixed order, and the sha256 over all their ids and questions, and over their golds.
+
+    Plain documents are problems whose question is the text and whose answer is empty.
+    """
 
     name: str
     source: str
     problems: tuple[Problem, ...]
     fingerprint: str
     golds: str
+    are_documents: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,7 +74,7 @@ class HubSet:
 
 
 def load_problems(dataset: str, question_field: str | None = None, answer_field: str | None = None) -> ProblemSet:
-    """The problems of a registered data set or of a JSONL, Parquet or CSV file.
+    """The problems of a registered data set or of a JSONL, JSON, Parquet or CSV file.
 
     The two fields are for files only, with dots for a field of a field; left out, they are guessed if there is one
     candidate. Of a solution in the place of an answer, what it ends in is the gold (spelling.gold_in). Raises BadInput
@@ -184,8 +191,47 @@ def _from_file(path: Path, question_field: str | None, answer_field: str | None)
     problems = []
     for problem_id, (where, row) in zip(ids, rows, strict=True):
         asked, gold = _cell(path, where, row, question), gold_in(_cell(path, where, row, answer))
-        problems.append(Problem(problem_id, asked, gold, f"{path.name}, {where}"))
-    return _problem_set(path.stem, str(path), problems)
+        problems.append(Problem(problem_id, asked, gold, f"{printable(path.name)}, {where}"))
+    return _problem_set(printable(path.stem), printable(path), problems)
+
+
+_TEXT_FIELDS = ("text", "content", "document")
+
+
+def load_documents(path: Path, text_field: str | None = None) -> ProblemSet:
+    """Plain documents: a text file is one, a JSONL, JSON, Parquet or CSV file has one in each row."""
+    if not path.is_file():
+        raise BadInput(f"{path} is no file; --text takes a text, JSONL, JSON, Parquet or CSV file")
+    if path.suffix.lower() not in _READERS:
+        if text_field:
+            raise BadInput(f"{path} is read as one document, without fields: leave out --text-field")
+        rows: list[tuple[str, Row]] = [("the whole file", {"text": _plain(path)})]
+        ids = [printable(path.stem)]
+    else:
+        rows = list(read_rows(path))
+        ids = _problem_ids(path, rows)
+    if not rows:
+        raise BadInput(f"{path} is empty: it holds no document")
+    field = _field(path, list(dict.fromkeys(name for _, row in rows for name in row)), "text", text_field, _TEXT_FIELDS)
+    documents = [
+        Problem(i, _cell(path, where, row, field), "", f"{printable(path.name)}, {where}")
+        for i, (where, row) in zip(ids, rows, strict=True)
+    ]
+    return replace(_problem_set(printable(path.stem), printable(path), documents), are_documents=True)
+
+
+def _plain(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BadInput(f"{path} is not UTF-8 text: {error.reason} at byte {error.start}") from error
+    except OSError as error:
+        raise BadInput(f"{path} cannot be read: {error.strerror or error}") from error
+
+
+def printable(name: str | Path) -> str:
+    """A file's name as text; bytes of it that are no UTF-8 are escaped."""
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _field(path: Path, names: list[str], role: str, asked: str | None, usual: tuple[str, ...]) -> str:
@@ -219,31 +265,40 @@ def _text(value: Any, field: str, where: str) -> str:
     """A cell as text: strings and numbers as they are, a list of answers as `a, b`."""
     if isinstance(value, list | tuple) and value:
         value = ", ".join(_text(item, field, where) for item in value)
-    if isinstance(value, bool) or not isinstance(value, str | int | float) or value != value:
+    if isinstance(value, bool) or not isinstance(value, str | int | float) or value in (inf, -inf) or value != value:
         what = "null" if value is None or value != value else f"a {type(value).__name__}"
         raise BadInput(f"{where}: the field {field!r} is {what}, not text or a number")
     if not str(value).strip():
         raise BadInput(f"{where}: the field {field!r} is empty")
-    return str(value)
+    return whole_text(str(value), f"{where}: the field {field!r}")
+
+
+def whole_text(text: str, what: str) -> str:
+    """The same text. Raises BadInput where it holds half of a character, which no tokenizer and no table takes."""
+    if broken := _SURROGATE.search(text):
+        raise BadInput(f"{what} is no text: at character {broken.start()} it holds {broken[0]!a}, half of one")
+    return text
+
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def _problem_ids(path: Path, rows: list[tuple[str, Row]]) -> list[str]:
     """`problem_id`, which must then be in every row and unique; else `unique_id` or `id` if they are; else numbers."""
     if any("problem_id" in row for _, row in rows):
-        ids = [_cell(path, where, row, "problem_id") for where, row in rows]
+        ids = [id_text(row.get("problem_id")) or _cell(path, where, row, "problem_id") for where, row in rows]
         if repeated := [problem_id for problem_id, times in Counter(ids).items() if times > 1]:
             raise BadInput(f"{path}: problem_id {repeated[0]!r} comes more than once; ids must be unique")
-        return ids
+        return [whole_text(name, f"{path}: problem_id") for name in ids]
     for field in _FOREIGN_ID_FIELDS:
-        values = [row.get(field) for _, row in rows]
-        names = [str(value) for value in values if isinstance(value, str | int) and str(value).strip()]
+        names = [name for _, row in rows if (name := id_text(row.get(field))) is not None]
         if len(set(names)) == len(rows):
-            return names
+            return [whole_text(name, f"{path}: the field {field!r}") for name in names]
     return [f"row-{number:05d}" for number in range(len(rows))]
 
 
 def read_rows(path: Path) -> Iterator[tuple[str, Row]]:
-    """(where, row) of each row of a JSONL, Parquet or CSV file; `where` is "line 3" or "row 2", for messages."""
+    """(where, row) of each row of a JSONL, JSON, Parquet or CSV file; `where` is "line 3" or "row 2", for messages."""
     if path.suffix.lower() not in _READERS:
         raise BadInput(f"{path} is no {', '.join(_READERS)} file: rlprobe knows the format by the ending of the name")
     try:
@@ -259,13 +314,39 @@ def _jsonl_rows(path: Path) -> Iterator[tuple[str, Row]]:
         for number, line in enumerate(lines, start=1):
             if not line.strip():
                 continue
-            try:
-                row = json.loads(line)
-            except json.JSONDecodeError as error:
-                raise BadInput(f"{path}, line {number} is no JSON: {error.msg} at column {error.colno}") from error
-            if not isinstance(row, dict):
-                raise BadInput(f"{path}, line {number} is a JSON {type(row).__name__}, not an object with fields")
-            yield f"line {number}", row
+            yield f"line {number}", _json_object(_json(line, f"{path}, line {number}"), f"{path}, line {number}")
+
+
+def _json_rows(path: Path) -> Iterator[tuple[str, Row]]:
+    """A list of objects, or one object that holds everything."""
+    found = _json(path.read_text(encoding="utf-8-sig"), str(path))
+    for number, row in enumerate(found if isinstance(found, list) else [found]):
+        where = f"entry {number}" if isinstance(found, list) else "the one object in it"
+        yield where, _json_object(row, f"{path}, {where}")
+
+
+def _json(text: str, where: str) -> Any:
+    try:
+        return json.loads(text, parse_int=_whole_number)
+    except json.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}" if error.lineno > 1 else f"column {error.colno}"
+        raise BadInput(f"{where} is no JSON: {error.msg} at {place}") from error
+    except RecursionError as error:
+        raise BadInput(f"{where} is JSON nested too deeply to be read") from error
+
+
+def _json_object(row: Any, where: str) -> Row:
+    if not isinstance(row, dict):
+        raise BadInput(f"{where} is a JSON {type(row).__name__}, not an object with fields")
+    return row
+
+
+def _whole_number(digits: str) -> int | str:
+    """A number of thousands of digits stays text: Python makes none of it, and an answer is text anyway."""
+    return int(digits) if len(digits) <= _LONGEST_NUMBER else digits
+
+
+_LONGEST_NUMBER = 4000  # digits; Python's own limit is 4300
 
 
 def _csv_rows(path: Path) -> Iterator[tuple[str, Row]]:
@@ -292,12 +373,13 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
                 for row in batch.to_pylist():
                     yield f"row {number}", row
                     number += 1
-    except pa.ArrowException as error:
+    except (pa.ArrowException, OverflowError, ValueError) as error:  # a date beyond Python's, text that is no UTF-8
         raise BadInput(f"{path} is no readable Parquet file: {str(error).splitlines()[0]}") from error
 
 
 _READERS: dict[str, Callable[[Path], Iterator[tuple[str, Row]]]] = {
     ".jsonl": _jsonl_rows,
+    ".json": _json_rows,
     ".parquet": _parquet_rows,
     ".csv": _csv_rows,
 }

@@ -198,7 +198,7 @@ def encode_prompt(style: str, question: str, tokenizer: Any) -> tuple[str, list[
     chosen = prompt_style(style)
     text = chosen.render(question, tokenizer)
     ids = list(tokenizer(text, add_special_tokens=False)["input_ids"])
-    if not chosen.is_template and _starts_with_bos(tokenizer) and ids[:1] != [tokenizer.bos_token_id]:
+    if not chosen.is_template and starts_with_bos(tokenizer) and ids[:1] != [tokenizer.bos_token_id]:
         ids = [tokenizer.bos_token_id, *ids]
     if not ids:
         raise BadInput(f"the prompt style {style!r} renders {question!r} to no token at all")
@@ -212,7 +212,8 @@ def prompt_style(name: str) -> PromptStyle:
     return PROMPT_STYLES[name]
 
 
-def _starts_with_bos(tokenizer: Any) -> bool:
+def starts_with_bos(tokenizer: Any) -> bool:
+    """Whether a tokenizer puts its BOS token first by default."""
     bos = tokenizer.bos_token_id
     return bos is not None and list(tokenizer("x")["input_ids"])[:1] == [bos]
 

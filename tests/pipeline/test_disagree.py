@@ -91,26 +91,6 @@ def test_a_run_is_graded_again_without_its_models(rlprobe):
     assert len(list((run / "grades").iterdir())) == 2
 
 
-def test_responses_made_elsewhere_are_read_by_both_models(rlprobe):
-    file = rlprobe.tmp_path / "responses.jsonl"
-    rows = [{"problem_id": "q1", "response": " So \\boxed{4}. Then"}, {"problem_id": "q3", "response_ids": [40, 41, 0]}]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    code, out, err = rlprobe.disagree("--responses", file, "--json")
-    assert code == 0, err
-    assert list(json.loads(out)["trajectories"]) == ["responses"]
-    run = runs.read(rlprobe.tmp_path / "run")
-    rollouts = {r["problem_id"]: r for r in run.table("rollouts").to_pylist()}
-    assert [(i, r["made"], r["stop"]) for i, r in rollouts.items()] == [
-        ("q1", "given_text", "given"),
-        ("q3", "given", "eos"),
-    ]
-    tokens = run.table("tokens").to_pandas()
-    assert tokens[tokens.problem_id == "q3"].terminator.tolist() == [False, False, True]
-    grades = run.table(layer_of(run)).to_pandas().set_index("problem_id")
-    assert grades.loc["q1", "answer_last"] == "4"
-    assert 0 < grades.loc["q1", "end_last"] < (tokens.problem_id == "q1").sum()
-
-
 def test_a_dry_run_prints_a_prompt_and_its_ids_and_writes_nothing(rlprobe):
     code, out, _ = rlprobe.disagree("--dry-run")
     assert code == 0
@@ -284,7 +264,7 @@ def test_a_grader_bomb_is_a_verdict_not_an_end(rlprobe):
         {"problem_id": "q1", "response": " \\boxed{4}"},
     ]
     file.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    code, _, err = rlprobe.disagree("--responses", file, "--grader-timeout", 1)
+    code, _, err = rlprobe.disagree("--responses", file, "--grader-timeout", 1, "--max-failed", 4)
     assert code == 0, err
     run = runs.read(rlprobe.tmp_path / "run")
     table = run.table(layer_of(run)).to_pylist()

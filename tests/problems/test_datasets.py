@@ -3,6 +3,7 @@
 import csv
 import hashlib
 import json
+import os
 import time
 
 import pyarrow as pa
@@ -19,7 +20,9 @@ ROWS = [
 
 
 def write(path, rows):
-    if path.suffix == ".jsonl":
+    if path.suffix == ".json":
+        path.write_text(json.dumps(rows))
+    elif path.suffix == ".jsonl":
         path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     elif path.suffix == ".parquet":
         pq.write_table(pa.Table.from_pylist(rows), path)
@@ -31,7 +34,7 @@ def write(path, rows):
     return str(path)
 
 
-@pytest.mark.parametrize("ending", ["jsonl", "parquet", "csv"])
+@pytest.mark.parametrize("ending", ["jsonl", "json", "parquet", "csv"])
 def test_a_file_gives_its_problems_character_by_character(tmp_path, ending):
     problems = load_problems(write(tmp_path / f"mine.{ending}", ROWS))
     assert [(p.question, p.answer) for p in problems.problems] == [(r["question"], r["answer"]) for r in ROWS]
@@ -81,6 +84,33 @@ def test_ids_of_the_file_are_used(tmp_path, field):
     assert [p.problem_id for p in problems] == ["x/1", "2"]
 
 
+@pytest.mark.parametrize("field", ["problem_id", "unique_id", "id"])
+def test_whole_numbers_that_a_table_has_made_floats_of_are_ids(tmp_path, field):
+    problems = load_problems(write(tmp_path / "a.parquet", [{**row, field: n} for n, row in enumerate(ROWS, 0)]))
+    floats = load_problems(write(tmp_path / "a.jsonl", [{**row, field: float(n)} for n, row in enumerate(ROWS, 0)]))
+    assert [p.problem_id for p in problems.problems] == [p.problem_id for p in floats.problems] == ["0", "1"]
+
+
+def test_a_number_of_thousands_of_digits_is_an_answer_like_any_other(tmp_path):
+    digits = "7" * 5000
+    (tmp_path / "a.jsonl").write_text(f'{{"question": "1?", "answer": {digits}}}')
+    assert load_problems(str(tmp_path / "a.jsonl")).problems[0].answer == digits
+
+
+@pytest.mark.parametrize("field", ["question", "answer", "problem_id", "id"])
+def test_half_a_character_is_named_in_one_line(tmp_path, field):
+    row = {"question": "1?", "answer": "2", field: "x\ud83d"}
+    with pytest.raises(BadInput, match=r"at character 1 it holds '.ud83d', half of one") as refusal:
+        load_problems(write(tmp_path / "a.jsonl", [row]))
+    assert str(refusal.value).isascii()
+
+
+def test_a_file_whose_name_is_no_text_is_read(tmp_path):
+    path = write(tmp_path / os.fsdecode(b"mine\xff.jsonl"), ROWS)
+    problems = load_problems(path)
+    assert (problems.name, problems.problems[0].source) == (r"mine\xff", r"mine\xff.jsonl, line 1")
+
+
 @pytest.mark.parametrize("field", ["unique_id", "id"])
 def test_foreign_ids_that_are_not_unique_give_way_to_row_numbers(tmp_path, field):
     problems = load_problems(write(tmp_path / "a.jsonl", [{**row, field: 1} for row in ROWS])).problems
@@ -121,13 +151,17 @@ def test_a_bad_line_is_named_in_one_line(tmp_path, lines, message):
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
+        ("a.json", b'[{"question":\n 1', "no JSON: Expecting ',' delimiter at line 2, column 3"),
+        ("a.json", b"[1]", "entry 0 is a JSON int, not an object"),
+        ("a.jsonl", b"[" * 100_000, "line 1 is JSON nested too deeply"),
+        ("a.jsonl", b'{"question": "1?", "answer": Infinity}', "'answer' is a float, not text or a number"),
         ("a.csv", b"question,answer\n1?,2\n2?\n", "line 3 does not have the header's 2 fields"),
         ("a.csv", b"question,answer\n1?,2,3\n", "line 2 does not have"),
         ("a.csv", b'question,answer\n"1?,2\n', "is no CSV: unexpected end of data"),
         ("a.csv", b"question,answer\n1?,\n", "line 2: the field 'answer' is empty"),
         ("a.parquet", b"PAR1 and then nothing", "no readable Parquet file"),
         ("a.jsonl", b'{"question": "\xff"}', "not UTF-8"),
-        ("a.txt", b"1 + 1?", "no .jsonl, .parquet, .csv file"),
+        ("a.txt", b"1 + 1?", "no .jsonl, .json, .parquet, .csv file"),
     ],
 )
 def test_a_bad_file_is_named_in_one_line(tmp_path, name, content, message):

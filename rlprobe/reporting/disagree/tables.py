@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell, quoted, table_of
 
 Summary = dict[str, Any]
@@ -110,7 +111,7 @@ def accuracy_table(summary: Summary) -> pd.DataFrame:
     """Accuracy by either answer, and RL against base: the gain and McNemar's exact test of the discordant pairs."""
     columns = ["answer", "arm", "accuracy", "no answer", "correct", "graded", "ungraded"]
     columns += ["only base right", "only rl right"]
-    return table_of(list(_accuracies(summary["accuracy"])), [*columns, "McNemar p"])
+    return table_of(list(_accuracies(summary["accuracy"] or {})), [*columns, "McNemar p"])
 
 
 def _accuracies(accuracy: dict) -> Iterator[dict]:
@@ -208,6 +209,23 @@ def noise_table(summary: Summary) -> pd.DataFrame:
     )
 
 
+def sampler_table(summary: Summary) -> pd.DataFrame:
+    """The log-probabilities that came with responses made elsewhere, less those of either model (nats)."""
+    sampler = summary["sampler"]
+    rows = [
+        {
+            "model": model,
+            **{name: sampler[name] for name in ("responses", "without", "tokens")},
+            "mean difference": Cell.of(sampler[model]["mean"], "nats"),
+            "mean size": Cell.of(sampler[model]["absolute"], "nats"),
+            **{name: Cell(sampler[model][name], unit="nats") for name in ("p99", "max")},
+        }
+        for model in (MEMBERS if sampler else ())
+    ]
+    columns = ["model", "responses", "without", "tokens", "mean difference", "mean size", "p99", "max"]
+    return table_of(rows, columns)
+
+
 def _share(n: int, counts: Iterable[int]) -> Cell:
     """One of the counts as a share of them all; empty where they are all 0."""
     total = sum(counts)
@@ -225,4 +243,5 @@ TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
     "ranks": ranks_table,
     "swaps": swaps_table,
     "noise": noise_table,
+    "sampler": sampler_table,
 }

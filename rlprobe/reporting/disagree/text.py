@@ -31,7 +31,9 @@ Row = tuple[str, Callable[[Summary, str], Any], Any]
 
 def show(summary: Summary) -> Group:
     """The whole report, for the print of a rich Console."""
-    blocks: list[RenderableType] = [_heading(summary), _rates(summary), _accuracy(summary), _swaps(summary)]
+    blocks: list[RenderableType] = [_heading(summary), _rates(summary)]
+    blocks += [_accuracy(summary)] if summary["accuracy"] else []
+    blocks += [_swaps(summary)]
     return Group(*(part for block in blocks for part in (block, Text())), *_notes(summary))
 
 
@@ -101,15 +103,23 @@ def _notes(summary: Summary) -> Iterator[Text]:
             yield Text(f"Probability outside the common vocabulary on {text_of(arm)}: {', '.join(said)}.")
         if found.get("identical"):
             yield Text(f"RL equals the base at every position of {text_of(arm)}: is that the RL model?", style="yellow")
-    for answer, found in summary["accuracy"].items():
+    if sampler := summary["sampler"]:
+        sizes = [f"{Cell.of(sampler[model]['absolute'], 'nats')} from {name}'s" for model, name in _WHOSE.items()]
+        yield Text(f"Log-probabilities in the file, of {sampler['responses']:,} responses: {' and '.join(sizes)}.")
+    for answer, found in (summary["accuracy"] or {}).items():
         if ungraded := sum(arm["ungraded"] for arm in found["arms"].values()):
             yield Text(f"Responses without a verdict by the {answer} answer, left out: {ungraded:,}.", style="yellow")
-    found = summary["accuracy"][summary["reading"]["answer"]]
-    if found["no_answer_differs"]:
+    found = (summary["accuracy"] or {}).get(summary["reading"]["answer"])
+    if found and found["no_answer_differs"]:
         silent = (found["arms"][m]["no_answer"] for m in MEMBERS)
         yield Text(warning(silent, summary.get("grader")), style="yellow")
     for reason, n in left_out["reasons"].items():
         yield Text(f"Problems left out: {n:,} ({reason}).", style="yellow")
+    if unknown := summary["about"].get("responses", {}).get("unknown_ids"):
+        yield Text(f"Rows of the file that answer no problem, left out: {unknown:,}.", style="yellow")
+
+
+_WHOSE = {"base": "the base", "rl": "RL"}
 
 
 # -- the rows of the first table
