@@ -26,24 +26,23 @@ def test_a_problem_that_rl_did_not_repair_has_no_end_of_a_search(rlprobe):
     where = ("--shard-size", 3, "--dataset", problems, "--out", rlprobe.tmp_path / "run")
     code, out, err = rlprobe("flips", *pair, *where, "--problem", "q1", "--json")
     assert code == 0, err
+    assert out.isascii()
     one = json.loads(out)["one"]
     assert (one["base_right"], one["rl_right"], one["end"], one["edits"]) == (False, False, None, [])
     assert rlprobe("flips", *pair, *where, "--problem", "q1")[0] == 0
 
 
-@pytest.mark.parametrize("encoding", ["ascii", "ascii:strict", "latin-1", "utf-8"])
-def test_a_terminal_of_any_encoding_gets_everything(tiny_folders, tmp_path, encoding):
+def test_a_terminal_that_takes_ascii_alone_gets_everything(tiny_folders, tmp_path):
     base, rl = map(str, tiny_folders)
     problems = tmp_path / "problems.jsonl"
     problems.write_text(json.dumps({"question": "Wie viele Äpfel für 3 €, 𝛼?", "answer": "2"}) + "\n")
     command = [sys.executable, "-m", "rlprobe", "disagree", "--base", base, "--rl", rl, "--style", "raw"]
     command += ["--dataset", str(problems), "--max-new-tokens", "4", "--out", str(tmp_path / "run")]
-    environment = {**os.environ, "PYTHONIOENCODING": encoding}
-    for more in (["--dry-run"], [], ["--json"]):
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    for more, says in (["--dry-run"], rb"Wie\xb7viele\xb7\xc4pfel"), ([], b"Where base and RL disagree"):
         done = subprocess.run([*command, *more], env=environment, capture_output=True, check=False)
-        assert done.returncode == 0, done.stderr
-        assert b"Traceback" not in done.stderr
-    assert json.loads(done.stdout) == json.loads((tmp_path / "run/summary.json").read_text(encoding="utf-8"))
+        assert (done.returncode, b"Traceback" in done.stderr) == (0, False), done.stderr
+        assert says in done.stdout
 
 
 HALF = os.fsdecode(b"\xff")  # how Python holds an argument that is no UTF-8
@@ -65,6 +64,7 @@ HALF = os.fsdecode(b"\xff")  # how Python holds an argument that is no UTF-8
         (("disagree", "--shard", "²/²"), 2),
         (("disagree", "--shard", "1/" + "9" * 5000), 2),
         (("disagree", "--limit", "9" * 5000), 2),
+        (("disagree", "--grader-timeout", "9" * 30), 2),
         (("disagree", "--tau", "nan"), 2),
         (("sample", "--temperature", "nan"), 2),
         (("sample", "--top-p", "nan"), 2),

@@ -93,7 +93,7 @@ problem_options = options(
         "--dataset",
         default="word-problems",
         show_default=True,
-        help="A registered data set (see `rlprobe datasets`) or a JSONL, Parquet or CSV file.",
+        help="A registered data set (see `rlprobe datasets`) or a JSONL, JSON, Parquet or CSV file.",
     ),
     field_options,
     click.option("--style", help="Prompt style, the same for both models.  [default: the pair's own, else chat]"),

@@ -45,6 +45,9 @@ def _installed() -> str:
         ) from None
 
 
+LONGEST_S = 86_400  # a clock that is set for longer overflows at some length, and nobody waits for it
+
+
 @dataclass(frozen=True)
 class GraderSettings:
     """All that a verdict depends on; grades of other settings are kept apart by `key`.
@@ -68,8 +71,8 @@ class GraderSettings:
             raise BadInput(f"no extraction {self.extract!r}; choose one of {', '.join(EXTRACTIONS)}")
         if self.answer not in ("first", "last"):
             raise BadInput(f"no such answer to grade: {self.answer!r}; choose first or last")
-        if type(self.timeout_s) is not int or self.timeout_s < 1:
-            raise BadInput(f"a grader's timeout is a whole number of seconds, at least 1: not {self.timeout_s!r}")
+        if type(self.timeout_s) is not int or not 1 <= self.timeout_s <= LONGEST_S:
+            raise BadInput(f"a grader's timeout is a whole number of seconds, 1 to {LONGEST_S}: not {self.timeout_s!r}")
         if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
             raise BadInput(f"grader_workers is {self.workers!r}: give a whole number of processes, at least 1")
 
