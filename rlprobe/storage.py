@@ -58,9 +58,8 @@ def write_table(file: Path, table: pa.Table, key: Mapping[str, Any]) -> None:
 
     def content(path: Path) -> None:
         pq.write_table(keyed, path, compression="zstd", write_page_checksum=True)
-        replaced = _lines(digest_file(file)) if file.exists() else []
-        lines = dict.fromkeys([f"{sha256(path)}  {file.name}", *replaced])
-        write(digest_file(file), lambda beside: beside.write_text("".join(f"{line}\n" for line in lines), "utf-8"))
+        lines = dict.fromkeys([f"{sha256(path)}  {file.name}\n", *(_digests(file) if file.exists() else [])])
+        write(digest_file(file), lambda beside: beside.write_text("".join(lines), encoding="utf-8"))
 
     write(file, content)
 
@@ -85,8 +84,7 @@ def write_folder(folder: Path, content: Callable[[Path], Any]) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir()
         content(temporary)
-        sums = "".join(f"{sha256(temporary / name)}  {name}\n" for name in _names(temporary))
-        (temporary / SUMS).write_text(sums, encoding="utf-8")
+        (temporary / SUMS).write_text(_sums(temporary), encoding="utf-8")
         for path in (*temporary.rglob("*"), temporary):
             _sync(path)
         os.replace(temporary, folder)
@@ -154,7 +152,7 @@ def _told(path: Path) -> Iterator[None]:
 def read_table(
     file: Path, key: Mapping[str, Any], schema: pa.Schema | None, columns: Sequence[str] | None = None
 ) -> pa.Table:
-    """A table, all its columns or some, that is what was written. Raises Damaged, and BadInput as `check_table`."""
+    """A table, all its columns or some, as `check_table` demands it. Raises Damaged."""
     check_table(file, key, schema)
     with _damage(file):
         table = pq.read_table(
@@ -171,12 +169,12 @@ def check_table(file: Path, key: Mapping[str, Any], schema: pa.Schema | None) ->
     if seen in _checked:
         return
     with _damage(file):
-        if not any(line.split()[:1] == [sha256(file)] for line in _lines(digest_file(file))):
+        if f"{sha256(file)}  {file.name}\n" not in _digests(file):
             raise ValueError(f"its digest is not the one in {digest_file(file).name}")
         there = pq.read_schema(file)
-        inside = (there.metadata or {}).get(_KEY, b"").decode()
-        if inside != _canonical(key):
-            raise ValueError(f"it is {inside or 'of no run'}, where {_canonical(key)} should be")
+        found = (there.metadata or {}).get(_KEY, b"").decode()
+        if found != _canonical(key):
+            raise ValueError(f"it is {found or 'of no run'}, where {_canonical(key)} should be")
         if lacking := set(schema.names if schema else ()) - set(there.names):
             raise ValueError(f"it lacks the column {min(lacking)}")
     _checked.add(seen)
@@ -185,14 +183,10 @@ def check_table(file: Path, key: Mapping[str, Any], schema: pa.Schema | None) ->
 def check_folder(folder: Path) -> None:
     """Raise Damaged unless the files that were written are there, no others, with their digests."""
     with _damage(folder):
-        if not (folder / SUMS).is_file():
-            raise ValueError(f"it has no {SUMS}")
-        written = {name: digest for digest, _, name in (line.partition("  ") for line in _lines(folder / SUMS))}
-        if odd := written.keys() ^ {*_names(folder)}:
-            raise ValueError(f"{min(odd)} is {'not there' if min(odd) in written else 'not of it'}")
-        for name, digest in written.items():
-            if sha256(inside(folder, name)) != digest:
-                raise ValueError(f"{name} is not what was written")
+        there, written = _sums(folder), (folder / SUMS).read_text(encoding="utf-8")
+        if there != written:
+            odd = {line.partition("  ")[2] for line in {*there.splitlines()} ^ {*written.splitlines()}}
+            raise ValueError(f"{min(odd, default=SUMS)} was changed, added or taken away")
 
 
 def read_json(file: Path, parse: Callable[[Any], Parsed], cure: str = "move it away") -> Parsed:
@@ -222,14 +216,19 @@ def digest_file(file: Path) -> Path:
     return file.with_name(f"_{file.name}.sha256")
 
 
-def _names(folder: Path) -> list[str]:
-    """The files in a folder and below it, without hidden ones and the list of digests."""
-    files = (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())
-    return sorted(f.as_posix() for f in files if not f.name.startswith(".") and f.name != SUMS)
+def _sums(folder: Path) -> str:
+    """A line for each file in a folder and below it, as sha256sum writes them; hidden files do not count."""
+    files = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    names = sorted(name for name in files if not Path(name).name.startswith(".") and name != SUMS)
+    return "".join(f"{sha256(inside(folder, name))}  {name}\n" for name in names)
 
 
-def _lines(file: Path) -> list[str]:
-    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
+def _digests(file: Path) -> list[str]:
+    """What stands beside a table: a line for it and for each that it replaced; none where any was changed."""
+    beside = digest_file(file)
+    text = beside.read_text(encoding="utf-8") if beside.exists() else ""
+    lines = text.splitlines(keepends=True)
+    return lines if all(re.fullmatch(rf"[0-9a-f]{{64}}  {re.escape(file.name)}\n", line) for line in lines) else []
 
 
 def _canonical(content: Any) -> str:

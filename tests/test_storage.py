@@ -75,7 +75,9 @@ def test_every_truncation_of_a_shard_is_found(run):
 
 def test_a_shard_without_its_digest_or_with_another_is_damaged(run):
     beside = storage.digest_file(file_of(run))
-    for text in ("", "0" * 64 + "\n", "\x00\xff"):
+    written = beside.read_text()
+    swapped = [written[:i] + chr(ord(written[i]) ^ 1) + written[i + 1 :] for i in range(len(written))]
+    for text in ("", "0" * 64 + "\n", "\x00\xff", *(written[:i] for i in range(len(written))), *swapped):
         beside.write_text(text)
         with pytest.raises(Damaged, match="its digest is not the one in _000000-000004"):
             run.read_shard(LAYER, SHARD)
@@ -123,7 +125,8 @@ def test_a_digest_is_computed_once_a_process(run, monkeypatch):
 def test_a_neighbours_shard_is_refused(run, there, said):
     run.write_shard(LAYER, there, verdicts(there))
     shutil.copy(file_of(run, there), file_of(run))
-    shutil.copy(storage.digest_file(file_of(run, there)), storage.digest_file(file_of(run)))
+    digest = storage.digest_file(file_of(run, there)).read_text()
+    storage.digest_file(file_of(run)).write_text(digest.replace(there.file_name, SHARD.file_name))
     with pytest.raises(Damaged, match=said):
         run.read_shard(LAYER, SHARD)
 
@@ -216,7 +219,7 @@ def test_a_tokenizer_killed_half_way_is_not_there(tmp_path):
     assert not (run.tokenizer_folder / "tokenizer_config.json").exists()
 
 
-@pytest.mark.parametrize("harm", ["flip", "cut", "gone", "more", "unsummed"])
+@pytest.mark.parametrize("harm", ["flip", "cut", "gone", "more", "unsummed", "cut sums"])
 def test_a_tokenizer_that_was_changed_is_refused_and_made_again(run, harm):
     folder, file = run.path / "tokenizer", run.path / "tokenizer/vocab.txt"
     {
@@ -225,6 +228,7 @@ def test_a_tokenizer_that_was_changed_is_refused_and_made_again(run, harm):
         "gone": file.unlink,
         "more": lambda: (folder / "added_tokens.json").write_text("{}"),
         "unsummed": (folder / storage.SUMS).unlink,
+        "cut sums": lambda: (folder / storage.SUMS).write_text((folder / storage.SUMS).read_text()[:-1]),
     }[harm]()
     with pytest.raises(Damaged, match="tokenizer is damaged"):
         _ = run.tokenizer_folder

@@ -367,7 +367,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, Row]]:
     import pyarrow.parquet as pq
 
     try:
-        with pq.ParquetFile(os.fspath(path)) as table:
+        with pq.ParquetFile(os.fspath(path), page_checksum_verification=True) as table:
             number = 0
             for batch in table.iter_batches(batch_size=1024):
                 for row in batch.to_pylist():

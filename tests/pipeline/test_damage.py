@@ -59,7 +59,7 @@ def test_a_tokenizer_that_is_half_there_changes_no_verdict(rlprobe):
     (run / "tokenizer/tokenizer.json").unlink()
     code, _, err = rlprobe("grade", run)
     assert (code, err.count("\n")) == (1, 1)
-    assert "tokenizer is damaged (tokenizer.json is not there)" in err
+    assert "tokenizer is damaged (tokenizer.json was changed, added or taken away)" in err
     assert rlprobe.disagree()[0] == 0
     assert contents(run) == before
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 from making import contents
 
-from rlprobe import runs
+from rlprobe import runs, storage
 from rlprobe.errors import RlprobeError
 from rlprobe.pipeline.verdicts import layer_of
 
@@ -239,16 +239,16 @@ def test_a_broken_shard_that_cannot_be_made_again_ends_with_1(rlprobe):
 
 
 def test_a_full_disk_ends_with_1_and_the_run_goes_on_later(rlprobe, monkeypatch):
-    write, calls = runs._write, []
+    write, calls = storage.write, []
 
     def full(file, writer):
         calls.append(file)
-        if len(calls) > 8:
+        if len(calls) > 16:
             raise RlprobeError(f"cannot write {file} (No space left on device); free some space")
         write(file, writer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "_write", full)
+        patch.setattr(storage, "write", full)
         code, _, err = rlprobe.disagree()
     assert code == 1
     assert "No space left on device" in err

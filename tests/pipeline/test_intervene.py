@@ -5,7 +5,7 @@ import json
 import pytest
 from making import contents
 
-from rlprobe import runs
+from rlprobe import runs, storage
 from rlprobe.decoding.arms import Sampling
 from rlprobe.errors import BadInput
 from rlprobe.pipeline.arm_choice import ArmChoice, FromRun, chosen, described
@@ -142,16 +142,16 @@ def test_shares_merge_to_the_whole(intervene, rlprobe):
 
 def test_an_interrupted_run_ends_in_the_same_bytes(intervene, monkeypatch):
     assert intervene("--seeds", 1, out="unbroken")[0] == 0
-    write, calls = runs._write, []
+    write, calls = storage.write, []
 
     def killed(file, writer):
         calls.append(file)
-        if len(calls) == 9:
+        if len(calls) == 17:
             raise KeyboardInterrupt
         write(file, writer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "_write", killed)
+        patch.setattr(storage, "write", killed)
         assert intervene("--seeds", 1)[0] == 130
     assert intervene("--seeds", 1)[0] == 0
     killed_run, unbroken = (intervene.tmp_path / name for name in ("run", "unbroken"))

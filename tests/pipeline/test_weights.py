@@ -7,7 +7,7 @@ import torch
 from conftest import save_pair
 from safetensors.torch import load_file, save_file
 
-from rlprobe import runs
+from rlprobe import runs, storage
 from rlprobe.pipeline import weights as pipeline
 
 
@@ -76,16 +76,16 @@ def test_the_terminal_says_what_is_an_identity(weights):
 
 def test_what_is_there_is_not_computed_again(weights, monkeypatch):
     assert weights("--ranks", "1", out="unbroken")[0] == 0
-    write, calls = runs._write, []
+    write, calls = storage.write, []
 
     def killed(file, writer):
         calls.append(file)
-        if len(calls) == 16:
+        if len(calls) == 31:
             raise KeyboardInterrupt
         write(file, writer)
 
     with monkeypatch.context() as patch:
-        patch.setattr(runs, "_write", killed)
+        patch.setattr(storage, "write", killed)
         assert weights("--ranks", "1")[0] == 130
     assert weights("--ranks", "1")[0] == 0
     there, unbroken = (weights.tmp_path / name for name in ("run", "unbroken"))
