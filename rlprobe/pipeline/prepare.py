@@ -239,6 +239,11 @@ def _that_fit(encoded: dict[str, list[int]], located: LocatedPair) -> tuple[dict
             left_out[problem_id] = "prompt has ids outside the common vocabulary"
         else:
             fitting[problem_id] = ids
+    if not fitting:
+        reasons = " or ".join(dict.fromkeys(left_out.values()))
+        raise BadInput(
+            f"none of the {len(encoded)} problems can be asked: {reasons}; choose another --style or --dataset"
+        )
     return fitting, left_out
 
 

@@ -89,8 +89,8 @@ def test_a_style_brings_its_extraction_and_an_option_overrides_it(rlprobe):
     options = ("disagree", "--base", rlprobe.base, "--rl", rlprobe.rl, "--dataset", file, "--max-new-tokens", 4)
     for style, option, extract in (
         ("raw", (), "general"),
-        ("dapo", (), "answer_line"),
-        ("dapo", ("hashes",), "hashes"),
+        ("question_answer", (), "box"),
+        ("raw", ("hashes",), "hashes"),
     ):
         out = rlprobe.tmp_path / f"{style}-{extract}"
         asked = ("--extract", *option) if option else ()
@@ -105,6 +105,13 @@ def test_an_extraction_that_is_none_is_refused_by_both_doors(rlprobe, run):
     assert "box" in err
     with pytest.raises(BadInput, match="last_number"):
         door.grade(run.path, extract="last_number")
+
+
+def test_problems_none_of_which_can_be_asked_are_refused_before_anything_is_decoded(rlprobe):
+    code, _, err = rlprobe.disagree("--style", "dapo")
+    assert code == 2
+    assert "none of the 6 problems can be asked: prompt longer than the context" in err
+    assert not (rlprobe.tmp_path / "run").exists()
 
 
 # ---- golds -----------------------------------------------------------------------------------------------------------

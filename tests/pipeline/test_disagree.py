@@ -200,7 +200,8 @@ def test_a_run_of_another_identity_ends_with_2_and_overwrite_replaces_it(rlprobe
 
 
 def test_a_gold_that_does_not_parse_ends_with_3_after_everything_is_written(rlprobe):
-    file = rlprobe.problems(3, answer="\\frac{")
+    file = rlprobe.problems(4, answer="\\frac{")
+    file.write_text(file.read_text().replace("frac{", "frac{1}{2}", 1))
     code, out, err = rlprobe.disagree(dataset=file)
     assert code == 3
     assert "3 have a gold answer that does not parse" in err
