@@ -40,9 +40,20 @@ def _grader_in(summary: Any) -> dict[str, Any] | None:
 
 
 def layer_of(run: Run) -> str | None:
-    """The layer of verdicts by that grader; None where the summary names none."""
-    grader = grader_of(run)
-    return None if grader is None else f"grades/{grader['key']}"
+    """The layer of verdicts by that grader; without a summary, the only one there is. None: there are no verdicts.
+
+    Raises BadInput where several graders' verdicts lie in the run, and nothing says which of them is meant.
+    """
+    if any(run.file(name).exists() for name in SUMMARIES):
+        grader = grader_of(run)
+        return None if grader is None else f"grades/{grader['key']}"
+    layers = [layer for layer in run.layers() if layer.startswith("grades/")]
+    if len(layers) > 1:
+        raise BadInput(
+            f"{run.path} has the verdicts of {len(layers)} graders, and no summary.json that names one of them; "
+            f"run `rlprobe grade {run.path}` first"
+        )
+    return layers[0] if layers else None
 
 
 def answered(run: Run, tokens: pd.DataFrame, answer: str) -> pd.DataFrame:

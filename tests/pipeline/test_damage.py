@@ -11,7 +11,8 @@ from withheld import without_write_access
 from rlprobe import runs, storage
 from rlprobe.errors import BadInput
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.report import ReportSettings, grades_of, page_of, report
+from rlprobe.pipeline.report import ReportSettings, page_of, report
+from rlprobe.pipeline.verdicts import layer_of
 from rlprobe.python.results import read
 from rlprobe.reporting.page.chunks import FOLDER
 from rlprobe.reporting.page.page import NAME
@@ -214,15 +215,15 @@ def test_every_summary_names_the_grader_of_its_verdicts(rlprobe):
     before = read(run).grades
     (run / f"grades/{keys['interventions']}/settings.json").touch()  # the youngest file says nothing
     assert read(run).grades.equals(before)
-    assert grades_of(runs.read(run), read(run).summary) == f"grades/{keys['summary']}"
+    assert layer_of(runs.read(run)) == f"grades/{keys['summary']}"
 
 
 def test_without_a_summary_one_grader_is_taken_and_of_several_none(run):
     (run.path / "summary.json").unlink()
-    assert grades_of(run, {}) == "grades/made"
+    assert layer_of(run) == "grades/made"
     run.write_shard("grades/other", Shard("rl", 0, 8), run.read_shard("grades/made", Shard("rl", 0, 8)))
     with pytest.raises(BadInput, match="has the verdicts of 2 graders, and no summary"):
-        grades_of(run, {})
+        layer_of(run)
 
 
 def test_a_digest_is_what_sha256sum_says(run):
