@@ -27,7 +27,9 @@ OPEN = {
     "low_rank_choices": "Choices with a low-rank part of the change",
 }
 # of a table too wide to read, the columns that are shown at first
-HEADLINE = {"interventions": ("arm", "accuracy", "gated", "edited", "recovery", "p against base", "p against RL")}
+HEADLINE = {
+    "interventions": ("arm", "accuracy", "no answer", "gated", "edited", "recovery", "p against base", "p against RL")
+}
 
 _PART = re.compile(r"\\.|\||[^\\|]+")  # an escaped character, the border of a cell, or text
 
