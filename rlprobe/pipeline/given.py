@@ -64,7 +64,7 @@ def _with_documents(settings: Settings, path: Path, field: str | None) -> Prepar
     rollouts = document_rollouts(
         prepared.problems,
         prepared.prompts,
-        prepared.located.tokenizer,
+        prepared.located.prompt_tokenizer,
         prepared.located.vocabulary.ids.tolist(),
         prepared.located.context,
     )
@@ -81,7 +81,7 @@ def _with_responses(settings: Settings, file: ResponseFile) -> Prepared:
     asked = Asked(
         Matching(problem_set.name, problem_set.problems),
         prepared.prompts,
-        located.tokenizer,
+        located.prompt_tokenizer,
         frozenset(located.stop_ids),
         frozenset(located.vocabulary.ids.tolist()),
         located.context,
