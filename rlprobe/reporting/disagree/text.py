@@ -115,7 +115,7 @@ def _notes(summary: Summary) -> Iterator[Text]:
         yield Text(warning(silent, summary.get("grader")), style="yellow")
     for reason, n in left_out["reasons"].items():
         yield Text(f"Problems left out: {n:,} ({reason}).", style="yellow")
-    if unknown := summary["about"].get("responses", {}).get("unknown_ids"):
+    if unknown := summary.get("about", {}).get("responses", {}).get("unknown_ids"):
         yield Text(f"Rows of the file that answer no problem, left out: {unknown:,}.", style="yellow")
 
 
