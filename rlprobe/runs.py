@@ -38,11 +38,13 @@ from rlprobe.errors import BadInput, Damaged, OtherRun, RlprobeError
 from rlprobe.records import (
     GRADE_SCHEMA,
     LOW_RANK_SCHEMA,
+    OUTSIDE,
     PROBLEM_SCHEMA,
     ROLLOUT_SCHEMA,
     TOKEN_SCHEMA,
     WEIGHT_SCHEMA,
     Problem,
+    token_schema,
 )
 
 SCHEMA_VERSION = 2
@@ -226,7 +228,7 @@ class Run:
 
     def write_shard(self, layer: str, shard: Shard, table: pa.Table) -> None:
         """Write one shard, whole or not at all."""
-        schema = _schema(layer)
+        schema = token_schema({*OUTSIDE} <= {*table.column_names}) if layer == "tokens" else _schema(layer)
         table = (table if schema is None else table.cast(schema)).combine_chunks()
         storage.write_table(self._writable(self._name(layer, shard)), table, self._key(layer, shard))
 

@@ -58,7 +58,8 @@ def _identity():
     files = {"files": {}, "revision": None}
     pair = {"base": files, "rl": files, "stop_ids": [0], "dtype": "float32"}
     decoding = {"max_new_tokens": 1024, "batch_size": 8, "shard": SHARD, "statistics": "plain"}
-    return {"pair": pair, "decoding": decoding, "packages": {"torch": "0"}}
+    asked = {"problems": {"sha256": "made", "golds": "made"}, "prompt": {"style": "question_answer"}}
+    return {"pair": pair, **asked, "decoding": decoding, "packages": {"torch": "0"}}
 
 
 def _about():

@@ -108,7 +108,7 @@ def test_an_extraction_that_is_none_is_refused_by_both_doors(rlprobe, run):
 
 
 def test_problems_none_of_which_can_be_asked_are_refused_before_anything_is_decoded(rlprobe):
-    code, _, err = rlprobe.disagree("--style", "dapo")
+    code, _, err = rlprobe.disagree("--style", "prime_zero")
     assert code == 2
     assert "none of the 6 problems can be asked: prompt longer than the context" in err
     assert not (rlprobe.tmp_path / "run").exists()
