@@ -149,7 +149,7 @@ def test_a_shard_that_lacks_a_column_is_refused_by_its_name(run):
         "start": 0,
         "stop": 4,
         "draw": 0,
-        "identity": storage.digest_of({"pair": "a"}),
+        "identity": storage.digest_of({"pair": "a", "problems": {}}),
     }
     storage.write_table(file_of(run), verdicts().drop_columns(["status_last"]), key)
     with pytest.raises(Damaged, match="it lacks the column status_last"):
