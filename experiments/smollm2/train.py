@@ -51,7 +51,7 @@ def train(how: GrpoSettings, base: str, out: Path) -> None:
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--steps", default=24, show_default=True)
+@click.option("--steps", default=8, show_default=True)
 @click.option("--base", default=PAIR.base, help="A folder or a Hub id. [default: what rlprobe.pairs.fetch left]")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: work/seed<seed>]")
 def main(seed: int, steps: int, base: str, out: Path | None) -> None:
