@@ -14,13 +14,14 @@ demo: .venv/run
 	$(BIN)/rlprobe disagree --out demo --overwrite
 
 smollm2: .venv/gguf
-	$(BIN)/python -m rlprobe.pairs.fetch smollm2
+	HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
 
 test: .venv/dev
-	-$(BIN)/python -m rlprobe.pairs.fetch smollm2
+	-HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
 	$(BIN)/python -m pytest
 
 fast: .venv/dev
+	-HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
 	$(BIN)/python -m pytest -m "not slow"
 
 check: .venv/dev

