@@ -65,7 +65,7 @@ def card(seed: int) -> str:
     log = lines_of(LOGS / f"grpo-seed{seed}.jsonl")
     how, model = settings(seed, len(log)), FETCHED["smollm2"]
     return Template(CARD.read_text()).substitute(
-        **how.canonical(),
+        {name: value for name, value in how.canonical().items() if name != "rows"},  # the card's are problems
         steps=len(log),
         families=len(FAMILIES),
         trained=len(log) * how.problems,
