@@ -1,4 +1,5 @@
 # make demo   a virtual environment and the main job on the bundled pair, offline
+# make smollm2   the base of the pair smollm2, fetched once (93 MB) into the user's cache folder
 # make test   the whole test suite;  make check   lint, format and types;  make figures   the findings under figures/
 # make notebooks   the notebooks, executed
 # make browser   Debian's chromium, with which the tests look at the page; as root, where there is apt-get
@@ -7,15 +8,20 @@ PYTHON ?= python3
 BIN = .venv/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo test fast check figures notebooks browser clean
+.PHONY: demo smollm2 test fast check figures notebooks browser clean
 
 demo: .venv/run
 	$(BIN)/rlprobe disagree --out demo --overwrite
 
+smollm2: .venv/gguf
+	HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
+
 test: .venv/dev
+	-HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
 	$(BIN)/python -m pytest
 
 fast: .venv/dev
+	-HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
 	$(BIN)/python -m pytest -m "not slow"
 
 check: .venv/dev
@@ -52,6 +58,10 @@ browser:
 .venv/run: pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e .
+	touch $@
+
+.venv/gguf: .venv/run
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[gguf]"
 	touch $@
 
 .venv/dev: .venv/run

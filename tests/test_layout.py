@@ -13,6 +13,7 @@ ROOMS = (  # design, section 3: each may import what stands below it
     "python",
     "cli",
     "pipeline",
+    "training",
     "reporting",
     "analysis",
     "internals",

@@ -91,9 +91,8 @@ field_options = options(
 problem_options = options(
     click.option(
         "--dataset",
-        default="word-problems",
-        show_default=True,
-        help="A registered data set (see `rlprobe datasets`) or a JSONL, JSON, Parquet or CSV file.",
+        help="A registered data set (see `rlprobe datasets`) or a JSONL, JSON, Parquet or CSV file.  "
+        "[default: the pair's own, else word-problems]",
     ),
     field_options,
     click.option("--style", help="Prompt style, the same for both models.  [default: the pair's own, else chat]"),

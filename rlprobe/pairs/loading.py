@@ -23,6 +23,7 @@ from rlprobe.pairs.compatibility import (
     tokenizer_differences,
 )
 from rlprobe.pairs.devices import device_of
+from rlprobe.pairs.fetched import check_fetched
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES, load_network, model_of
 from rlprobe.pairs.registry import PAIRS
@@ -145,6 +146,9 @@ class LocatedPair:
 def locate(choice: PairChoice) -> LocatedPair:
     """Find both members, compare their tokenizers and configs, and refuse a pair that cannot be compared."""
     choice = choice.resolved()
+    fetched = PAIRS[choice.pair].fetched if choice.pair else None
+    if fetched:
+        check_fetched(fetched)
     if not choice.base or not choice.rl:
         raise BadInput("give both --base and --rl, or a --pair")
     if choice.dtype not in ("auto", *DTYPES):
@@ -155,6 +159,8 @@ def locate(choice: PairChoice) -> LocatedPair:
     code = choice.trust_remote_code
     base = find_source(choice.base, choice.base_revision, base_device, trust_remote_code=code)
     rl = find_source(choice.rl, choice.rl_revision, rl_device, like=base, trust_remote_code=code)
+    if fetched:
+        check_fetched(fetched, base.files)
     for source in (base, rl):
         attention_kinds(source.config)
     rows = (base.config.vocab_size, rl.config.vocab_size)

@@ -7,8 +7,11 @@ read in public files, which the entry names; unverified otherwise: look at the m
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlprobe.pairs.fetched import FETCHED
+
 BUNDLED = Path(__file__).parent / "bundled"
 DEFAULT_PAIR = "bundled"
+DEFAULT_DATASET = "word-problems"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,7 @@ class PairEntry:
     """A base model and the RL model trained from it: Hub ids or folders; a revision of None pins nothing.
 
     `seen_in`: the files in which RL's id and the prompt's wording were read, in this order; empty unless both were.
+    `dataset` is what it is measured on where nothing else is asked for; `fetched` names the base in FETCHED.
     """
 
     base: str
@@ -39,6 +43,8 @@ class PairEntry:
     rl_revision: str | None = None
     verified: bool = False
     seen_in: tuple[PublicFile, ...] = ()
+    dataset: str = DEFAULT_DATASET
+    fetched: str | None = None
 
     @property
     def checked(self) -> str:
@@ -52,6 +58,8 @@ class PairEntry:
         base, rl = (f"{m}@{r}" if r else m for m, r in ((self.base, self.base_revision), (self.rl, self.rl_revision)))
         if name == DEFAULT_PAIR:
             base, rl = "(inside the package)", "(inside the package)"
+        if self.fetched:
+            base, rl = f"{FETCHED[self.fetched].hub_id} (fetched)", "base+(inside the package)"
         return name, base, rl, self.algorithm, self.prompt_style, self.checked
 
 
@@ -110,6 +118,16 @@ def _orz(size: str) -> PairEntry:
 PAIRS: dict[str, PairEntry] = {
     "bundled": PairEntry(
         str(BUNDLED / "base"), str(BUNDLED / "rl"), "GRPO", "question_answer", "experiments/organism", verified=True
+    ),
+    "smollm2": PairEntry(
+        str(FETCHED["smollm2"].folder),
+        f"base+{BUNDLED / 'smollm2'}",
+        "GRPO",
+        "short_shots",
+        "experiments/smollm2",
+        verified=True,
+        dataset="short-problems",
+        fetched="smollm2",
     ),
     "simplerl-0.5b": _simplerl("Qwen/Qwen2.5-0.5B", "Qwen-2.5-0.5B", "abel"),
     "simplerl-1.5b": _simplerl("Qwen/Qwen2.5-1.5B", "Qwen-2.5-1.5B", "abel"),

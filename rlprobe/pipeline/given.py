@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rlprobe.errors import BadInput
 from rlprobe.pipeline import stages
-from rlprobe.pipeline.prepare import Prepared, ProblemChoice, Settings, prepare
-from rlprobe.problems.datasets import load_documents, load_problems, printable
+from rlprobe.pipeline.prepare import Prepared, ProblemChoice, Settings, prepare, problems_asked
+from rlprobe.problems.datasets import load_documents, printable
 from rlprobe.problems.documents import document_rollouts
 from rlprobe.problems.matching import Matching
 from rlprobe.problems.responses import ARM, Asked, Loaded, ResponseFile, load_responses
@@ -74,8 +74,7 @@ def _with_documents(settings: Settings, path: Path, field: str | None) -> Prepar
 def _with_responses(settings: Settings, file: ResponseFile) -> Prepared:
     file.check()
     fields = {"id_field": file.id_field, "response_field": file.response_field}
-    problems = settings.problems
-    problem_set = load_problems(problems.dataset, problems.question_field, problems.answer_field)
+    problem_set = problems_asked(settings)
     prepared = prepare(settings, {"responses": {"sha256": _hash(file.path), **fields}}, problem_set)
     located = prepared.located
     asked = Asked(

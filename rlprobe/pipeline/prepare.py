@@ -24,7 +24,7 @@ from rlprobe.pairs import loading
 from rlprobe.pairs.loading import LocatedPair, PairChoice
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES
-from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
+from rlprobe.pairs.registry import DEFAULT_DATASET, DEFAULT_PAIR, PAIRS
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.datasets import ProblemSet, load_problems
 from rlprobe.problems.documents import STYLE as DOCUMENT
@@ -39,9 +39,9 @@ _IN_IDENTITY = ("torch", "transformers", "rlprobe")
 
 @dataclass(frozen=True)
 class ProblemChoice:
-    """Which problems, and how they are put to both models; `style` None is the registered pair's own."""
+    """Which problems, and how they are put to both models; `dataset` and `style` None are the registered pair's own."""
 
-    dataset: str = "word-problems"
+    dataset: str | None = None
     question_field: str | None = None
     answer_field: str | None = None
     style: str | None = None
@@ -135,10 +135,17 @@ def note_broken(run: Run, reporter: Reporter) -> None:
         reporter.note(f"{run.path / name} was damaged; it was moved aside and made again")
 
 
+def problems_asked(settings: Settings) -> ProblemSet:
+    """The problems that are named, else those of the registered pair."""
+    pair, problems = settings.pair.pair, settings.problems
+    own = PAIRS[pair].dataset if pair in PAIRS else DEFAULT_DATASET
+    return load_problems(problems.dataset or own, problems.question_field, problems.answer_field)
+
+
 def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet | None = None) -> Prepared:
     """Choose and check; `extra` is what else belongs to the run's identity. Without a problem set it is loaded."""
     pair, problems, compute, output = settings.pair, settings.problems, settings.compute, settings.output
-    problem_set = problem_set or load_problems(problems.dataset, problems.question_field, problems.answer_field)
+    problem_set = problem_set or problems_asked(settings)
     style = problems.style or (PAIRS[pair.pair].prompt_style if pair.pair in PAIRS else "chat")
     prompt_style(style)  # refuses an unknown one
     located = loading.locate(pair)

@@ -3,11 +3,12 @@ r"""How a question is put to a model: one small function per prompt style, and t
 One style serves both models of a pair. A style turns a question into text, and says where a response to it states its
 answer; `encode_prompt` turns the text into ids, once and for all. Knows no models. Styles are the prompts that
 published RL models were trained or measured with, byte for byte; a docstring names the public file that the wording was
-read in (repository, file@commit).
+read in (repository, file@commit). `short_shots` is this project's own.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from rlprobe.errors import BadInput
@@ -147,6 +148,14 @@ def chat_boxed(question: str, tokenizer: Any) -> str:
     return _from_template(f"{question}\n{BOXED}", tokenizer)
 
 
+def short_shots(question: str, tokenizer: Any) -> str:
+    """Solved questions as turns before the question, in the tokenizer's own chat template.
+
+    What the pair `smollm2` was trained with: its base writes no box when asked to, and does once it has seen some.
+    """
+    return _from_template(question, tokenizer, SHORT_SHOTS)
+
+
 def raw(question: str, _: Any) -> str:
     """The question as it stands: for prompts that were rendered elsewhere."""
     return question
@@ -174,7 +183,8 @@ def _dapo_wording(question: str, answer_form: str) -> str:
     )
 
 
-def _from_template(user: str, tokenizer: Any) -> str:
+def _from_template(user: str, tokenizer: Any, shots: tuple[tuple[str, str], ...] = ()) -> str:
+    """A user's turn after the turns of `shots` (asked, answered), and the opening of the assistant's."""
     from jinja2 import TemplateError
 
     if not getattr(tokenizer, "chat_template", None):
@@ -183,7 +193,8 @@ def _from_template(user: str, tokenizer: Any) -> str:
             f"({', '.join(name for name, style in PROMPT_STYLES.items() if not style.is_template)})"
         )
     try:
-        turns = [{"role": "user", "content": user}]
+        spoken = [*(words for shot in shots for words in shot), user]
+        turns = [{"role": role, "content": words} for role, words in zip(cycle(("user", "assistant")), spoken)]
         return tokenizer.apply_chat_template(turns, add_generation_prompt=True, tokenize=False)
     except TemplateError as error:
         raise BadInput(f"the tokenizer's chat template does not render a user's turn: {error}") from error
@@ -226,6 +237,19 @@ def visible(text: str) -> str:
     return text.translate(_SHOWN)
 
 
+SHORT_SHOTS = (
+    (
+        "Nora buys 3 bags with 15 nuts in each. How many nuts does Nora buy in all?",
+        "Nora buys 3 bags. There are 15 nuts in each of the bags, so we multiply the two numbers: 3 * 15 = 45. "
+        "The answer is \\boxed{45}.",
+    ),
+    (
+        "Carl has 26 keys. Carl gives 9 of them to Vera. How many keys are left?",
+        "Carl starts with 26 keys. Then he gives 9 of the keys to Vera, so we subtract the two numbers: 26 - 9 = 17. "
+        "The answer is \\boxed{17}.",
+    ),
+)
+
 # "general" where the prompt asks for no form
 PROMPT_STYLES: dict[str, PromptStyle] = {
     "question_answer": PromptStyle(question_answer, "box"),
@@ -241,5 +265,6 @@ PROMPT_STYLES: dict[str, PromptStyle] = {
     "unireason": PromptStyle(unireason, "box"),
     "chat": PromptStyle(chat, "general", is_template=True),
     "chat_boxed": PromptStyle(chat_boxed, "box", is_template=True),
+    "short_shots": PromptStyle(short_shots, "box", is_template=True),
     "raw": PromptStyle(raw, "general"),
 }

@@ -12,7 +12,7 @@ from rlprobe.problems.answers import EXTRACTIONS
 from rlprobe.problems.prompts import PROMPT_STYLES, encode_prompt, visible
 
 CHAT = "{{ bos_token }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}{% if add_generation_prompt %}[assistant]{% endif %}"  # noqa: E501
-TEMPLATED = {"chat", "chat_boxed", "dapo", "dapo_boxed", "general_reasoner"}
+TEMPLATED = {"chat", "chat_boxed", "dapo", "dapo_boxed", "general_reasoner", "short_shots"}
 QUESTION = "Tom has 3 eggs.\tHow many\nare 2 * {3}?"
 
 
@@ -123,6 +123,13 @@ WORDINGS = {
     "Answer: \\boxed{your_answer}.\nProblem: Q?\nAnswer:<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n",
     "chat": "<s>[user]Q?[assistant]",
     "chat_boxed": "<s>[user]Q?\nPlease reason step by step, and put your final answer within \\boxed{}.[assistant]",
+    "short_shots": "<s>[user]Nora buys 3 bags with 15 nuts in each. How many nuts does Nora buy in all?"
+    "[assistant]Nora buys 3 bags. There are 15 nuts in each of the bags, so we multiply the two numbers: 3 * 15 = 45. "
+    "The answer is \\boxed{45}."
+    "[user]Carl has 26 keys. Carl gives 9 of them to Vera. How many keys are left?"
+    "[assistant]Carl starts with 26 keys. Then he gives 9 of the keys to Vera, so we subtract the two numbers: "
+    "26 - 9 = 17. The answer is \\boxed{17}."
+    "[user]Q?[assistant]",
     "raw": "Q?",
 }
 
@@ -132,7 +139,7 @@ def test_every_style_says_byte_for_byte_what_its_source_says(style):
     assert encode_prompt(style, "Q?", TALKING)[0] == WORDINGS[style]
 
 
-@pytest.mark.parametrize("style", sorted(set(PROMPT_STYLES) - {"question_answer", "raw"}))
+@pytest.mark.parametrize("style", sorted(set(PROMPT_STYLES) - {"question_answer", "short_shots", "raw"}))
 def test_every_style_names_the_file_and_the_commit_of_its_wording(style):
     doc = " ".join(PROMPT_STYLES[style].__doc__.split())
     assert re.search(r"[\w.-]+/[\w.-]+( \(a (fork|copy)\))?, [\w.-]+\.(py|md|jsonl)@[0-9a-f]{7}\b", doc)

@@ -1,0 +1,63 @@
+"""Train the RL adapter of the SmolLM2 pair by GRPO: the right answer in the last box of a response that ended.
+
+One problem of each family a step. The number of steps is fixed before a run; a run that was stopped goes on when the
+same command is given again.
+
+    python -m rlprobe.pairs.fetch smollm2
+    python -m experiments.smollm2.train --seed 1
+"""
+
+from collections.abc import Callable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+import torch
+
+from experiments.smollm2.problems import FAMILIES, training_problems
+from rlprobe.pairs.registry import PAIRS
+from rlprobe.problems.grading import Grader
+from rlprobe.problems.prompts import encode_prompt
+from rlprobe.training.grpo import GrpoSettings, Task, Training, exact_answer
+
+PAIR = PAIRS["smollm2"]
+WORK = Path(__file__).parent / "work"
+CALLED = "HuggingFaceTB/SmolLM2-135M-Instruct"  # the base, as the adapter names it
+
+
+def settings(seed: int, steps: int) -> GrpoSettings:
+    """One problem of each family a step, eight responses to each."""
+    return GrpoSettings(steps=steps, seed=seed, problems=len(FAMILIES), keep=tuple(range(8, steps, 8)))
+
+
+def drawn(seed: int, problems: int, tokenizer: Any) -> Callable[[int], Sequence[Task]]:
+    """The tasks of each step, which depend on the seed and on the step alone."""
+
+    def draw(step: int) -> Sequence[Task]:
+        chosen = islice(training_problems(seed), problems * (step - 1), problems * step)
+        return [Task(encode_prompt(PAIR.prompt_style, p.question, tokenizer)[1], str(p.answer)) for p in chosen]
+
+    return draw
+
+
+def train(how: GrpoSettings, base: str, out: Path) -> None:
+    """Train one adapter, or go on with it."""
+    torch.set_num_threads(1)  # beside other work, one thread is as fast as two
+    run = Training.open(base, how, out, torch.bfloat16, CALLED)
+    with Grader() as grader:
+        run.run(drawn(how.seed, how.problems, run.tokenizer), exact_answer(grader))
+
+
+@click.command(help=__doc__)
+@click.option("--seed", default=1, show_default=True)
+@click.option("--steps", default=8, show_default=True)
+@click.option("--base", default=PAIR.base, help="A folder or a Hub id. [default: what rlprobe.pairs.fetch left]")
+@click.option("--out", type=click.Path(path_type=Path), help="[default: work/seed<seed>]")
+def main(seed: int, steps: int, base: str, out: Path | None) -> None:
+    """Train."""
+    train(settings(seed, steps), base, out or WORK / f"seed{seed}")
+
+
+if __name__ == "__main__":
+    main()

