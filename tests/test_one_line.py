@@ -99,8 +99,12 @@ def test_half_a_character_in_a_problem_is_refused_before_anything_is_written(rlp
 
 def test_an_answer_of_thousands_of_digits_is_graded(rlprobe):
     file = rlprobe.tmp_path / "problems.jsonl"
-    file.write_text('{"id": "q1", "question": "How many?", "answer": ' + "7" * 5000 + "}\n")
+    rows = [
+        '{"id": "q1", "question": "How many?", "answer": ' + "7" * 5000 + "}",
+        '{"id": "q2", "question": "?", "answer": 3}',
+    ]
+    file.write_text("\n".join(rows))
     responses = rlprobe.tmp_path / "responses.jsonl"
     responses.write_text(json.dumps({"problem_id": "q1", "response": " \\boxed{12}"}) + "\n")
-    code, _, err = rlprobe.disagree("--responses", responses, "--max-failed", 1, dataset=file)
+    code, _, err = rlprobe.disagree("--responses", responses, "--max-failed", 2, dataset=file)
     assert code == 0, err

@@ -45,7 +45,7 @@ def imported(folder: Path) -> set[str]:
     [
         ("rlprobe", PROJECT["dependencies"]),
         ("experiments", [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["dev"]]),
-        ("tests", [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["dev"]]),
+        ("tests", [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["gguf"], *EXTRAS["dev"]]),
     ],
 )
 def test_every_package_that_is_imported_is_declared(folder, requirements):

@@ -1,15 +1,17 @@
 """Words on the terminal: whatever data is in them, the terminal obeys none of it (printable.py)."""
 
 import logging
-
-import click
+import sys
 
 from rlprobe.printable import printable
 
 
 def say(text: str = "", err: bool = False) -> None:
-    """One or more lines on standard output, or on standard error."""
-    click.echo(printable(text), err=err)
+    """One or more lines on standard output, or on standard error, in the encoding that it has.
+
+    Not click.echo, which writes UTF-8 to a stream that takes ASCII alone.
+    """
+    print(printable(text), file=sys.stderr if err else sys.stdout, flush=True)
 
 
 class PrintableFormatter(logging.Formatter):
