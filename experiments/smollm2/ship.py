@@ -64,7 +64,9 @@ def card(seed: int) -> str:
     shown = pairs.index((False, True))
     log = lines_of(LOGS / f"grpo-seed{seed}.jsonl")
     how, model = settings(seed, len(log)), FETCHED["smollm2"]
-    return Template(CARD.read_text()).substitute(
+    return Template(
+        CARD.read_text()
+    ).substitute(
         {name: value for name, value in how.canonical().items() if name != "rows"},  # the card's are problems
         steps=len(log),
         families=len(FAMILIES),

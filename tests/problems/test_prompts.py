@@ -141,14 +141,14 @@ def test_every_style_says_byte_for_byte_what_its_source_says(style):
 
 @pytest.mark.parametrize("style", sorted(set(PROMPT_STYLES) - {"question_answer", "short_shots", "raw"}))
 def test_every_style_names_the_file_and_the_commit_of_its_wording(style):
-    doc = " ".join(PROMPT_STYLES[style].__doc__.split())
+    doc = " ".join(PROMPT_STYLES[style].render.__doc__.split())
     assert re.search(r"[\w.-]+/[\w.-]+( \(a (fork|copy)\))?, [\w.-]+\.(py|md|jsonl)@[0-9a-f]{7}\b", doc)
 
 
 @pytest.mark.parametrize("pair", [name for name, entry in PAIRS.items() if entry.seen_in])
 def test_a_pair_and_its_style_name_the_same_file_of_the_wording(pair):
     wording = PAIRS[pair].seen_in[-1]
-    doc = PROMPT_STYLES[PAIRS[pair].prompt_style].__doc__
+    doc = PROMPT_STYLES[PAIRS[pair].prompt_style].render.__doc__
     assert wording.repository in doc
     assert f"{wording.file.rpartition('/')[2]}@{wording.commit[:7]}" in doc
 
