@@ -51,6 +51,11 @@ def fetch_command(name: str) -> str:
     return f"python -m rlprobe.pairs.fetch {name} ({FETCHED[name].megabytes} MB)"
 
 
+def fetched_as(folder: str) -> str | None:
+    """The name of the model that is fetched into a folder, None for a folder of anything else."""
+    return next((name for name, model in FETCHED.items() if str(model.folder) == folder), None)
+
+
 def check_fetched(name: str, files: dict[str, str] | None = None) -> None:
     """Raise NotAvailable unless the model is there as it was fetched; `files` are its files' hashes, where known."""
     model = FETCHED[name]

@@ -23,7 +23,7 @@ from rlprobe.pairs.compatibility import (
     tokenizer_differences,
 )
 from rlprobe.pairs.devices import device_of
-from rlprobe.pairs.fetched import check_fetched
+from rlprobe.pairs.fetched import check_fetched, fetched_as
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES, load_network, model_of
 from rlprobe.pairs.registry import PAIRS
@@ -146,11 +146,11 @@ class LocatedPair:
 def locate(choice: PairChoice) -> LocatedPair:
     """Find both members, compare their tokenizers and configs, and refuse a pair that cannot be compared."""
     choice = choice.resolved()
-    fetched = PAIRS[choice.pair].fetched if choice.pair else None
-    if fetched:
-        check_fetched(fetched)
     if not choice.base or not choice.rl:
         raise BadInput("give both --base and --rl, or a --pair")
+    fetched = fetched_as(choice.base)
+    if fetched:
+        check_fetched(fetched)
     if choice.dtype not in ("auto", *DTYPES):
         raise BadInput(f"dtype {choice.dtype!r} is none of auto, {', '.join(DTYPES)}")
     if choice.template_of not in MEMBERS:

@@ -126,7 +126,11 @@ def _with_base(settings: FootprintSettings) -> FootprintSettings:
     return replace(
         settings,
         pair=replace(pair, pair=None, base=entry.base, base_revision=pair.base_revision or entry.base_revision),
-        problems=replace(settings.problems, style=settings.problems.style or entry.prompt_style),
+        problems=replace(
+            settings.problems,
+            style=settings.problems.style or entry.prompt_style,
+            dataset=settings.problems.dataset or entry.dataset,
+        ),
         output=replace(settings.output, out=out),
         checkpoints=tuple(own),
     )

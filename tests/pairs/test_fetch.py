@@ -142,8 +142,9 @@ def test_the_digest_is_of_numbers_and_tokens_not_of_bytes(tiny_folders, tmp_path
 def test_a_pair_whose_base_was_never_fetched_names_the_command(model, monkeypatch):
     entry = PairEntry(str(model.folder), "base+nowhere", "GRPO", "chat", "here", fetched="tiny")
     monkeypatch.setitem(PAIRS, "tiny", entry)
-    with pytest.raises(NotAvailable, match=r"python -m rlprobe\.pairs\.fetch tiny \(1 MB\)"):
-        locate(PairChoice(pair="tiny"))
+    for choice in (PairChoice(pair="tiny"), PairChoice(base=entry.base, rl=entry.rl)):
+        with pytest.raises(NotAvailable, match=r"python -m rlprobe\.pairs\.fetch tiny \(1 MB\)"):
+            locate(choice)
 
 
 # ---- the real one; `make test` fetches it
