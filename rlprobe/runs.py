@@ -306,7 +306,13 @@ class Run:
 
     def write_json(self, name: str, content: Any) -> Path:
         """A JSON file; a missing number is null, and nan is an error."""
-        return self.write_text(name, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        return self.write_text(name, _json(content))
+
+    def keep_json(self, name: str, content: Any) -> None:
+        """The same, unless the file is there and says just this."""
+        file = self.file(name)
+        if not file.is_file() or file.read_bytes() != _json(content).encode():
+            self.write_json(name, content)
 
     def write_text(self, name: str, text: str) -> Path:
         """A text file, whole or not at all; half a character, as a file name can have, is escaped as in JSON."""
@@ -455,6 +461,10 @@ def gaps(wanted: Shard, shards: Sequence[Shard]) -> list[Shard]:
     if start < wanted.stop:
         found.append(replace(wanted, start=start))
     return found
+
+
+def _json(content: Any) -> str:
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _safe(arm: str) -> str:

