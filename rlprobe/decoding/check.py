@@ -12,6 +12,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from jaxtyping import Float, Int
@@ -43,13 +44,19 @@ _TEXT = (
 )
 
 _log = logging.getLogger(__name__)
+_loaded: WeakKeyDictionary[LocatedPair, ModelPair] = WeakKeyDictionary()
 
 
 def load_checked(located: LocatedPair) -> ModelPair:
-    """The pair with its weights, found to be read exactly. Raises what `loading.load` and `check` raise."""
-    pair = loading.load(located)
-    check(pair, {"base": located.base.config, "rl": located.rl.config})
-    return pair
+    """The pair with its weights, found to be read exactly; loaded once, as long as somebody holds `located`.
+
+    Raises what `loading.load` and `check` raise.
+    """
+    if located not in _loaded:
+        pair = loading.load(located)
+        check(pair, {"base": located.base.config, "rl": located.rl.config})
+        _loaded[located] = pair
+    return _loaded[located]
 
 
 @torch.no_grad()

@@ -69,7 +69,7 @@ class PairChoice:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class LocatedPair:
     """All that is known of a pair without its weights."""
 

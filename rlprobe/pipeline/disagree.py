@@ -110,7 +110,7 @@ def summarise_run(run: Run, grades: str, reading: Reading) -> Written:
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     summary = {
         "about": run.about,
-        "grader": named_grader(run, grades),
+        "grader": named_grader(run, grades) if has_golds else None,
         "problems": problems_of(run, verdicts, reading.answer),
         **summarise(
             tokens, rollouts, verdicts if has_golds else None, reading, lambda i: tokenizer.decode([i]), run.left_out()

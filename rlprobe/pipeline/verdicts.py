@@ -15,7 +15,8 @@ SUMMARIES = ("summary.json", "interventions.json", "sample.json")  # whose grade
 
 def grader_for(identity: dict[str, Any], settings: GraderSettings) -> GraderSettings:
     """The settings for a run of this identity: its golds, and its prompt style's extraction where none is asked for."""
-    return settings.under(prompt_style(identity["prompt"]["style"]).extract, identity["problems"]["golds"])
+    asked = "box" if "text" in identity else prompt_style(identity["prompt"]["style"]).extract  # documents ask nothing
+    return settings.under(asked, identity["problems"]["golds"])
 
 
 def named(grader: GraderSettings) -> dict[str, Any]:
