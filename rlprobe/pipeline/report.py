@@ -85,7 +85,7 @@ def summary_of(run: Run) -> dict[str, Any]:
 
     def parse(content: Any) -> dict[str, Any]:
         Reading(**content.get("reading", {}))
-        str(content.get("grader", {"key": ""})["key"])
+        str((content.get("grader") or {"key": ""})["key"])  # documents have none
         return content
 
     return run.read_json(SUMMARY, parse) if run.file(SUMMARY).exists() else {}
@@ -304,7 +304,7 @@ def _answers(source: Source) -> str:
 
 def _warning(source: Source) -> str:
     """That answers were found much more often in one model's responses than in the other's, where they were."""
-    accuracy = source.summary.get("accuracy", {}).get(source.reading.answer)
+    accuracy = (source.summary.get("accuracy") or {}).get(source.reading.answer)
     if not accuracy or not accuracy["no_answer_differs"]:
         return ""
     return " " + warning((accuracy["arms"][m]["no_answer"] for m in MEMBERS), source.summary.get("grader"))
