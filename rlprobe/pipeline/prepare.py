@@ -174,18 +174,8 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
         identity={
             "pair": located.identity(),
             "problems": {"sha256": problem_set.fingerprint, "golds": problem_set.golds},
-            "prompt": {
-                "style": style,
-                "example_sha256": hashlib.sha256(example.encode()).hexdigest(),
-                "template_of": located.template_of,
-            },
-            "decoding": {
-                "max_new_tokens": compute.max_new_tokens,
-                "batch_size": batch_size,
-                "context": located.context,
-                "shard": block,
-                "statistics": choose_path(compute.path, len(located.vocabulary.ids), torch.device(located.base.device)),
-            },
+            "prompt": _prompt_identity(style, example, located),
+            "decoding": _decoding_identity(compute, located, batch_size, block),
             "threads": torch.get_num_threads(),
             "packages": {name: importlib.metadata.version(name) for name in _IN_IDENTITY},
             **extra,
@@ -193,6 +183,24 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
         about=_about(pair, problem_set, located, style, example),
         max_outside=compute.max_outside,
     )
+
+
+def _prompt_identity(style: str, example: str, located: LocatedPair) -> dict[str, Any]:
+    """How questions are put: the style, one prompt rendered, and whose tokenizer makes the prompts."""
+    rendered = hashlib.sha256(example.encode()).hexdigest()
+    return {"style": style, "example_sha256": rendered, "template_of": located.template_of}
+
+
+def _decoding_identity(compute: ComputeChoice, located: LocatedPair, batch_size: int, block: int) -> dict[str, Any]:
+    """All that decides a response and its numbers, besides models and prompts."""
+    path = choose_path(compute.path, len(located.vocabulary.ids), torch.device(located.base.device))
+    return {
+        "max_new_tokens": compute.max_new_tokens,
+        "batch_size": batch_size,
+        "context": located.context,
+        "shard": block,
+        "statistics": path,
+    }
 
 
 @lru_cache(maxsize=4)

@@ -38,8 +38,8 @@ def document_rollouts(
             raise BadInput(f"{rollout.problem_id} holds {strange[0]}, which is no token of the common vocabulary")
     if long := [(r.problem_id, n) for r, n in zip(rollouts, lengths, strict=True) if n > context]:
         raise BadInput(
-            f"{long[0][0]} has {long[0][1]} tokens, more than the context of {context}; so have {len(long) - 1} more "
-            "documents: split them"
+            f"{long[0][0]} has {long[0][1]} tokens, more than the context of {context} ({len(long)} of {len(rollouts)} "
+            "documents are longer): split them"
         )
     return rollouts
 

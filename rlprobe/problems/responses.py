@@ -96,8 +96,8 @@ def load_responses(file: ResponseFile, asked: Asked) -> Loaded:
         raise BadInput(_why_empty(file.path, asked, loaded))
     if loaded.long:
         raise BadInput(
-            f"{loaded.long[0]}, longer than the context of {asked.context}; so are {len(loaded.long) - 1} more: "
-            "take them out of the file"
+            f"{loaded.long[0]}, longer than the context of {asked.context} ({len(loaded.long)} of "
+            f"{len(loaded.rollouts)} responses are longer): take them out of the file"
         )
     return loaded
 

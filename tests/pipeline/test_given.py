@@ -184,7 +184,11 @@ def test_a_text_file_is_one_document(rlprobe):
     ("content", "arguments", "says"),
     [
         ('{"text": ""}', (), "the field 'text' is empty"),
-        ('{"text": "' + "eggs " * 400 + '"}', (), "tokens, more than the context of 256; so have 0 more documents"),
+        (
+            '{"text": "' + "eggs " * 400 + '"}',
+            (),
+            "tokens, more than the context of 256 (1 of 1 documents are longer): split them",
+        ),
         ('{"body": "a"}', (), "which field holds the text? "),
         ('{"text": "a", "content": "b"}', (), "say it with --text-field"),
         ('{"text": "a"}', ("--text-field", "other"), "no field 'other' for the text"),

@@ -249,7 +249,8 @@ GOOD = {"problem_id": "a", "response_ids": [5]}
         ([{**GOOD, "logprobs": [0.5]}], "has a log-probability above 0"),
         (
             [{"problem_id": "a", "response_ids": [5] * 10}, {"problem_id": "7", "response_ids": [5] * 12}],
-            "line 1: prompt and response have 13 tokens, longer than the context of 12; so are 1 more: take them out",
+            "line 1: prompt and response have 13 tokens, longer than the context of 12 "
+            "(2 of 2 responses are longer): take them out",
         ),
         ([{"problem_id": "a", "response": [{"role": "assistant"}, {"role": "user"}]}], "holds 2 turns; rlprobe reads"),
         (
