@@ -250,7 +250,7 @@ GOOD = {"problem_id": "a", "response_ids": [5]}
         (
             [{"problem_id": "a", "response_ids": [5] * 10}, {"problem_id": "7", "response_ids": [5] * 12}],
             "line 1: prompt and response have 13 tokens, longer than the context of 12 "
-            "(2 of 2 responses are longer): take them out",
+            r"\(2 of 2 responses are longer\): take them out",
         ),
         ([{"problem_id": "a", "response": [{"role": "assistant"}, {"role": "user"}]}], "holds 2 turns; rlprobe reads"),
         (
