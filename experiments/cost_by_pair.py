@@ -19,7 +19,7 @@ from experiments import backward, interventions
 from experiments.cost_by_scale import FIGURES, READS, Shape, seconds
 from experiments.kept import rewrite
 from experiments.signals import COMPARISONS
-from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
+from rlprobe.pairs.registry import PAIRS
 from rlprobe.pipeline.intervene import ArmChoice, FromRun, chosen
 from rlprobe.pipeline.signal_arms import SignalChoice
 
@@ -139,7 +139,7 @@ def main() -> None:
     """Write the table, and the README's part."""
     measured = pd.read_csv(FIGURES / "speed_intervene_a.csv").set_index("arm")
     arms: dict[str, Reads] = {name: tuple(measured.loc[name, READS]) for name in ("entropy", "random")}
-    table = pd.DataFrame([row(pair, arms) for pair in PAIRS if pair != DEFAULT_PAIR])
+    table = pd.DataFrame([row(name, arms) for name, pair in PAIRS.items() if pair.published])
     table.to_csv(FIGURES / "cost_by_pair.csv", index=False)
     rewrite(README, "costs", written(table, list(passes(arms))))
     click.echo(table.to_string(index=False))

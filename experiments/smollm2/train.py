@@ -1,6 +1,6 @@
 """Train the RL adapter of the SmolLM2 pair by GRPO: the right answer in the last box of a response that ended.
 
-One problem of each family a step. The number of steps is fixed before a run; a run that was stopped goes on when the
+Two problems of each family a step. The number of steps is fixed before a run; a run that was stopped goes on when the
 same command is given again.
 
     python -m rlprobe.pairs.fetch smollm2
@@ -23,12 +23,20 @@ from rlprobe.training.grpo import GrpoSettings, Task, Training, exact_answer
 
 PAIR = PAIRS["smollm2"]
 WORK = Path(__file__).parent / "work"
+STEPS = 24
 CALLED = "HuggingFaceTB/SmolLM2-135M-Instruct"  # the base, as the adapter names it
 
 
 def settings(seed: int, steps: int) -> GrpoSettings:
-    """One problem of each family a step, eight responses to each."""
-    return GrpoSettings(steps=steps, seed=seed, problems=len(FAMILIES), keep=tuple(range(8, steps, 8)))
+    """Two problems of each family a step, eight responses to each, at a rate that falls to nothing."""
+    return GrpoSettings(
+        steps=steps,
+        seed=seed,
+        problems=2 * len(FAMILIES),
+        rate=8e-4,
+        falls_over=STEPS,
+        keep=tuple(range(6, steps, 6)),
+    )
 
 
 def drawn(seed: int, problems: int, tokenizer: Any) -> Callable[[int], Sequence[Task]]:
@@ -51,7 +59,7 @@ def train(how: GrpoSettings, base: str, out: Path) -> None:
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--steps", default=8, show_default=True)
+@click.option("--steps", default=STEPS, show_default=True)
 @click.option("--base", default=PAIR.base, help="A folder or a Hub id. [default: what rlprobe.pairs.fetch left]")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: work/seed<seed>]")
 def main(seed: int, steps: int, base: str, out: Path | None) -> None:

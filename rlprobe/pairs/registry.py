@@ -47,6 +47,11 @@ class PairEntry:
     fetched: str | None = None
 
     @property
+    def published(self) -> bool:
+        """Whether others trained it; this project's own pairs have their recipe under experiments/."""
+        return not self.source.startswith("experiments/")
+
+    @property
     def checked(self) -> str:
         """How far id and prompt were checked."""
         if self.verified:

@@ -253,7 +253,7 @@ def _page(source: Source, reporter: Reporter) -> Page:
         prompt=about.get("prompt_example", ""),
         confidence=f"{100 * source.reading.confidence:g} %" if source.summary else "",
         colophon=f"Written by rlprobe {__version__}.",
-        tables={f.stem: f.read_text(encoding="utf-8") for f in run.files("tables/*.md")},
+        tables=_tables(run),
         figures={f.stem: f.read_bytes() for f in run.files("figures/*.png")},
         class_k=source.reading.class_k,
         arms=source.arms,
@@ -266,11 +266,20 @@ def _page(source: Source, reporter: Reporter) -> Page:
 def _lede(source: Source) -> str:
     whose = {"base": "the base's own answers", "rl": "RL's own answers", "responses": "answers made elsewhere"}
     texts = " and ".join(whose.get(name, f"the text of {name}") for name in source.trajectories)
-    problems, dataset = len(source.run.problems()), source.run.about["dataset"]
+    n, dataset = len(source.run.problems()), Path(source.run.about["dataset"]).name
+    many = "" if n == 1 else "s"
+    if "text" in source.run.identity:
+        return f"{n:,} document{many} of {dataset}. Both models read them: where would they have gone on differently?"
     return (
-        f"{problems:,} problems of {Path(dataset).name}. Both models read the same tokens, those of {texts}: where "
-        "would they have gone on differently, and what do those tokens cause?" + _warning(source)
+        f"{n:,} problem{many} of {dataset}. Both models read the same tokens, those of {texts}: where would they have "
+        "gone on differently, and what do those tokens cause?" + _warning(source)
     )
+
+
+def _tables(run: Run) -> dict[str, str]:
+    """The tables of a run that have a row, by name; of documents, say, there is no accuracy."""
+    found = {f.stem: f.read_text(encoding="utf-8") for f in run.files("tables/*.md")}
+    return {name: text for name, text in found.items() if len(text.splitlines()) > 2}
 
 
 def _settings(source: Source) -> list[tuple[str, str]]:

@@ -38,11 +38,16 @@ class GrpoSettings:
     longest: int = 64  # tokens of a response; a longer one is cut
     temperature: float = 0.7
     rate: float = 1e-3
+    falls_over: int | None = None  # the rate falls by equal parts to nothing over so many steps; None: it stays
     clip_norm: float = 1.0
     rank: int = 16
     alpha: int = 32
     modules: tuple[str, ...] = ("q_proj", "k_proj", "v_proj", "o_proj")
     keep: tuple[int, ...] = field(default=())  # steps after which a copy of the adapter is kept
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, counted from 1; as TRL's "constant" and "linear" without a warm-up."""
+        return self.rate * (max(0.0, 1 - (step - 1) / self.falls_over) if self.falls_over else 1.0)
 
     def canonical(self) -> dict[str, Any]:
         """The settings that a training cannot go on without: all but how long it is and what it keeps."""
@@ -161,6 +166,7 @@ class Training:
         loss = backward(self.network, prompts, responses, advantages(rewards, how.samples), how)
         learned = self.optimizer.param_groups[0]["params"]
         norm = torch.nn.utils.clip_grad_norm_(learned, how.clip_norm)
+        self.optimizer.param_groups[0]["lr"] = how.rate_at(step)
         self.optimizer.step()
         self.optimizer.zero_grad()
         groups = rewards.view(-1, how.samples)
