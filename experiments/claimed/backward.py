@@ -23,7 +23,13 @@ CLAIMS = (
         ("arms", "oracle backward", "identical", "base"),
     ),
     Asked(
-        Claim(statement="it takes few edits", source=PAPER, published="5 %, 10 %", high=0.05, unit="%"),
+        Claim(
+            statement="it edits no more than the published arms",
+            source=PAPER,
+            published="5 %, 10 %",
+            high=0.05,
+            unit="%",
+        ),
         ("arms", "oracle backward", "edited"),
     ),
     Asked(

@@ -5,7 +5,9 @@ The first paper shows histograms and gives no numbers: a tail is asked to hold o
 opposite less; two signals that "nearly coincide" are asked for an AUROC within 0.05 of a coin's, one that tells the
 writers apart for one above that. On greedy texts every token was its writer's own choice, so that the two tails are in
 part how they were written. Most tokens are the same in both texts, which no signal can tell apart: the claims on moved
-tokens were added when those on all tokens were known, and before their own numbers were.
+tokens were added when those on all tokens were known, and before their own numbers were. Where the models disagree, a
+greedy text holds its writer's choice, so that the sign is right by construction, and most moved tokens are such: that
+the sign tells the writer is asked of the moved tokens where both agree, since a referee had found it.
 """
 
 from experiments.claims import Asked, Key
@@ -36,9 +38,8 @@ def near_coin(name: str, signal: str, among: str, where: str) -> Asked:
 def tells(among: str, where: str) -> Asked:
     """That Δ log p tells who wrote a token."""
     statement = f"Δ log p does (AUROC, {where})"
-    return Asked(
-        Claim(statement=statement, source=PAPER, published="two tails", low=COIN + NEAR), writer("delta", among)
-    )
+    claim = Claim(statement=statement, source=PAPER, published="two tails", low=COIN + NEAR)
+    return Asked(claim, writer("delta", among))
 
 
 CLAIMS = (
@@ -75,7 +76,7 @@ CLAIMS = (
     tells("all", EVERYWHERE),
     near_coin("entropy of the base", "entropy_base", "apart_moved", MOVED),
     near_coin("KL", "kl_rl_base", "apart_moved", MOVED),
-    tells("apart_moved", MOVED),
+    tells("apart_moved_unchanged", f"{MOVED}, where both agree"),
     Asked(
         Claim(
             statement="both models waver at the same places: overlap of the top 20 % of entropy",

@@ -1,7 +1,7 @@
 """What is claimed of JS(π_base ‖ π_RL) along RL's text (arXiv 2603.22446), and where experiments/divergence.py says it.
 
 "Near zero" has no number in the paper: below 0.01 nats here, a seventieth of the most that JS can be. "About 5 %" is
-asked within a factor of two either way.
+asked as at most twice that.
 """
 
 from experiments.claims import Asked
@@ -35,7 +35,6 @@ CLAIMS = (
             statement="where JS > 0.1 nats, RL's token has less than 0.01 in the base",
             source=PAPER,
             published="about 5 % (DAPO)",
-            low=0.025,
             high=0.10,
             unit="%",
         ),

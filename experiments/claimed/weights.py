@@ -22,10 +22,9 @@ def _below_rl(rank: int) -> tuple[Key, ...]:
 CLAIMS = (
     Asked(
         Claim(
-            statement="weights that RL changed, rounded to bfloat16",
+            statement="RL changed few weights, as rounded to bfloat16",
             source=UPDATE,
             published="5–30 %",
-            low=0.05,
             high=0.30,
             unit="%",
         ),

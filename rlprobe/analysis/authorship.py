@@ -109,6 +109,7 @@ AMONG: dict[str, Callable[[Text, np.ndarray], Bool[np.ndarray, " rows"]]] = {
     "all": lambda _, places: places != ALONE,
     "apart": lambda _, places: places == APART,
     "apart_moved": lambda text, places: (places == APART) & (np.abs(text.delta()) >= MOVED),
+    "apart_moved_unchanged": lambda text, places: (places == APART) & (np.abs(text.delta()) >= MOVED) & ~text.disagrees,
     "apart_unchanged": lambda text, places: (places == APART) & ~text.disagrees,
     "apart_disagreements": lambda text, places: (places == APART) & text.disagrees,
 }
@@ -117,9 +118,10 @@ AMONG: dict[str, Callable[[Text, np.ndarray], Bool[np.ndarray, " rows"]]] = {
 def separation(texts: Mapping[str, Text], found: Divergence, resampling: Resampling) -> dict[str, dict[str, Interval]]:
     """By positions and signal, the AUROC for "RL wrote this token" over both models' texts.
 
-    "apart" leaves out the common prefix, "apart_moved" also what RL moved by less than `MOVED`, "apart_unchanged" also
-    the disagreements: there a greedy text holds its writer's own choice, so that Δ log p tells the writer by
-    construction, as "apart_disagreements" shows.
+    "apart" leaves out the common prefix, "apart_moved" also what RL moved by less than `MOVED`, "unchanged" also the
+    disagreements: there a greedy text holds its writer's own choice, so that Δ log p tells the writer by construction,
+    as "apart_disagreements" shows. Most of what is moved are disagreements: only "apart_moved_unchanged" can say that
+    the sign of what is moved tells the writer.
     """
     if found.summary["reason"]:
         return {among: dict.fromkeys(AUTHOR_SIGNALS, missing(found.summary["reason"])) for among in AMONG}

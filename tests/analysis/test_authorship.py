@@ -52,7 +52,9 @@ def test_responses_part_where_a_loop_says(tokens):
 
 
 @pytest.mark.parametrize("signal", AUTHOR_SIGNALS)
-@pytest.mark.parametrize("among", ["all", "apart", "apart_unchanged", "apart_disagreements", "apart_moved"])
+@pytest.mark.parametrize(
+    "among", ["all", "apart", "apart_unchanged", "apart_disagreements", "apart_moved", "apart_moved_unchanged"]
+)
 def test_the_auroc_for_the_writer_is_mann_and_whitneys(tokens, signal, among):
     delta = tokens["logprob_rl"].astype(float) - tokens["logprob_base"]
     score = {"delta": delta, "abs_delta": delta.abs()}.get(signal, tokens.get(signal))
@@ -63,6 +65,7 @@ def test_the_auroc_for_the_writer_is_mann_and_whitneys(tokens, signal, among):
         "apart_unchanged": apart & ~disagrees,
         "apart_disagreements": apart & disagrees,
         "apart_moved": apart & (delta.abs() >= 0.3).to_numpy(),
+        "apart_moved_unchanged": apart & (delta.abs() >= 0.3).to_numpy() & ~disagrees,
     }[among]
     by_rl = (tokens["arm"] == "rl").to_numpy()
     ours, theirs = score[kept & by_rl], score[kept & ~by_rl]

@@ -35,6 +35,7 @@ AMONG = {
     "all": "all",
     "apart": "from the first divergence on",
     "apart_moved": "… where |Δ log p| ≥ 0.3",
+    "apart_moved_unchanged": "… where |Δ log p| ≥ 0.3 and both agree",
     "apart_unchanged": "… where both agree",
     "apart_disagreements": "… where they disagree",
 }
