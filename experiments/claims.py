@@ -15,7 +15,8 @@ import click
 
 from experiments import kept
 from experiments.kept import KEPT, Shelf
-from experiments.request import Request
+from experiments.own_pairs import OWN
+from experiments.request import NAMES, Request
 from rlprobe.analysis.claims import Claim, Finding
 from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.pairs.registry import DEFAULT_PAIR
@@ -101,15 +102,15 @@ def _sections(level: str, folders: Sequence[Path]) -> list[str]:
 
 
 @click.command(help=__doc__)
-@click.option("--pair", default=DEFAULT_PAIR, show_default=True)
+@click.option("--pair", default=DEFAULT_PAIR, show_default=True, type=click.Choice(NAMES), metavar="NAME")
 @click.option("--dataset", help="Gather what is kept in the pair's runs on it.  [default: what figures/ shows]")
 @click.option("--readme", is_flag=True, help="Write the tables that figures/ shows into README.md, too.")
 def main(pair: str, dataset: str | None, readme: bool) -> None:
     """Write claims.md beside the tables that it gathers."""
-    if dataset is None and pair != DEFAULT_PAIR:
-        raise click.UsageError("say which runs of the pair: give --dataset")
+    if dataset is None and pair not in OWN:
+        raise click.UsageError(f"figures/ shows nothing of {pair}: say which of its runs, by --dataset")
     request = Request(pair, dataset) if dataset else None
-    folders = [request.path("footprint") / KEPT, request.path() / KEPT] if request else [kept.FIGURES]
+    folders = [request.path("footprint") / KEPT, request.path() / KEPT] if request else [Shelf.shown(pair).folder]
     Shelf(pair, folders[-1]).file("claims.md").write_text(gathered(folders), encoding="utf-8")
     if readme:
         kept.rewrite(README, "claims", "\n".join([READ_SO, *_sections("###", [kept.FIGURES])]))

@@ -21,12 +21,12 @@ from matplotlib.axes import Axes
 from experiments.claimed.extrapolation import CLAIMS
 from experiments.claims import write_claims
 from experiments.kept import Shelf
-from experiments.request import Request, asked
+from experiments.request import Request, asked, known_pair
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.interventions import NamedArm, summarise
 from rlprobe.decoding.arms import Sampling
-from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
+from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.pipeline.footprint import Checkpoint
 from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings, intervene
 from rlprobe.pipeline.prepare import OutputChoice
@@ -125,7 +125,7 @@ def _settings(case: Case, request: Request, draws: int) -> InterveneSettings:
     arms = ArmChoice(case.modes, sampling=Sampling(TEMPERATURE) if case.sampled else None, draws=draws)
     if case.model is None:
         return request.settings(InterveneSettings, arms=arms)
-    entry, model = PAIRS[request.pair], case.model
+    entry, model = known_pair(request.pair).entry, case.model
     early = replace(request.members, pair=None, base=entry.base, base_revision=entry.base_revision)
     early = replace(early, rl=model.model, rl_revision=model.revision)
     output = OutputChoice(request.path(model.name))

@@ -12,14 +12,11 @@ import click
 
 from experiments.claimed.footprint import CLAIMS
 from experiments.claims import write_claims
-from experiments.request import Request, asked
-from rlprobe.pairs.registry import DEFAULT_PAIR
+from experiments.request import Request, asked, known_pair
 from rlprobe.pipeline.footprint import Checkpoint, FootprintSettings, footprint
 from rlprobe.pipeline.prepare import OutputChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.reporting.footprint.tables import TABLES
-
-CHECKPOINTS = Path(__file__).parent / "organism" / "checkpoints"
 
 
 @click.command(help=__doc__)
@@ -27,9 +24,10 @@ CHECKPOINTS = Path(__file__).parent / "organism" / "checkpoints"
 @click.option("--checkpoints", type=click.Path(path_type=Path), help="A folder of them.  [default: the bundled pair's]")
 def main(request: Request, checkpoints: Path | None) -> None:
     """Run, and keep what a reader wants to see."""
-    if checkpoints is None and request.pair != DEFAULT_PAIR:
+    known = checkpoints or known_pair(request.pair).checkpoints
+    if known is None:
         raise click.UsageError(f"{request.pair} has no checkpoints here: give a folder of them with --checkpoints")
-    folders = sorted((checkpoints or CHECKPOINTS).iterdir())
+    folders = sorted(known.iterdir())
     settings = request.settings(
         FootprintSettings,
         output=OutputChoice(request.path("footprint")),

@@ -1,7 +1,7 @@
 """Where what a command left in its run is kept for a reader: under figures/, or on a shelf of the run's own.
 
-figures/ shows the bundled pair on all its problems, as the scripts ask by themselves; whatever is asked otherwise must
-not stand under the same names, and is kept in RUN/kept.
+figures/ shows the bundled pair on all its problems, figures/PAIR another pair of this project, as the scripts ask by
+themselves; whatever is asked otherwise must not stand under the same names, and is kept in RUN/kept.
 """
 
 import shutil
@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.runs import Run
 
 FIGURES = Path(__file__).parent.parent / "figures"
@@ -25,8 +26,8 @@ class Shelf:
 
     @classmethod
     def shown(cls, pair: str) -> "Shelf":
-        """figures/ itself."""
-        return cls(pair, FIGURES)
+        """figures/ itself, or the folder there that a pair has of its own."""
+        return cls(pair, FIGURES if pair == DEFAULT_PAIR else FIGURES / pair)
 
     def file(self, name: str) -> Path:
         """A file on the shelf, which is there from now on."""

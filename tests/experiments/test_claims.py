@@ -13,7 +13,8 @@ from experiments import claims, cost_by_pair, kept, signals
 from experiments.claimed.signals import NAMES
 from experiments.claims import Asked, number, write_claims
 from experiments.divergence import shares
-from experiments.request import asked
+from experiments.own_pairs import OWN
+from experiments.request import Request, asked
 from experiments.weights import counted
 from rlprobe.analysis import calibration
 from rlprobe.analysis.claims import Claim, Kind, Verdict
@@ -73,6 +74,16 @@ def test_a_script_keeps_under_figures_only_what_is_asked_as_shown():
         assert CliRunner().invoke(script, arguments).exit_code == 0
     assert [request.as_shown for request in asked_for] == [True, True, False, False, False]
     assert asked_for[-1].settings(DisagreeSettings).compute.max_new_tokens == 16384
+
+
+def test_every_pair_of_this_project_has_its_own_way_of_being_shown_and_its_own_folder():
+    for name, own in OWN.items():
+        shown = Request.of(name, {})
+        assert (shown.limit, shown.max_new_tokens, shown.dataset) == (own.limit, own.max_new_tokens, own.entry.dataset)
+        assert shown.as_shown
+        assert not Request.of(name, {"limit": 3}).as_shown
+    assert kept.Shelf.shown("smollm2").folder == kept.FIGURES / "smollm2"
+    assert not Request.of("simplerl-7b", {}).as_shown
 
 
 @pytest.mark.parametrize("script", CLAIMED)

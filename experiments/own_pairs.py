@@ -1,0 +1,37 @@
+"""The pairs of this project, and what figures/ shows of each: the seeds and nulls beside the two that have a name.
+
+A new one is one entry. Adapters that are not in the package lie beside their recipe.
+"""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rlprobe.pairs.registry import PAIRS, PairEntry
+
+HERE = Path(__file__).parent
+
+
+@dataclass(frozen=True, slots=True)
+class OwnPair:
+    """A pair, and how its experiments are run unless asked otherwise: how many problems, how long a response may be.
+
+    `checkpoints` is a folder with a folder for each model on the way from base to RL, in the order of their names.
+    """
+
+    entry: PairEntry
+    limit: int | None = None
+    max_new_tokens: int = 1024
+    checkpoints: Path | None = None
+
+
+def _smollm2(adapter: str) -> OwnPair:
+    """An adapter of SmolLM2 that lies in experiments/smollm2/adapters, on as many problems as the pair itself."""
+    rl = f"base+{HERE / 'smollm2' / 'adapters' / adapter}"
+    return replace(SMOLLM2, entry=replace(PAIRS["smollm2"], rl=rl, verified=False))
+
+
+SMOLLM2 = OwnPair(PAIRS["smollm2"], limit=200, max_new_tokens=128)
+OWN: dict[str, OwnPair] = {
+    "bundled": OwnPair(PAIRS["bundled"], checkpoints=HERE / "organism" / "checkpoints"),
+    "smollm2": SMOLLM2,
+}
