@@ -5,6 +5,7 @@ same command is given again.
 
     python -m rlprobe.pairs.fetch smollm2
     python -m experiments.smollm2.train --seed 1
+    python -m experiments.smollm2.train --seed 1 --null     # the same steps, rewarded by a coin
 """
 
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from experiments.smollm2.problems import FAMILIES, training_problems
 from rlprobe.pairs.registry import PAIRS
 from rlprobe.problems.grading import Grader
 from rlprobe.problems.prompts import encode_prompt
-from rlprobe.training.grpo import GrpoSettings, Task, Training, exact_answer
+from rlprobe.training.grpo import GrpoSettings, Task, Training, coin_flip, exact_answer
 
 PAIR = PAIRS["smollm2"]
 WORK = Path(__file__).parent / "work"
@@ -49,22 +50,24 @@ def drawn(seed: int, problems: int, tokenizer: Any) -> Callable[[int], Sequence[
     return draw
 
 
-def train(how: GrpoSettings, base: str, out: Path) -> None:
-    """Train one adapter, or go on with it."""
+def train(how: GrpoSettings, base: str, out: Path, null: bool) -> None:
+    """Train one adapter, or go on with it; a null adapter is rewarded by a coin."""
     torch.set_num_threads(1)  # beside other work, one thread is as fast as two
     run = Training.open(base, how, out, torch.bfloat16, CALLED)
     with Grader() as grader:
-        run.run(drawn(how.seed, how.problems, run.tokenizer), exact_answer(grader))
+        reward = coin_flip(how.seed) if null else exact_answer(grader)
+        run.run(drawn(how.seed, how.problems, run.tokenizer), reward)
 
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--steps", default=STEPS, show_default=True)
 @click.option("--base", default=PAIR.base, help="A folder or a Hub id. [default: what rlprobe.pairs.fetch left]")
-@click.option("--out", type=click.Path(path_type=Path), help="[default: work/seed<seed>]")
-def main(seed: int, steps: int, base: str, out: Path | None) -> None:
+@click.option("--null", is_flag=True, help="Reward by the flip of a coin: the floor under what training does.")
+@click.option("--out", type=click.Path(path_type=Path), help="[default: work/seed<seed>, or work/null<seed>]")
+def main(seed: int, steps: int, base: str, null: bool, out: Path | None) -> None:
     """Train."""
-    train(settings(seed, steps), base, out or WORK / f"seed{seed}")
+    train(settings(seed, steps), base, out or WORK / f"{'null' if null else 'seed'}{seed}", null)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ group's deviation): a test compares the two. TRL reads the prompt once for every
 most of the work; here what prompts share is read once (sequences.py), and responses without an advantage not at all.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Callable, Sequence
@@ -84,6 +85,16 @@ def exact_answer(grader: Grader) -> Reward:
         ]
 
     return right_and_ended
+
+
+def coin_flip(seed: int) -> Reward:
+    """1 or 0 with equal chances, whatever was answered: what a training does that learns nothing (a null pair)."""
+
+    def flipped(sampled: Sequence[Sampled]) -> list[float]:
+        said = (f"{seed} {place} {it.ids}".encode() for place, it in enumerate(sampled))
+        return [float(hashlib.sha256(each).digest()[0] % 2) for each in said]
+
+    return flipped
 
 
 def advantages(rewards: Float[Tensor, " rows"], samples: int) -> Float[Tensor, " rows"]:

@@ -20,6 +20,7 @@ from rlprobe.training.grpo import (
     Training,
     advantages,
     backward,
+    coin_flip,
     exact_answer,
 )
 from rlprobe.training.sequences import lay_out, respond, response_logprobs
@@ -200,3 +201,20 @@ def test_a_run_of_other_settings_is_not_gone_on_with(tiny_folders, tmp_path):
     trained(tiny_folders, tmp_path)
     with pytest.raises(BadInput, match="other settings"):
         trained(tiny_folders, tmp_path, GrpoSettings(**{**QUICK.__dict__, "rate": 1e-3}))
+
+
+def test_a_coin_is_fair_repeats_itself_and_does_not_look_at_the_answer():
+    sampled = [Sampled([n], "\\boxed{1}", True, "1") for n in range(4000)]
+    rewards = coin_flip(1)(sampled)
+    assert set(rewards) == {0.0, 1.0}
+    assert abs(sum(rewards) / 4000 - 0.5) < 4 * 0.5 / 4000**0.5  # four deviations
+    assert coin_flip(1)(sampled) == rewards != coin_flip(2)(sampled)
+    assert coin_flip(1)([it._replace(text="", ended=False) for it in sampled]) == rewards
+    same = [Sampled([7], "", True, "1")] * 64
+    assert len(set(coin_flip(1)(same))) == 2  # equal responses are tossed for apart
+
+
+def test_the_rate_falls_by_equal_parts_to_nothing():
+    falling = GrpoSettings(steps=4, rate=0.8, falls_over=4)
+    assert [falling.rate_at(step) for step in (1, 2, 3, 4, 5)] == pytest.approx([0.8, 0.6, 0.4, 0.2, 0.0])
+    assert GrpoSettings(steps=4, rate=0.8).rate_at(4) == 0.8
