@@ -15,13 +15,15 @@ HERE = Path(__file__).parent
 class OwnPair:
     """A pair, and how its experiments are run unless asked otherwise: how many problems, how long a response may be.
 
-    `checkpoints` is a folder with a folder for each model on the way from base to RL, in the order of their names.
+    `checkpoints` is a folder with a folder for each model on the way from base to RL, in the order of their names. A
+    null pair's reward was a coin: its numbers are the floor under the others', and are averaged with none.
     """
 
     entry: PairEntry
     limit: int | None = None
     max_new_tokens: int = 1024
     checkpoints: Path | None = None
+    null: bool = False
 
 
 def _smollm2(adapter: str) -> OwnPair:
