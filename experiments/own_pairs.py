@@ -32,7 +32,7 @@ def _smollm2(adapter: str) -> OwnPair:
     return replace(SMOLLM2, entry=replace(PAIRS["smollm2"], rl=rl, verified=False))
 
 
-SMOLLM2 = OwnPair(PAIRS["smollm2"], limit=200, max_new_tokens=128)
+SMOLLM2 = OwnPair(PAIRS["smollm2"], limit=200, max_new_tokens=128, checkpoints=HERE / "smollm2" / "checkpoints")
 OWN: dict[str, OwnPair] = {
     "bundled": OwnPair(PAIRS["bundled"], checkpoints=HERE / "organism" / "checkpoints"),
     "smollm2": SMOLLM2,

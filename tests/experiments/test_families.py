@@ -66,7 +66,7 @@ def test_the_page_has_every_family_and_says_what_is_tested_here():
     assert {rows()[name] for name in REFUSED} == {"refused"}
 
 
-def test_the_readme_counts_them_as_the_page_does():
+def test_the_docs_count_them_as_the_page_does():
     exact = list(rows().values()).count("exact")
-    readme = (PAGE.parent.parent / "README.md").read_text()
-    assert f"(docs/families.md): {exact} exactly, the others are refused in one line" in readme
+    models = (PAGE.parent / "models.md").read_text()
+    assert f"(families.md): {exact} exactly, the others are refused in one line" in models
