@@ -46,13 +46,41 @@ class Sampling:
 
     def draw(self, logits: Float[Tensor, "n vocab"], noise: Noise, stream: str) -> Int[Tensor, " n"]:
         """One token a row, by the Gumbel-max rule."""
+        return (self._scores(logits) + noise.gumbel(stream, logits.shape[1])).argmax(-1)
+
+    def logprobs(self, logits: Float[Tensor, "n vocab"]) -> Float[Tensor, "n vocab"]:
+        """The distribution that is drawn from, nats: -inf for what top_p leaves out."""
+        return torch.log_softmax(self._scores(logits), -1)
+
+    def residual(
+        self,
+        own: Int[Tensor, " n"],
+        host: Float[Tensor, "n vocab"],
+        donor: Float[Tensor, "n vocab"],
+        noise: Noise,
+    ) -> Int[Tensor, " n"]:
+        """A draw from `donor` that is `own`, a draw from `host`, as often as can be; both are log-probabilities.
+
+        Speculative sampling (arXiv 2211.17192): a token y of `own` is kept with probability min(1, q(y) / p(y)), else
+        drawn again from the normalised positive part of q - p, for p of the host and q of the donor. y is kept and said
+        with probability min(p, q); what is rejected, sum(max(p - q, 0)) in all, is as much as sum(max(q - p, 0)), so
+        that the second draw adds max(q - p, 0): together q.
+        """
+        gain = (donor - host).gather(1, own[:, None])[:, 0]
+        left = (donor.exp() - host.exp()).clamp(min=0)
+        kept = (noise.uniform("accept") < gain.exp()) | (left.sum(-1) == 0)
+        again = (left.log() + noise.gumbel("redraw", left.shape[1])).argmax(-1)
+        return torch.where(kept, own, again)
+
+    def _scores(self, logits: Float[Tensor, "n vocab"]) -> Float[Tensor, "n vocab"]:
+        """Log-probabilities whose sum is at most 1: top_p leaves tokens out."""
         scores = torch.log_softmax(logits.float() / self.temperature, -1)
         if self.top_p < 1:
             order = scores.sort(dim=-1, descending=True, stable=True)
             before = order.values.exp().cumsum(-1) - order.values.exp()  # probability of what comes first
             out = torch.zeros_like(scores, dtype=torch.bool).scatter(1, order.indices, before >= self.top_p)
             scores = scores.masked_fill(out, -math.inf)
-        return (scores + noise.gumbel(stream, scores.shape[1])).argmax(-1)
+        return scores
 
 
 @dataclass(frozen=True)
@@ -66,6 +94,9 @@ class Facts:
     edited_positions: frozenset[int] = frozenset()
     edited_rate: float = 0.0
     ordinals: frozenset[int] = frozenset()
+
+
+RESIDUAL = "residual"  # the donor's stream where its draw is coupled with the host's (`Sampling.residual`)
 
 
 @dataclass(frozen=True)
@@ -89,6 +120,8 @@ class View:
         """What the donor would say: its argmax or, sampled, its draw."""
         if self.sampling is None:
             return self.donor_argmax
+        if self.donor_stream == RESIDUAL:
+            return self.sampling.residual(self.host_ids, self.host_sampled, self.donor_sampled, self.noise)
         return self.sampling.draw(self.donor_logits, self.noise, self.donor_stream)
 
     @cached_property
@@ -110,6 +143,16 @@ class View:
     def donor(self) -> Float[Tensor, "n vocab"]:
         """The donor's log-probabilities, nats, temperature 1."""
         return torch.log_softmax(self.donor_logits, -1)
+
+    @cached_property
+    def host_sampled(self) -> Float[Tensor, "n vocab"]:
+        """The log-probabilities that the host is sampled from, nats; greedy, those at temperature 1."""
+        return self.host if self.sampling is None else self.sampling.logprobs(self.host_logits)
+
+    @cached_property
+    def donor_sampled(self) -> Float[Tensor, "n vocab"]:
+        """The log-probabilities that the donor is sampled from."""
+        return self.donor if self.sampling is None else self.sampling.logprobs(self.donor_logits)
 
     @cached_property
     def host_rank_of_donor(self) -> Int[Tensor, " n"]:
@@ -248,13 +291,26 @@ def js_above(tau: float) -> Gate:
 
 
 def delta_below(tau: float) -> Gate:
-    """Δ log p, donor − host, of the host's own token is below τ nats (DIR's criterion; τ is negative there)."""
+    """Δ log p, donor − host, of the host's own token is below τ nats (DIR's criterion; τ is negative there).
+
+    Sampled, the token is the host's draw, and Δ still that at temperature 1: as published.
+    """
 
     def test(view: View) -> Tensor:
         own = view.host_ids[:, None]
         return (view.donor.gather(1, own) - view.host.gather(1, own))[:, 0] < tau
 
     return _gate(f"delta_below({tau:g})", test, sees_draw=True)
+
+
+def sampled_delta_below(tau: float) -> Gate:
+    """The same for the distributions that are sampled from: temperature and top-p count."""
+
+    def test(view: View) -> Tensor:
+        own = view.host_ids[:, None]
+        return (view.donor_sampled.gather(1, own) - view.host_sampled.gather(1, own))[:, 0] < tau
+
+    return _gate(f"sampled_delta_below({tau:g})", test, sees_draw=True)
 
 
 def bernoulli(p: float) -> Gate:
@@ -311,6 +367,7 @@ class Writer:
     random: bool = False
     top: int = 0
     acts: Callable[[History], Tensor] | None = None
+    stream: str | None = None  # of the donor's draws, where the writer decides it
 
 
 def donor_argmax() -> Writer:
@@ -321,6 +378,23 @@ def donor_argmax() -> Writer:
 def donor_draw() -> Writer:
     """What the donor says: its draw where both are sampled, its best token where both are greedy."""
     return Writer("donor_draw", lambda view: view.donor_ids)
+
+
+def donor_residual() -> Writer:
+    """The donor's draw that is the host's own as often as can be (greedy: its best token): never beyond the donor.
+
+    The host has drawn y from p, and the donor's distribution is q. Where y is to be replaced it stays with probability
+    min(1, q(y) / p(y)), and is else drawn again from the normalised positive part of q - p. A gate that fires for the
+    y of a set S then leaves, with Z = sum over S of max(p - q, 0) and D = sum of max(q - p, 0) over all tokens,
+
+        min(p, q)           in S, where q < p
+        p                   outside S, where q < p
+        p + (Z / D) (q - p) where q >= p, and Z <= D always
+
+    which lies between p and q at every token, and is q itself where S holds every y with q < p (the gate `always`, or
+    `sampled_delta_below(0)`). A fresh draw from q would instead give q to what is rejected on top of what was kept.
+    """
+    return Writer("donor_residual", lambda view: view.donor_ids, stream=RESIDUAL)
 
 
 def donor_at_ordinals() -> Writer:
@@ -459,7 +533,9 @@ class Arm:
 
     @property
     def donor_stream(self) -> str:
-        """The noise of the donor's draws: fresh where the gate has seen the host's."""
+        """The noise of the donor's draws: fresh where the gate has seen the host's, or as the writer says."""
+        if self.writer.stream is not None:
+            return self.writer.stream
         return "redraw" if any(leaf.sees_draw for leaf in self.gate.leaves) else "draw"
 
 
@@ -518,6 +594,7 @@ GATES: dict[str, Callable[..., Gate]] = {
     "kl_above": kl_above,
     "js_above": js_above,
     "delta_below": delta_below,
+    "sampled_delta_below": sampled_delta_below,
     "bernoulli": bernoulli,
     "replayed": replayed,
     "oracle_rate": oracle_rate,
@@ -528,6 +605,7 @@ GATES: dict[str, Callable[..., Gate]] = {
 WRITERS: dict[str, Callable[..., Writer]] = {
     "donor_argmax": donor_argmax,
     "donor_draw": donor_draw,
+    "donor_residual": donor_residual,
     "host_second": host_second,
     "host_random": host_random,
     "host_sample": host_sample,

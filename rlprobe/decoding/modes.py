@@ -21,6 +21,7 @@ class Options:
 
     values: tuple[float, ...] = ()  # of the parameter that the mode sweeps
     host: str = "base"
+    sampled: bool = False
     budget: int | None = None
     exclude_donor: bool = False
     rank_counts: tuple[int, ...] = ()  # how often ranks 2, 3, ... were seen at the pair's disagreements
@@ -66,7 +67,7 @@ def named_arms(mode: str, options: Options, host: str, seeds: int, sampling: Sam
         raise BadInput(f"no mode is called {mode!r}; known: {', '.join(MODES)}")
     if options.values and mode in WITHOUT_VALUES:
         raise BadInput(f"mode {mode} takes no values")
-    drafts = MODES[mode](replace(options, host=host))
+    drafts = MODES[mode](replace(options, host=host, sampled=sampling is not None))
     drafts = [replace(d, writer=donors(sampling)) if d.writer.spec == "donor_argmax" else d for d in drafts]
     return [named for draft in drafts for named in _seeded(mode, draft, options, host, seeds, sampling)]
 
@@ -207,9 +208,19 @@ def js(options: Options) -> list[_Draft]:
     return [_Draft(arms.js_above(t), arms.donor_argmax(), t) for t in options.or_else(0.05, 0.1, 0.2)]
 
 
+DELTAS = (-0.3, -0.4, -1.0)
+
+
 def delta(options: Options) -> list[_Draft]:
-    """RL's token where it finds the host's own token less likely by more than −τ nats (arXiv 2603.22117)."""
-    return [_Draft(arms.delta_below(t), arms.donor_argmax(), t) for t in options.or_else(-0.3, -0.4, -1.0)]
+    """RL's token where it finds the host's own less likely by more than −τ nats; sampled, never beyond RL."""
+    gate = arms.sampled_delta_below if options.sampled else arms.delta_below
+    writer = arms.donor_residual() if options.sampled else arms.donor_argmax()
+    return [_Draft(gate(t), writer, t) for t in options.or_else(*DELTAS)]
+
+
+def delta_published(options: Options) -> list[_Draft]:
+    """The same as published (arXiv 2603.22117): sampled, a fresh draw of RL's, which is sharper than RL."""
+    return [_Draft(arms.delta_below(t), arms.donor_argmax(), t) for t in options.or_else(*DELTAS)]
 
 
 def margin(options: Options) -> list[_Draft]:
@@ -249,7 +260,7 @@ def extrapolate(options: Options) -> list[_Draft]:
 
 
 def extrapolate_delta(options: Options) -> list[_Draft]:
-    """The same where the donor finds the host's own token less likely by more than 0.3 nats; γ = 0 is `delta`."""
+    """The same where the donor finds the host's token less likely by more than 0.3 nats; γ = 0 is `delta-published`."""
     gate = arms.delta_below(-0.3)
     return [_Draft(gate, _extrapolating(g, options.host), g) for g in options.or_else(*GAMMAS)]
 
@@ -274,6 +285,7 @@ MODES: dict[str, Callable[[Options], list[_Draft]]] = {
     "kl": kl,
     "js": js,
     "delta": delta,
+    "delta-published": delta_published,
     "margin": margin,
     "support": support,
     "first": first,

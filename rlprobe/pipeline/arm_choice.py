@@ -19,6 +19,7 @@ from rlprobe.records import MEMBERS
 
 DEFAULT_MODES = ("oracle", "random", "entropy")
 SIGNALS = {"entropy": "entropy", "inverse": "entropy", "margin": "margin", "kl": "kl", "js": "js", "delta": "delta"}
+SIGNALS |= {"delta-published": "delta"}
 COUNTS = ("support", "random", "oracle-reranked")  # modes with a top k
 DRAWING = ("random", "random-top5", "random-replayed", "random-positions")  # modes that may leave out the donor's token
 REPLAYING = ("random-replayed", "random-positions")  # modes that follow the greedy oracle's edits

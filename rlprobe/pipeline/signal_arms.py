@@ -34,7 +34,7 @@ class Preset:
 
 
 PRESETS = {
-    # arXiv 2603.22117: the gate sees the drawn token, which is redrawn from RL
+    # arXiv 2603.22117: the gate sees the drawn token, and RL draws it afresh: RL's best oftener than in RL's text
     "dir": Preset(tuple(("delta", tau, "base") for tau in (-0.3, -0.35, -0.4)), Sampling(1.0, 0.7)),
     # arXiv 2603.22446: cross-sampling where JS > ε, both ways; the paper names 0.1, here with a neighbour either side
     "sbc": Preset(tuple(("js", tau, host) for host in MEMBERS for tau in (0.05, 0.1, 0.2)), Sampling(1.0, 1.0)),
@@ -91,7 +91,9 @@ class SignalChoice:
     # ---- arms --------------------------------------------------------------------------------------------------------
 
     def arm(self, signal: str, threshold: float, host: str | None = None, seed: int = 0) -> Arm:
-        """The donor's token where the signal's gate fires."""
+        """The donor's token where the signal's gate fires; sampled, delta stays within RL, but not in a preset."""
+        if signal == "delta" and self.how and not self.preset:
+            return self._written(arms.sampled_delta_below(threshold), arms.donor_residual(), host or self.host, seed)
         return self._arm(GATES[signal](threshold), host or self.host, seed)
 
     def oracle(self, host: str) -> Arm:

@@ -58,6 +58,8 @@ ARMS = {
     "kl": lambda: (arms.kl_above(0.05), arms.donor_argmax()),
     "js": lambda: (arms.js_above(0.01), arms.donor_argmax()),
     "delta": lambda: (arms.delta_below(-0.1), arms.donor_draw()),
+    "residual": lambda: (arms.sampled_delta_below(-0.1), arms.donor_residual()),
+    "all residual": lambda: (arms.always(), arms.donor_residual()),
     "bernoulli": lambda: (arms.bernoulli(0.3), arms.host_random(20)),
     "random": lambda: (arms.disagree(), arms.host_random(5, True)),
     "resample": lambda: (arms.disagree(), arms.host_sample()),
@@ -143,6 +145,7 @@ def test_identities_of_arms_with_nothing_known(pairs, host):
     }
     like_donor = {
         "always": emitted(arms.always(), arms.donor_argmax()),
+        "residual": emitted(arms.always(), arms.donor_residual()),
         "oracle": oracle,
         "reranked(V)": emitted(arms.reranked(vocab), arms.donor_argmax()),
         "support(V)": emitted(arms.disagree(), arms.donor_in_host_top(vocab)),

@@ -55,10 +55,22 @@ def test_sampled_the_donor_speaks_as_it_is_sampled():
 
 
 def test_a_gate_that_has_seen_the_draw_redraws_with_fresh_noise():
-    streams = {
-        m: named_arms(m, Options(), "base", 1, Sampling())[0].arm.donor_stream for m in ("delta", "kl", "entropy")
+    modes = ("delta-published", "delta", "kl", "entropy")
+    streams = {m: named_arms(m, Options(), "base", 1, Sampling())[0].arm.donor_stream for m in modes}
+    assert streams == {"delta-published": "redraw", "delta": "residual", "kl": "draw", "entropy": "draw"}
+
+
+def test_sampled_delta_stays_within_rl_and_the_published_one_keeps_its_key():
+    specs = {
+        (mode, sampling is not None): named_arms(mode, Options(values=(-0.3,)), "base", 1, sampling)[0].arm.spec
+        for mode in ("delta", "delta-published")
+        for sampling in (None, Sampling(1.0, 0.7))
     }
-    assert streams == {"delta": "redraw", "kl": "draw", "entropy": "draw"}
+    greedy = "delta_below(-0.3) x donor_argmax x base"
+    assert specs["delta", False] == specs["delta-published", False] == greedy
+    end = "x base x T=1,top_p=0.7 x seed=0"
+    assert specs["delta-published", True] == f"delta_below(-0.3) x donor_draw {end}"
+    assert specs["delta", True] == f"sampled_delta_below(-0.3) x donor_residual {end}"
 
 
 def test_options_reach_the_arms():

@@ -139,6 +139,13 @@ def test_dirs_gate_sees_the_drawn_token_and_redraws_it_with_fresh_noise():
         assert arm.sampling == arms.Sampling(temperature=1.0, top_p=0.7)
 
 
+def test_sampled_delta_is_redrawn_within_rl_and_greedy_delta_is_rls_token():
+    sampled = SignalChoice(sampling=arms.Sampling(0.8)).arm("delta", -0.3)
+    assert (sampled.gate.spec, sampled.writer.spec) == ("sampled_delta_below(-0.3)", "donor_residual")
+    greedy = SignalChoice().arm("delta", -0.3)
+    assert (greedy.gate.spec, greedy.writer.spec) == ("delta_below(-0.3)", "donor_argmax")
+
+
 def test_a_target_that_cannot_be_reached_is_absent_and_the_command_still_ends_well(settings, tmp_path):
     asked = elsewhere(settings, tmp_path, signals=("margin",), targets=(0.0001,), most_decodes=2)  # below one edit
     summary = signals(asked, QUIET).summary
