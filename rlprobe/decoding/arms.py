@@ -118,6 +118,8 @@ class View:
     @cached_property
     def donor_ids(self) -> Int[Tensor, " n"]:
         """What the donor would say: its argmax or, sampled, its draw."""
+        if self.donor_logits is self.host_logits:  # the host is alone
+            return self.host_ids
         if self.sampling is None:
             return self.donor_argmax
         if self.donor_stream == RESIDUAL:
@@ -412,54 +414,81 @@ def donor_at_ordinals() -> Writer:
     return Writer("donor_at_ordinals", lambda view: view.donor_argmax, acts=acts)
 
 
-def host_second() -> Writer:
-    """The host's best token other than its own choice."""
+def host_second(allow_donor: bool = False) -> Writer:
+    """The host's best token other than its own choice and the donor's."""
 
     def write(view: View) -> Tensor:
-        best = best_tokens(view.host_logits, 2).ids
-        return torch.where(best[:, 0] == view.host_ids, best[:, 1], best[:, 0])
+        candidates = best_tokens(view.host_logits, min(2 if allow_donor else 4, view.vocab)).ids
+        allowed = _others(view, candidates, allow_donor)
+        return _nth(view, candidates, allowed, torch.zeros_like(view.host_ids))
 
-    return Writer("host_second", write)
+    return Writer(_control("host_second", allow_donor), write)
 
 
-def host_random(k: int = 20, without_donor: bool = False) -> Writer:
-    """Uniform from the host's k best, never its own choice; with or without the donor's best token."""
-    _at_least("k", k, 2 + without_donor)
+def host_random(k: int = 20, allow_donor: bool = False) -> Writer:
+    """Uniform from the host's k best, never its own choice nor the donor's."""
+    _at_least("k", k, 2)
 
     def write(view: View) -> Tensor:
         candidates = best_tokens(view.host_logits, k).ids  # (n, k)
-        allowed = candidates != view.host_ids[:, None]
-        if without_donor:
-            allowed &= candidates != view.donor_argmax[:, None]
-        chosen = (view.noise.uniform("writer") * allowed.sum(-1)).long()  # the chosen-th allowed one
-        at = (allowed.cumsum(-1) == chosen[:, None] + 1).int().argmax(-1)
-        return candidates.gather(1, at[:, None])[:, 0]
+        allowed = _others(view, candidates, allow_donor)
+        return _nth(view, candidates, allowed, (view.noise.uniform("writer") * allowed.sum(-1)).long())
 
-    return Writer(f"host_random({k}{', without_donor' if without_donor else ''})", write, random=True, top=k)
+    return Writer(_control("host_random", allow_donor, k), write, random=True, top=k)
 
 
-def host_sample() -> Writer:
-    """Drawn from the host's own probabilities without its own choice."""
+def host_sample(allow_donor: bool = False) -> Writer:
+    """Drawn from the host's own probabilities without its own choice and the donor's.
+
+    They are those that the host is sampled from; where the donor's token is allowed, those at temperature 1, as of old.
+    """
 
     def write(view: View) -> Tensor:
-        scores = view.host + view.noise.gumbel("writer", view.vocab)
-        return scores.scatter(1, view.host_ids[:, None], -math.inf).argmax(-1)
+        scores = (view.host if allow_donor else view.host_sampled) + view.noise.gumbel("writer", view.vocab)
+        for ids in (view.host_ids,) if allow_donor else (view.host_ids, view.donor_argmax, view.donor_ids):
+            scores = scores.scatter(1, ids[:, None], -math.inf)
+        best = scores.max(-1)
+        return torch.where(best.values > -math.inf, best.indices, view.host_ids)
 
-    return Writer("host_sample", write, random=True)
+    return Writer(_control("host_sample", allow_donor), write, random=True)
 
 
-def rank_matched(*counts: int) -> Writer:
-    """The host's token of a rank drawn from counts: counts[0] is how often rank 2 was seen, counts[1] rank 3, ..."""
+def rank_matched(*counts: int, allow_donor: bool = False) -> Writer:
+    """The host's token of a rank drawn from counts: counts[0] is how often rank 2 was seen, counts[1] rank 3, ...
+
+    Ranks at which the host's own choice or the donor's token stands are not drawn.
+    """
     if not counts or min(counts) < 0 or not sum(counts):
         raise BadInput("rank_matched needs counts of the ranks 2, 3, ... with at least one above 0")
-    ladder = torch.tensor(counts, dtype=torch.float64).cumsum(0) / sum(counts)
+    often = torch.tensor(counts, dtype=torch.float64)
 
     def write(view: View) -> Tensor:
-        uniform = view.noise.uniform("writer")
-        rank = torch.searchsorted(ladder.to(uniform.device), uniform, right=True) + 1  # 0-based: rank 2 is index 1
-        return best_tokens(view.host_logits, len(counts) + 1).ids.gather(1, rank[:, None])[:, 0]
+        candidates = best_tokens(view.host_logits, len(counts) + 1).ids[:, 1:]  # (n, ranks)
+        weights = often.to(candidates.device).expand(candidates.shape)
+        weights = weights if allow_donor else weights * _others(view, candidates, allow_donor)
+        ladder = weights.cumsum(-1) / weights.sum(-1, keepdim=True)
+        at = (ladder <= view.noise.uniform("writer")[:, None]).sum(-1)
+        return torch.where(weights.any(-1), candidates.gather(1, at[:, None])[:, 0], view.host_ids)
 
-    return Writer(f"rank_matched({', '.join(map(str, counts))})", write, random=True, top=len(counts) + 1)
+    return Writer(_control("rank_matched", allow_donor, *counts), write, random=True, top=len(counts) + 1)
+
+
+def _control(name: str, allow_donor: bool, *arguments: int) -> str:
+    """The spec of a control: the bare one may write the donor's token, as those of old may."""
+    words = [*map(str, arguments), *(() if allow_donor else ("without_donor",))]
+    return f"{name}({', '.join(words)})" if words else name
+
+
+def _others(view: View, ids: Int[Tensor, "n k"], allow_donor: bool) -> Bool[Tensor, "n k"]:
+    """Which tokens a control may write: not the host's own choice nor, unless allowed, the donor's draw or its best."""
+    own = ids != view.host_ids[:, None]
+    return own if allow_donor else own & (ids != view.donor_argmax[:, None]) & (ids != view.donor_ids[:, None])
+
+
+def _nth(view: View, ids: Int[Tensor, "n k"], allowed: Bool[Tensor, "n k"], n: Int[Tensor, " n"]) -> Tensor:
+    """The n-th (from 0) of the tokens that are allowed; where none is, the host's own stands."""
+    at = (allowed.cumsum(-1) == n[:, None] + 1).int().argmax(-1)
+    return torch.where(allowed.any(-1), ids.gather(1, at[:, None])[:, 0], view.host_ids)
 
 
 def donor_in_host_top(k: int) -> Writer:
@@ -544,6 +573,7 @@ class Opinions:
     """What an arm makes of some positions before its history counts: a column each of `answers` is a leaf's."""
 
     host_ids: Int[Tensor, "..."]
+    donor_ids: Int[Tensor, "..."]
     written: Int[Tensor, "..."]
     logprobs: Float[Tensor, "... 2"]  # the host's, of host_ids and of written
     answers: Bool[Tensor, "... leaves"]
@@ -568,7 +598,7 @@ def opinions(arm: Arm, view: View) -> Opinions:
     nothing = torch.zeros_like(own, dtype=torch.bool)
     answers = [nothing if leaf.asks_history else leaf.test(view) for leaf in arm.gate.leaves]
     logprobs = view.host.gather(1, torch.stack([own, written], -1))
-    return Opinions(own, written, logprobs, torch.stack(answers, -1))
+    return Opinions(own, view.donor_ids, written, logprobs, torch.stack(answers, -1))
 
 
 def _at_least(name: str, value: float, least: float) -> None:

@@ -61,9 +61,13 @@ ARMS = {
     "residual": lambda: (arms.sampled_delta_below(-0.1), arms.donor_residual()),
     "all residual": lambda: (arms.always(), arms.donor_residual()),
     "bernoulli": lambda: (arms.bernoulli(0.3), arms.host_random(20)),
-    "random": lambda: (arms.disagree(), arms.host_random(5, True)),
+    "random": lambda: (arms.disagree(), arms.host_random(5)),
+    "random, donor allowed": lambda: (arms.disagree(), arms.host_random(5, allow_donor=True)),
     "resample": lambda: (arms.disagree(), arms.host_sample()),
+    "resample, donor allowed": lambda: (arms.disagree(), arms.host_sample(allow_donor=True)),
     "matched": lambda: (arms.disagree(), arms.rank_matched(5, 0, 2, 1)),
+    "matched, donor allowed": lambda: (arms.disagree(), arms.rank_matched(5, 0, 2, 1, allow_donor=True)),
+    "second, donor allowed": lambda: (arms.always(), arms.host_second(allow_donor=True)),
     "support": lambda: (arms.disagree(), arms.donor_in_host_top(3)),
     "mix": lambda: (arms.always(), arms.mix(0.5)),
     "extrapolated": lambda: (arms.always(), arms.mix(1.5)),
@@ -93,7 +97,7 @@ def check_against_lockstep(pair, name, host, sampling, n, seed, known, rows):
     ours, counts = decode(players(pair, host), arm, tasks, of)
     theirs = decode_in_lockstep(players(pair, host), arm, tasks, of)
     for task, mine, reference in zip(tasks, ours, theirs, strict=True):
-        for name in ("ids", "gated", "host_ids", "stop"):
+        for name in ("ids", "gated", "host_ids", "donor_ids", "stop"):
             assert getattr(mine, name) == getattr(reference, name), (name, arm.spec, task.problem_id)
     assert counts.emitted == sum(len(r.ids) for r in ours)
 
