@@ -8,7 +8,7 @@
                                               START-STOP.draw-DRAW.parquet, so that more draws only add files
       tokens/ARM/START-STOP.parquet           the token table of the same rollouts
       grades/GRADER/ARM/START-STOP.parquet    verdicts; GRADER is the hash of the grader's settings and of the golds
-      flips/GRADER/...                          single flips, and the sets of edits that answers need
+      flips/GRADER/...                          single flips, their placebos, and the sets of edits that answers need
       weights/change/...                      what RL changed, tensors START..STOP-1
       low_rank/on_MEMBER/PART/...             what the base with part of RL's change says along a member's text
       summary.json, interventions.json, flips.json, tables/, figures/        written anew by each command

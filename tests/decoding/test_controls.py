@@ -89,7 +89,8 @@ def test_where_nothing_is_left_the_hosts_own_token_stands(writer, logits):
 
 def test_a_sample_without_the_donors_token_stays_in_the_cut_that_the_host_is_sampled_from():
     sampling = Sampling(1.0, 0.75)  # of the host: tokens 0, 1 and 2
-    view, emitted = written(arms.host_sample(), sampling)
+    donor = torch.tensor([2.5, 3.0, 0.0, 0.0, 0.0, -1.0])  # tokens 0 and 1
+    view, emitted = written(arms.host_sample(), sampling, donor=donor)
     assert set(emitted.tolist()) == {0, 2}  # token 1 is what the donor finds best
     taken = torch.stack([view.host_ids, view.donor_ids, view.donor_argmax])  # (3, positions)
     nothing = torch.tensor([set(column) >= {0, 1, 2} for column in taken.T.tolist()])

@@ -206,7 +206,7 @@ def test_controls_leave_rls_token_out_unless_it_is_allowed_and_each_arm_says_how
         assert intervene(*modes, *more)[0] == 0
         for title, told in json.loads((run / "interventions.json").read_text())["arms"].items():
             shares[title] = told["donors_token"]["value"]
-        assert "edits that are the donor's token" in (run / "tables" / "interventions.csv").read_text()
+        assert "edits that are the donor's token" in (run / "tables" / "interventions.md").read_text()
     assert (shares["base"], shares["oracle"], shares["resample"]) == (None, 1, 0)
     rows = [row for row in runs.read(run).table("rollouts").to_pylist() if row["donor_ids"]]
     assert {row["arm"] for row in rows} == set(runs.read(run).arms("rollouts")) - {"base", "rl"}
