@@ -31,11 +31,12 @@ class Preset:
 
     arms: tuple[tuple[str, float, str], ...]
     sampling: Sampling
+    equals_entropy: bool = False  # RL alone is to stand beside each arm, at a temperature of equal mean entropy
 
 
 PRESETS = {
     # arXiv 2603.22117: the gate sees the drawn token, and RL draws it afresh: RL's best oftener than in RL's text
-    "dir": Preset(tuple(("delta", tau, "base") for tau in (-0.3, -0.35, -0.4)), Sampling(1.0, 0.7)),
+    "dir": Preset(tuple(("delta", tau, "base") for tau in (-0.3, -0.35, -0.4)), Sampling(1.0, 0.7), True),
     # arXiv 2603.22446: cross-sampling where JS > ε, both ways; the paper names 0.1, here with a neighbour either side
     "sbc": Preset(tuple(("js", tau, host) for host in MEMBERS for tau in (0.05, 0.1, 0.2)), Sampling(1.0, 1.0)),
 }
@@ -74,6 +75,11 @@ class SignalChoice:
     def how(self) -> Sampling | None:
         """How both models are sampled; None is greedy."""
         return PRESETS[self.preset].sampling if self.preset else self.sampling
+
+    @property
+    def equals_entropy(self) -> bool:
+        """Whether RL alone is to stand beside the arms at their mean entropies."""
+        return self.preset is not None and PRESETS[self.preset].equals_entropy
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from rlprobe.analysis.classes import Reading
 from rlprobe.decoding import arms
 from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline.grade import grade
+from rlprobe.pipeline.halves import half_of
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.signal_arms import PRESETS, SignalChoice
@@ -128,6 +129,32 @@ def test_a_preset_runs_its_own_protocol_on_every_problem(settings, tmp_path, pre
         assert (point["signal"], point["threshold"], point["arms"][0]["host"]) == (signal, threshold, host)
         assert len([row for row in rollouts if row["arm"] == point["arms"][0]["name"]]) == 4
     assert (written.run.path / "tables" / f"preset-{preset}.md").stat().st_size > 0
+
+
+def test_rl_at_equal_entropy_stands_beside_each_published_arm_and_is_told_for_the_other_half(settings, tmp_path):
+    asked = elsewhere(settings, tmp_path, preset="dir", draws=1)
+    written = signals(asked, QUIET)
+    run, told = written.run, written.summary["equal_entropy"]
+    assert [each["threshold"] for each in told] == [-0.3, -0.35, -0.4]
+    other = [i for i in (f"q{n}" for n in range(12)) if half_of(i) == "evaluation"]
+    for each in told:
+        if each["temperature"] is None:
+            assert each["reason"]
+            continue
+        assert abs(each["reached"] - each["wanted"]) <= 0.02 * each["wanted"]
+        assert each["rl"] == f"never x donor_argmax x rl x T={each['temperature']:g},top_p=0.7 x seed=0"
+        rows = runs.read(run.path / "signals" / "evaluation").table("rollouts").to_pylist()
+        assert sorted(r["problem_id"] for r in rows if r["arm"] == each["rl"]) == sorted(other)
+        assert each["problems"] == len(other)
+        assert each["difference"]["value"] == each["accuracy"]["value"] - each["accuracy_rl"]["value"]
+        assert 0 < each["entropy"] != each["entropy_rl"] > 0
+    assert any(each["temperature"] for each in told)
+    assert "RL's temperature" in (run.path / "tables" / "equal-entropy-dir.md").read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))
+        assert signals(asked, QUIET).summary["equal_entropy"] == told
+        (again,) = grade(run.path, GraderSettings(answer="first"), Reading(answer="first", resamples=100), QUIET)
+    assert [each["temperature"] for each in again.summary["equal_entropy"]] == [e["temperature"] for e in told]
 
 
 def test_dirs_gate_sees_the_drawn_token_and_redraws_it_with_fresh_noise():
