@@ -163,7 +163,7 @@ class Replayed(_Decoder):
         at = [(self.record[r.number], len(r.response.ids) + j) for r in self.rows for j in range(len(r.to_read))]
         own, written, fired = zip(*(self._of(response, t) for response, t in at), strict=True)
         answers = torch.tensor(fired)[:, None].expand(paid.answers.shape)
-        return Opinions(torch.tensor(own), torch.tensor(written), paid.logprobs, answers)
+        return Opinions(torch.tensor(own), paid.donor_ids, torch.tensor(written), paid.logprobs, answers)
 
     def _host_ids(self, hidden: torch.Tensor, rows: list[int]) -> list[int]:
         super()._host_ids(hidden, rows)

@@ -10,8 +10,8 @@
 # | oracle | wherever the two differ | RL's choice |
 # | entropy | wherever the base's entropy is above a threshold | RL's choice, differing or not |
 # | inverse | wherever it is *not* above that threshold | RL's choice |
-# | random | wherever the two differ | one of the base's top 20, never its own choice |
-# | resample | wherever the two differ | drawn from the base's own probabilities, never its own choice |
+# | random | wherever the two differ | one of the base's top 20, never its own choice or RL's token |
+# | resample | wherever the two differ | drawn from the base's own probabilities, never its own choice or RL's token |
 
 # %%
 import rlprobe as rp
@@ -28,8 +28,9 @@ found.tables["interventions"][shown]
 #    is how few edits that takes: the `edited` column.
 # 2. **Gated is not edited.** A gate that fires where both models would say the same does nothing. Compare arms at
 #    edits, not at gates.
-# 3. **A control must be able to act.** `random` and `resample` write a *different* token at the same kind of place.
-#    Where `resample` does as well as the oracle, the information is in *where* and not in *what*.
+# 3. **A control must be able to act, and must not be the treatment.** `random` and `resample` write a *different* token
+#    at the same kind of place, and never RL's: a draw of the base's at a disagreement is RL's token most of the time
+#    (`allow_donor` lets it be, and the table says how often it was).
 #
 # Recovery is (arm − base) / (RL − base); with forty problems its interval is wide, and it is not given at all where
 # RL's own gain is not resolved.

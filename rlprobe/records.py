@@ -44,7 +44,8 @@ class Rollout:
 
     `host_ids[t]` is what the host would have said at position t, `logprobs[t]` (nats, temperature 1) what the host gave
     `response_ids[t]` while it was decoding. For responses that were made elsewhere `host_ids` is None, and `logprobs`
-    are those that came with them, of a sampler that is not known here; None without.
+    are those that came with them, of a sampler that is not known here; None without. `donor_ids[t]` is what the other
+    model would have said there; None where none was asked, or it was not kept, as once.
     """
 
     arm: str
@@ -57,6 +58,7 @@ class Rollout:
     logprobs: Sequence[float] | None
     stop: Stop
     made: Made
+    donor_ids: Sequence[int] | None = None
 
     @property
     def edited(self) -> list[bool]:
@@ -122,6 +124,14 @@ ROLLOUT_SCHEMA = pa.schema(
     ]
 )
 
+DONOR_IDS = "donor_ids"  # the column of rollouts that two models were asked about; runs made before it have none
+
+
+def rollout_schema(donor: bool) -> pa.Schema:
+    """The columns of a table of rollouts, with `DONOR_IDS` or without."""
+    return pa.schema([*ROLLOUT_SCHEMA, *([pa.field(DONOR_IDS, pa.list_(pa.int32()))] if donor else [])])
+
+
 GRADE_SCHEMA = pa.schema(
     [
         *_KEY,
@@ -186,6 +196,22 @@ FLIP_SCHEMA = pa.schema(
         ("response_ids", pa.list_(pa.int32())),  # the base's up to the flip, RL's token, and how the base went on
         ("stop", pa.string()),
         ("right", pa.bool_()),  # null where there is no verdict
+    ]
+)
+
+# `rlprobe flips`: another token in the place of one of the base's own, for each flip one of either kind
+PLACEBO_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("kind", pa.string()),  # of analysis/placebo.py
+        ("ordinal", pa.int32()),  # of the flip that it stands beside
+        ("position", pa.int32()),
+        ("base_id", pa.int32()),
+        ("written_id", pa.int32()),
+        ("entropy", pa.float32()),  # of the base there, nats
+        ("response_ids", pa.list_(pa.int32())),
+        ("stop", pa.string()),
+        ("right", pa.bool_()),
     ]
 )
 

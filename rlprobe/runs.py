@@ -8,7 +8,7 @@
                                               START-STOP.draw-DRAW.parquet, so that more draws only add files
       tokens/ARM/START-STOP.parquet           the token table of the same rollouts
       grades/GRADER/ARM/START-STOP.parquet    verdicts; GRADER is the hash of the grader's settings and of the golds
-      flips/GRADER/...                          single flips, and the sets of edits that answers need
+      flips/GRADER/...                          single flips, their placebos, and the sets of edits that answers need
       weights/change/...                      what RL changed, tensors START..STOP-1
       low_rank/on_MEMBER/PART/...             what the base with part of RL's change says along a member's text
       summary.json, interventions.json, flips.json, tables/, figures/        written anew by each command
@@ -36,6 +36,7 @@ import pyarrow as pa
 from rlprobe import storage
 from rlprobe.errors import BadInput, Damaged, OtherRun, RlprobeError
 from rlprobe.records import (
+    DONOR_IDS,
     GRADE_SCHEMA,
     LOW_RANK_SCHEMA,
     OUTSIDE,
@@ -44,6 +45,7 @@ from rlprobe.records import (
     TOKEN_SCHEMA,
     WEIGHT_SCHEMA,
     Problem,
+    rollout_schema,
     token_schema,
 )
 
@@ -228,7 +230,7 @@ class Run:
 
     def write_shard(self, layer: str, shard: Shard, table: pa.Table) -> None:
         """Write one shard, whole or not at all."""
-        schema = token_schema({*OUTSIDE} <= {*table.column_names}) if layer == "tokens" else _schema(layer)
+        schema = _whole_schema(layer, {*table.column_names})
         table = (table if schema is None else table.cast(schema)).combine_chunks()
         storage.write_table(self._writable(self._name(layer, shard)), table, self._key(layer, shard))
 
@@ -263,7 +265,7 @@ class Run:
         shards = [shard for arm in self.arms(layer) for shard in self.shards(layer, arm)]
         parts = [self.read_shard(layer, shard, columns) for shard in shards]
         if parts:
-            return pa.concat_tables(parts)
+            return pa.concat_tables(parts, promote_options="default")  # null where a shard has no such column
         return (_schema(layer) or GRADE_SCHEMA).empty_table()
 
     def _name(self, layer: str, shard: Shard) -> str:
@@ -473,4 +475,12 @@ def _safe(arm: str) -> str:
 
 
 def _schema(layer: str) -> pa.Schema | None:
+    """The columns that a shard must have."""
     return SCHEMAS.get(layer.partition("/")[0])
+
+
+def _whole_schema(layer: str, there: set[str]) -> pa.Schema | None:
+    """The same with those that it may have."""
+    if layer == "tokens":
+        return token_schema({*OUTSIDE} <= there)
+    return rollout_schema(DONOR_IDS in there) if layer == "rollouts" else _schema(layer)

@@ -190,6 +190,7 @@ def test_arms_are_found_by_the_names_that_tables_have(found, tiny_folders):
     ("options", "message"),
     [
         ({"limt": 3}, "there is no option 'limt'; is 'limit' meant?"),
+        ({"exclude_donor": True}, "there is no option 'exclude_donor' any more: .* 'allow_donor' is the opposite"),
         ({"pair": "bundled", "base": "x"}, "either pair or base and rl"),
     ],
 )

@@ -82,7 +82,7 @@ CLAIMS = (
             high=EQUAL,
             unit="%",
         ),
-        against("random", "base"),
+        against("random-published (donor allowed)", "base"),
     ),
     Asked(
         Claim(

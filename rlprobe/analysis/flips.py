@@ -2,7 +2,8 @@
 
 Tables in, one plain dictionary out, ready for JSON: a missing number is None with a reason beside it. A flip fixes
 where the base's own answer is wrong and the flipped one right, breaks where it is the other way round, and else does
-nothing. Flips of one problem are not independent: intervals are over problems. Knows no models and no disk.
+nothing. Beside the flips stand their placebos (analysis/placebo.py), compared in pairs. Flips of one problem are not
+independent: intervals are over problems. Knows no models and no disk.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,8 @@ import pandas as pd
 
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.statistics import Clusters, Interval, Resampling, Sums, mean, proportion, rate
+from rlprobe.analysis.placebo import KINDS
+from rlprobe.analysis.statistics import Clusters, Interval, Resampling, Sums, mean, proportion, rate, rate_difference
 from rlprobe.records import SearchEnd
 
 SWAPS_KEPT = 50
@@ -24,14 +26,20 @@ SEARCHED = (*FEWEST, SearchEnd.STOPPED)
 
 
 def summarise(
-    single: pd.DataFrame, needed: pd.DataFrame, reading: Reading, token_text: Callable[[int], str] = "#{}".format
+    single: pd.DataFrame,
+    needed: pd.DataFrame,
+    placebo: pd.DataFrame,
+    reading: Reading,
+    token_text: Callable[[int], str] = "#{}".format,
 ) -> dict[str, Any]:
     """Everything `rlprobe flips` says, as a dictionary that JSON can hold.
 
-    `single` and `needed` have the columns of records.FLIP_SCHEMA and NEEDED_SCHEMA; `token_text` gives the string of a
-    token id. "one" lists the flips and edits where there is one problem, and is None where there are several.
+    `single`, `needed` and `placebo` have the columns of records.FLIP_SCHEMA, NEEDED_SCHEMA and PLACEBO_SCHEMA;
+    `token_text` gives the string of a token id. "one" lists the flips and edits where there is one problem, and is None
+    where there are several.
     """
-    flips = single.assign(base_right=single["problem_id"].map(needed.set_index("problem_id")["base_right"]))
+    base_right = needed.set_index("problem_id")["base_right"]
+    flips, beside = (table.assign(base_right=table["problem_id"].map(base_right)) for table in (single, placebo))
     looked_at = needed[needed["flips"].notna()]
     summary = {
         "reading": reading,
@@ -39,6 +47,11 @@ def summarise(
         "verdicts": _verdicts(needed),
         "looked_at": len(looked_at),
         "single": {name: _single(flips, looked_at, name, reading.resampling) for name in OUTCOMES},
+        "placebo": {
+            kind: {name: _placebo(flips, rows, looked_at, name, reading.resampling) for name in OUTCOMES}
+            for kind in KINDS
+            for rows in [beside[beside["kind"] == kind]]
+        },
         "needed": _needed(needed, reading.resampling),
         "swaps": _swaps(flips, needed, token_text)[:SWAPS_KEPT],
         "one": _one(flips, looked_at, token_text) if len(looked_at) == 1 else None,
@@ -74,6 +87,29 @@ def _single(flips: pd.DataFrame, looked_at: pd.DataFrame, outcome: str, resampli
         "flips_per_problem": _per_problem(tried, resampling),
         "problems_with": proportion(int((changed > 0).sum()), len(problems), resampling),
     }
+
+
+def _placebo(
+    flips: pd.DataFrame, placebo: pd.DataFrame, looked_at: pd.DataFrame, outcome: str, resampling: Resampling
+) -> dict[str, Any]:
+    """What `_single` says of placebos of one kind, the base's entropy there, and the flips' share less theirs.
+
+    The difference is of pairs: a flip and its placebo, where both have a verdict.
+    """
+    found = _single(placebo, looked_at, outcome, resampling)
+    problems = pd.Index(looked_at.loc[looked_at["base_right"] == OUTCOMES[outcome], "problem_id"])
+    rows = placebo[placebo["problem_id"].isin(problems)]
+    at = Clusters(problems.get_indexer(rows["problem_id"]), len(problems))
+    entropy = mean(at.sums(rows["entropy"].to_numpy(np.float64)), at.sums(np.ones(len(rows))), resampling)
+    mine = flips[flips["problem_id"].isin(problems)].assign(changed=lambda table: _had(table, outcome))
+    theirs = rows.assign(changed=_had(rows, outcome))
+    pairs = mine.merge(theirs, on=["problem_id", "ordinal"], suffixes=("", "_placebo"))
+    pairs = pairs[pairs["right"].notna() & pairs["right_placebo"].notna()]
+    both = Clusters(problems.get_indexer(pairs["problem_id"]), len(problems))
+    changed, other = (both.sums(pairs[name].to_numpy(bool)) for name in ("changed", "changed_placebo"))
+    less = rate_difference(changed, other, both.sums(np.ones(len(pairs))), resampling)
+    without = len(mine) - len(rows)
+    return {**found, "without": without, "pairs": len(pairs), "entropy": entropy, "difference": _of_problems(less)}
 
 
 def _had(flips: pd.DataFrame, outcome: str) -> np.ndarray:

@@ -34,6 +34,8 @@ from rlprobe.records import MEMBERS, Status
 
 Ids = Sequence[int] | Int[np.ndarray, " positions"]  # a table that was read from disk holds arrays
 
+CONTROLS = ("host_second", "host_random", "host_sample", "rank_matched")  # writers that stand in for the donor's
+_DONORS = ("donor_draw", "donor_residual", "donor_at_ordinals")  # write what the donor says
 WHOSE = {"base": "the base's own", "rl": "RL's own"}
 
 
@@ -57,13 +59,31 @@ class NamedArm:
 
     @property
     def title(self) -> str:
-        """What the tables call it: its label, with its direction where RL is the host."""
-        return self.label if self.host == "base" or self.name in MEMBERS else f"{self.label} backward"
+        """What the tables call it: its label, with its direction where RL is the host, and a control that may fail."""
+        label = f"{self.label} (donor allowed)" if self.allows_donor else self.label
+        return label if self.host == "base" or self.name in MEMBERS else f"{label} backward"
+
+    @property
+    def allows_donor(self) -> bool:
+        """Whether it is a control that may write the donor's token: one that does not says so."""
+        return self._writer.startswith(CONTROLS) and "without_donor" not in self._writer
+
+    @property
+    def _writer(self) -> str:
+        return [*self.spec.split(" x "), ""][1]
 
     @property
     def kind(self) -> str:
         """Its specification without the seed: arms of one kind are pooled."""
         return self.spec.removesuffix(f" x seed={self.seed}")
+
+    @property
+    def writes_donor(self) -> bool | None:
+        """Whether its edits are the donor's token by construction: always, never, or (None) as it happens."""
+        writer = self._writer
+        if writer in _DONORS or (writer == "donor_argmax" and " x T=" not in self.spec):
+            return True
+        return False if "without_donor" in writer else None
 
     @property
     def identity(self) -> str | None:
@@ -172,8 +192,9 @@ def _about(same: list[NamedArm]) -> dict[str, Any]:
 def _rows(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """One row a response, with all that is counted of it, and the number of problems.
 
-    Adds `problem` (a code from 0), `responses` (1), `tokens`, `gated`, `edited`, `no_ops`, `ids` (bytes, to compare),
-    and for either answer correct_, no_answer_ and graded_ (0 or 1).
+    Adds `problem` (a code from 0), `responses` (1), `tokens`, `gated`, `edited`, `no_ops`, `donors` (edits that are the
+    donor's token; nan where that was not kept), `ids` (bytes, to compare), and for either answer correct_, no_answer_
+    and graded_ (0 or 1).
     """
     codes, problems = pd.factorize(rollouts["problem_id"], sort=True)
     gated = np.array([np.count_nonzero(g) for g in rollouts["gated"]], dtype=np.int64)
@@ -181,6 +202,7 @@ def _rows(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, i
     statuses = rollouts[KEY].merge(grades, on=KEY, how="left")  # keeps the order of the rollouts
     counts: dict[str, Any] = {"problem": codes, "responses": 1, "tokens": rollouts["response_ids"].map(len)}
     counts |= {"gated": gated, "edited": edited, "no_ops": gated - edited}
+    counts |= {"donors": _donors(rollouts)}
     for answer in ANSWERS:
         status = statuses[f"status_{answer}"]
         counts[f"graded_{answer}"] = status.notna().to_numpy(dtype=int)
@@ -196,6 +218,20 @@ def _edits(response_ids: Ids, host_ids: Ids | None) -> int:
     return 0 if host_ids is None else int(np.count_nonzero(np.asarray(response_ids) != np.asarray(host_ids)))
 
 
+def _donors(rollouts: pd.DataFrame) -> Float[np.ndarray, " rollouts"]:
+    """How many edits of each response are the token that the donor would have said; nan where that was not kept."""
+    donors = rollouts.get("donor_ids", pd.Series(None, rollouts.index, dtype=object))
+    columns = (rollouts["response_ids"], rollouts["host_ids"], donors)
+    return np.array([_edits_of_donor(*ids) for ids in zip(*columns, strict=True)], np.float64)
+
+
+def _edits_of_donor(response_ids: Ids, host_ids: Ids | None, donor_ids: Ids | float | None) -> float:
+    if host_ids is None or donor_ids is None or isinstance(donor_ids, float):
+        return np.nan
+    mine, host, donor = map(np.asarray, (response_ids, host_ids, donor_ids))
+    return float(np.count_nonzero((mine != host) & (mine == donor)))
+
+
 def _arm(title: str, arm: NamedArm, pools: dict[str, Pool], reading: Reading) -> dict[str, Any]:
     pool, resampling = pools[title], reading.resampling
     identical = {end: _identical(pool, pools[end], resampling) for end in MEMBERS}
@@ -204,6 +240,7 @@ def _arm(title: str, arm: NamedArm, pools: dict[str, Pool], reading: Reading) ->
     return {
         **extent(pool.rows, resampling),
         **_edit_rates(pool, title in MEMBERS, resampling),
+        "donors_token": _donors_token(pool, arm, title in MEMBERS, resampling),
         "identical": identical,
         "identity": same_as,
         "answers": {answer: _answers(title, pools, answer, same_as, resampling) for answer in ANSWERS},
@@ -232,6 +269,21 @@ def _edit_rates(pool: Pool, is_end: bool, resampling: Resampling) -> dict[str, I
         replace(mean(edited, responses, resampling), n_tokens=None),
     )
     return dict(zip(names, found, strict=True))
+
+
+def _donors_token(pool: Pool, arm: NamedArm, is_end: bool, resampling: Resampling) -> Interval:
+    """The share of edits that are the donor's own token; by construction where the arm writes nothing else."""
+    if is_end:
+        return missing("it decodes alone")
+    edited = pool.sums("edited")
+    donors = pool.sums("donors") if pool.rows["donors"].notna().all() else None
+    if donors is None and arm.writes_donor is None:
+        return missing("the donor's tokens were not kept when it was decoded")
+    share = rate(edited * bool(arm.writes_donor) if donors is None else donors, edited, resampling)
+    share = replace(share, n_tokens=int(edited.sum()))
+    if arm.writes_donor is None or share.value is None:
+        return share
+    return replace(share, low=None, high=None, method=None, reason="by construction")
 
 
 def _answers(

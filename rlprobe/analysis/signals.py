@@ -84,7 +84,7 @@ class Point:
 
 def curve(tokens: pd.DataFrame, signal: str, host: str, sampled: bool) -> Curve:
     """The signal's curve on the host's own text: a token table of that one arm."""
-    edits = expected_edits(tokens, signal, host, sampled)
+    edits = expected_edits(tokens, host, sampled)
     if signal == "random":
         return Curve.of_chances(float(edits.mean()))
     if signal == "delta":  # of the token present, which a sampled host may not find best
@@ -94,17 +94,14 @@ def curve(tokens: pd.DataFrame, signal: str, host: str, sampled: bool) -> Curve:
     return Curve.of(values, edits, SIDES[signal])
 
 
-def expected_edits(tokens: pd.DataFrame, signal: str, host: str, sampled: bool) -> Float[np.ndarray, " tokens"]:
+def expected_edits(tokens: pd.DataFrame, host: str, sampled: bool) -> Float[np.ndarray, " tokens"]:
     """How likely the token present would be edited if the gate fired there, at each row.
 
-    Greedy: whether the argmaxes differ. Sampled with common noise: at least 1 - exp(Δ) where Δ log p < 0, the smallest
-    probability that any two coupled draws differ; delta redraws with fresh noise: 1 - p of the donor.
+    Greedy: whether the argmaxes differ. Sampled: 1 - exp(Δ) where Δ log p < 0, the smallest probability that any two
+    coupled draws differ; it is delta's own, and with common noise a little more is edited.
     """
     if not sampled:
         return (tokens["argmax_base"] != tokens["argmax_rl"]).to_numpy(np.float64)
-    if signal == "delta":
-        donor = MEMBERS[1 - MEMBERS.index(host)]
-        return -np.expm1(np.minimum(tokens[f"logprob_{donor}"].to_numpy(np.float64), 0))
     return -np.expm1(np.minimum(_gain(tokens, host), 0))
 
 

@@ -14,6 +14,7 @@ from rlprobe.cli.options import (
     pair_options,
     problem_options,
     reading_options,
+    renamed,
     sample_options,
     sampling_of,
 )
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 @click.option("--tau", "taus", multiple=True, help="Threshold of the mode, nats, or a percentile: p95; repeatable.")
 @click.option("--top-k", "top_ks", multiple=True, type=int, help="k of the mode; repeatable.")
 @click.option("--budget", type=click.IntRange(min=0), help="At most so many gated tokens a response.")
-@click.option("--exclude-donor", is_flag=True, help="Random tokens are never RL's own choice.")
+@click.option("--allow-donor", is_flag=True, help="Controls may write RL's own token too, which undoes them.")
+@renamed("--exclude-donor")
 @click.option(
     "--seeds", default=3, show_default=True, type=click.IntRange(min=1), help="Of greedy arms with randomness."
 )

@@ -192,6 +192,19 @@ def common(asked: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def renamed(option: str) -> Callable[[_Command], _Command]:
+    """An option that is no more, refused with what took its place."""
+
+    def refuse(_: click.Context, parameter: click.Parameter, value: bool) -> None:
+        from rlprobe.pipeline.keywords import RENAMED
+
+        if value:
+            new, why = RENAMED[str(parameter.name)]
+            raise BadInput(f"there is no {option} any more: {why}; --{new.replace('_', '-')} is the opposite")
+
+    return click.option(option, is_flag=True, hidden=True, expose_value=False, callback=refuse)
+
+
 def given(*names: str) -> list[str]:
     """Those of the options that the user has set, as they are written."""
     context = click.get_current_context()

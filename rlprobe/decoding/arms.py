@@ -46,13 +46,41 @@ class Sampling:
 
     def draw(self, logits: Float[Tensor, "n vocab"], noise: Noise, stream: str) -> Int[Tensor, " n"]:
         """One token a row, by the Gumbel-max rule."""
+        return (self._scores(logits) + noise.gumbel(stream, logits.shape[1])).argmax(-1)
+
+    def logprobs(self, logits: Float[Tensor, "n vocab"]) -> Float[Tensor, "n vocab"]:
+        """The distribution that is drawn from, nats: -inf for what top_p leaves out."""
+        return torch.log_softmax(self._scores(logits), -1)
+
+    def residual(
+        self,
+        own: Int[Tensor, " n"],
+        host: Float[Tensor, "n vocab"],
+        donor: Float[Tensor, "n vocab"],
+        noise: Noise,
+    ) -> Int[Tensor, " n"]:
+        """A draw from `donor` that is `own`, a draw from `host`, as often as can be; both are log-probabilities.
+
+        Speculative sampling (arXiv 2211.17192): a token y of `own` is kept with probability min(1, q(y) / p(y)), else
+        drawn again from the normalised positive part of q - p, for p of the host and q of the donor. y is kept and said
+        with probability min(p, q); what is rejected, sum(max(p - q, 0)) in all, is as much as sum(max(q - p, 0)), so
+        that the second draw adds max(q - p, 0): together q.
+        """
+        gain = (donor - host).gather(1, own[:, None])[:, 0]
+        left = (donor.exp() - host.exp()).clamp(min=0)
+        kept = (noise.uniform("accept") < gain.exp()) | (left.sum(-1) == 0)
+        again = (left.log() + noise.gumbel("redraw", left.shape[1])).argmax(-1)
+        return torch.where(kept, own, again)
+
+    def _scores(self, logits: Float[Tensor, "n vocab"]) -> Float[Tensor, "n vocab"]:
+        """Log-probabilities whose sum is at most 1: top_p leaves tokens out."""
         scores = torch.log_softmax(logits.float() / self.temperature, -1)
         if self.top_p < 1:
             order = scores.sort(dim=-1, descending=True, stable=True)
             before = order.values.exp().cumsum(-1) - order.values.exp()  # probability of what comes first
             out = torch.zeros_like(scores, dtype=torch.bool).scatter(1, order.indices, before >= self.top_p)
             scores = scores.masked_fill(out, -math.inf)
-        return (scores + noise.gumbel(stream, scores.shape[1])).argmax(-1)
+        return scores
 
 
 @dataclass(frozen=True)
@@ -66,6 +94,9 @@ class Facts:
     edited_positions: frozenset[int] = frozenset()
     edited_rate: float = 0.0
     ordinals: frozenset[int] = frozenset()
+
+
+RESIDUAL = "residual"  # the donor's stream where its draw is coupled with the host's (`Sampling.residual`)
 
 
 @dataclass(frozen=True)
@@ -87,8 +118,12 @@ class View:
     @cached_property
     def donor_ids(self) -> Int[Tensor, " n"]:
         """What the donor would say: its argmax or, sampled, its draw."""
+        if self.donor_logits is self.host_logits:  # the host is alone
+            return self.host_ids
         if self.sampling is None:
             return self.donor_argmax
+        if self.donor_stream == RESIDUAL:
+            return self.sampling.residual(self.host_ids, self.host_sampled, self.donor_sampled, self.noise)
         return self.sampling.draw(self.donor_logits, self.noise, self.donor_stream)
 
     @cached_property
@@ -110,6 +145,16 @@ class View:
     def donor(self) -> Float[Tensor, "n vocab"]:
         """The donor's log-probabilities, nats, temperature 1."""
         return torch.log_softmax(self.donor_logits, -1)
+
+    @cached_property
+    def host_sampled(self) -> Float[Tensor, "n vocab"]:
+        """The log-probabilities that the host is sampled from, nats; greedy, those at temperature 1."""
+        return self.host if self.sampling is None else self.sampling.logprobs(self.host_logits)
+
+    @cached_property
+    def donor_sampled(self) -> Float[Tensor, "n vocab"]:
+        """The log-probabilities that the donor is sampled from."""
+        return self.donor if self.sampling is None else self.sampling.logprobs(self.donor_logits)
 
     @cached_property
     def host_rank_of_donor(self) -> Int[Tensor, " n"]:
@@ -248,13 +293,26 @@ def js_above(tau: float) -> Gate:
 
 
 def delta_below(tau: float) -> Gate:
-    """Δ log p, donor − host, of the host's own token is below τ nats (DIR's criterion; τ is negative there)."""
+    """Δ log p, donor − host, of the host's own token is below τ nats (DIR's criterion; τ is negative there).
+
+    Sampled, the token is the host's draw, and Δ still that at temperature 1: as published.
+    """
 
     def test(view: View) -> Tensor:
         own = view.host_ids[:, None]
         return (view.donor.gather(1, own) - view.host.gather(1, own))[:, 0] < tau
 
     return _gate(f"delta_below({tau:g})", test, sees_draw=True)
+
+
+def sampled_delta_below(tau: float) -> Gate:
+    """The same for the distributions that are sampled from: temperature and top-p count."""
+
+    def test(view: View) -> Tensor:
+        own = view.host_ids[:, None]
+        return (view.donor_sampled.gather(1, own) - view.host_sampled.gather(1, own))[:, 0] < tau
+
+    return _gate(f"sampled_delta_below({tau:g})", test, sees_draw=True)
 
 
 def bernoulli(p: float) -> Gate:
@@ -311,6 +369,7 @@ class Writer:
     random: bool = False
     top: int = 0
     acts: Callable[[History], Tensor] | None = None
+    stream: str | None = None  # of the donor's draws, where the writer decides it
 
 
 def donor_argmax() -> Writer:
@@ -321,6 +380,23 @@ def donor_argmax() -> Writer:
 def donor_draw() -> Writer:
     """What the donor says: its draw where both are sampled, its best token where both are greedy."""
     return Writer("donor_draw", lambda view: view.donor_ids)
+
+
+def donor_residual() -> Writer:
+    """The donor's draw that is the host's own as often as can be (greedy: its best token): never beyond the donor.
+
+    The host has drawn y from p, and the donor's distribution is q. Where y is to be replaced it stays with probability
+    min(1, q(y) / p(y)), and is else drawn again from the normalised positive part of q - p. A gate that fires for the
+    y of a set S then leaves, with Z = sum over S of max(p - q, 0) and D = sum of max(q - p, 0) over all tokens,
+
+        min(p, q)           in S, where q < p
+        p                   outside S, where q < p
+        p + (Z / D) (q - p) where q >= p, and Z <= D always
+
+    which lies between p and q at every token, and is q itself where S holds every y with q < p (the gate `always`, or
+    `sampled_delta_below(0)`). A fresh draw from q would instead give q to what is rejected on top of what was kept.
+    """
+    return Writer("donor_residual", lambda view: view.donor_ids, stream=RESIDUAL)
 
 
 def donor_at_ordinals() -> Writer:
@@ -338,54 +414,81 @@ def donor_at_ordinals() -> Writer:
     return Writer("donor_at_ordinals", lambda view: view.donor_argmax, acts=acts)
 
 
-def host_second() -> Writer:
-    """The host's best token other than its own choice."""
+def host_second(allow_donor: bool = False) -> Writer:
+    """The host's best token other than its own choice and the donor's."""
 
     def write(view: View) -> Tensor:
-        best = best_tokens(view.host_logits, 2).ids
-        return torch.where(best[:, 0] == view.host_ids, best[:, 1], best[:, 0])
+        candidates = best_tokens(view.host_logits, min(2 if allow_donor else 4, view.vocab)).ids
+        allowed = _others(view, candidates, allow_donor)
+        return _nth(view, candidates, allowed, torch.zeros_like(view.host_ids))
 
-    return Writer("host_second", write)
+    return Writer(_control("host_second", allow_donor), write)
 
 
-def host_random(k: int = 20, without_donor: bool = False) -> Writer:
-    """Uniform from the host's k best, never its own choice; with or without the donor's best token."""
-    _at_least("k", k, 2 + without_donor)
+def host_random(k: int = 20, allow_donor: bool = False) -> Writer:
+    """Uniform from the host's k best, never its own choice nor the donor's."""
+    _at_least("k", k, 2)
 
     def write(view: View) -> Tensor:
         candidates = best_tokens(view.host_logits, k).ids  # (n, k)
-        allowed = candidates != view.host_ids[:, None]
-        if without_donor:
-            allowed &= candidates != view.donor_argmax[:, None]
-        chosen = (view.noise.uniform("writer") * allowed.sum(-1)).long()  # the chosen-th allowed one
-        at = (allowed.cumsum(-1) == chosen[:, None] + 1).int().argmax(-1)
-        return candidates.gather(1, at[:, None])[:, 0]
+        allowed = _others(view, candidates, allow_donor)
+        return _nth(view, candidates, allowed, (view.noise.uniform("writer") * allowed.sum(-1)).long())
 
-    return Writer(f"host_random({k}{', without_donor' if without_donor else ''})", write, random=True, top=k)
+    return Writer(_control("host_random", allow_donor, k), write, random=True, top=k)
 
 
-def host_sample() -> Writer:
-    """Drawn from the host's own probabilities without its own choice."""
+def host_sample(allow_donor: bool = False) -> Writer:
+    """Drawn from the host's own probabilities without its own choice and the donor's.
+
+    They are those that the host is sampled from; where the donor's token is allowed, those at temperature 1, as of old.
+    """
 
     def write(view: View) -> Tensor:
-        scores = view.host + view.noise.gumbel("writer", view.vocab)
-        return scores.scatter(1, view.host_ids[:, None], -math.inf).argmax(-1)
+        scores = (view.host if allow_donor else view.host_sampled) + view.noise.gumbel("writer", view.vocab)
+        for ids in (view.host_ids,) if allow_donor else (view.host_ids, view.donor_argmax, view.donor_ids):
+            scores = scores.scatter(1, ids[:, None], -math.inf)
+        best = scores.max(-1)
+        return torch.where(best.values > -math.inf, best.indices, view.host_ids)
 
-    return Writer("host_sample", write, random=True)
+    return Writer(_control("host_sample", allow_donor), write, random=True)
 
 
-def rank_matched(*counts: int) -> Writer:
-    """The host's token of a rank drawn from counts: counts[0] is how often rank 2 was seen, counts[1] rank 3, ..."""
+def rank_matched(*counts: int, allow_donor: bool = False) -> Writer:
+    """The host's token of a rank drawn from counts: counts[0] is how often rank 2 was seen, counts[1] rank 3, ...
+
+    Ranks at which the host's own choice or the donor's token stands are not drawn.
+    """
     if not counts or min(counts) < 0 or not sum(counts):
         raise BadInput("rank_matched needs counts of the ranks 2, 3, ... with at least one above 0")
-    ladder = torch.tensor(counts, dtype=torch.float64).cumsum(0) / sum(counts)
+    often = torch.tensor(counts, dtype=torch.float64)
 
     def write(view: View) -> Tensor:
-        uniform = view.noise.uniform("writer")
-        rank = torch.searchsorted(ladder.to(uniform.device), uniform, right=True) + 1  # 0-based: rank 2 is index 1
-        return best_tokens(view.host_logits, len(counts) + 1).ids.gather(1, rank[:, None])[:, 0]
+        candidates = best_tokens(view.host_logits, len(counts) + 1).ids[:, 1:]  # (n, ranks)
+        weights = often.to(candidates.device).expand(candidates.shape)
+        weights = weights if allow_donor else weights * _others(view, candidates, allow_donor)
+        ladder = weights.cumsum(-1) / weights.sum(-1, keepdim=True)
+        at = (ladder <= view.noise.uniform("writer")[:, None]).sum(-1)
+        return torch.where(weights.any(-1), candidates.gather(1, at[:, None])[:, 0], view.host_ids)
 
-    return Writer(f"rank_matched({', '.join(map(str, counts))})", write, random=True, top=len(counts) + 1)
+    return Writer(_control("rank_matched", allow_donor, *counts), write, random=True, top=len(counts) + 1)
+
+
+def _control(name: str, allow_donor: bool, *arguments: int) -> str:
+    """The spec of a control: the bare one may write the donor's token, as those of old may."""
+    words = [*map(str, arguments), *(() if allow_donor else ("without_donor",))]
+    return f"{name}({', '.join(words)})" if words else name
+
+
+def _others(view: View, ids: Int[Tensor, "n k"], allow_donor: bool) -> Bool[Tensor, "n k"]:
+    """Which tokens a control may write: not the host's own choice nor, unless allowed, the donor's draw or its best."""
+    own = ids != view.host_ids[:, None]
+    return own if allow_donor else own & (ids != view.donor_argmax[:, None]) & (ids != view.donor_ids[:, None])
+
+
+def _nth(view: View, ids: Int[Tensor, "n k"], allowed: Bool[Tensor, "n k"], n: Int[Tensor, " n"]) -> Tensor:
+    """The n-th (from 0) of the tokens that are allowed; where none is, the host's own stands."""
+    at = (allowed.cumsum(-1) == n[:, None] + 1).int().argmax(-1)
+    return torch.where(allowed.any(-1), ids.gather(1, at[:, None])[:, 0], view.host_ids)
 
 
 def donor_in_host_top(k: int) -> Writer:
@@ -459,7 +562,9 @@ class Arm:
 
     @property
     def donor_stream(self) -> str:
-        """The noise of the donor's draws: fresh where the gate has seen the host's."""
+        """The noise of the donor's draws: fresh where the gate has seen the host's, or as the writer says."""
+        if self.writer.stream is not None:
+            return self.writer.stream
         return "redraw" if any(leaf.sees_draw for leaf in self.gate.leaves) else "draw"
 
 
@@ -468,6 +573,7 @@ class Opinions:
     """What an arm makes of some positions before its history counts: a column each of `answers` is a leaf's."""
 
     host_ids: Int[Tensor, "..."]
+    donor_ids: Int[Tensor, "..."]
     written: Int[Tensor, "..."]
     logprobs: Float[Tensor, "... 2"]  # the host's, of host_ids and of written
     answers: Bool[Tensor, "... leaves"]
@@ -492,7 +598,7 @@ def opinions(arm: Arm, view: View) -> Opinions:
     nothing = torch.zeros_like(own, dtype=torch.bool)
     answers = [nothing if leaf.asks_history else leaf.test(view) for leaf in arm.gate.leaves]
     logprobs = view.host.gather(1, torch.stack([own, written], -1))
-    return Opinions(own, written, logprobs, torch.stack(answers, -1))
+    return Opinions(own, view.donor_ids, written, logprobs, torch.stack(answers, -1))
 
 
 def _at_least(name: str, value: float, least: float) -> None:
@@ -518,6 +624,7 @@ GATES: dict[str, Callable[..., Gate]] = {
     "kl_above": kl_above,
     "js_above": js_above,
     "delta_below": delta_below,
+    "sampled_delta_below": sampled_delta_below,
     "bernoulli": bernoulli,
     "replayed": replayed,
     "oracle_rate": oracle_rate,
@@ -528,6 +635,7 @@ GATES: dict[str, Callable[..., Gate]] = {
 WRITERS: dict[str, Callable[..., Writer]] = {
     "donor_argmax": donor_argmax,
     "donor_draw": donor_draw,
+    "donor_residual": donor_residual,
     "host_second": host_second,
     "host_random": host_random,
     "host_sample": host_sample,

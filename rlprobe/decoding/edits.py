@@ -31,12 +31,12 @@ class Ends:
 
 @dataclass(frozen=True)
 class Flip:
-    """The donor's token at one position of the host's own response, its `ordinal`-th disagreement."""
+    """Another token at one position of the host's own response: at its `ordinal`-th disagreement the donor's."""
 
     ends: Ends
     ordinal: int
     position: int
-    donor_id: int
+    written_id: int
 
     @property
     def host_id(self) -> int:
@@ -45,8 +45,8 @@ class Flip:
 
     @property
     def beginning(self) -> list[int]:
-        """The response up to and with the donor's token."""
-        return [*self.ends.host_ids[: self.position], self.donor_id]
+        """The response up to and with the token written."""
+        return [*self.ends.host_ids[: self.position], self.written_id]
 
     @property
     def task(self) -> Task:
@@ -66,7 +66,7 @@ def decode_flips(
     rest = iter(decode(alone, ALONE, going, settings, watch)[0])
     nothing = {True: Response(stop=Stop.EOS), False: Response(stop=Stop.LENGTH)}
     ends = [
-        nothing[flip.donor_id in settings.stop_ids] if _has_ended(task, settings) else next(rest)
+        nothing[flip.written_id in settings.stop_ids] if _has_ended(task, settings) else next(rest)
         for flip, task in zip(flips, tasks, strict=True)
     ]
     return [Response([*flip.beginning, *end.ids], stop=end.stop) for flip, end in zip(flips, ends, strict=True)]

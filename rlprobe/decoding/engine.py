@@ -71,13 +71,15 @@ class Task:
 class Response:
     """One decoded response: ids, what the host would have said, where the gate fired, and why it ended.
 
-    `logprobs` are the host's of `ids`, in nats, as they were decoded.
+    `logprobs` are the host's of `ids`, in nats, as they were decoded; `donor_ids` what the donor would have said, empty
+    where the host was alone.
     """
 
     ids: list[int] = field(default_factory=list)
     host_ids: list[int] = field(default_factory=list)
     gated: list[bool] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
+    donor_ids: list[int] = field(default_factory=list)
     stop: Stop = Stop.LENGTH
 
     @property
@@ -196,10 +198,13 @@ class _Row:
     def to_read(self) -> list[int]:
         return [self.last, *self.proposal]
 
-    def append(self, ids: list[int], host_ids: list[int], gated: list[bool], logprobs: list[float]) -> None:
+    def append(
+        self, ids: list[int], host_ids: list[int], donor_ids: list[int], gated: list[bool], logprobs: list[float]
+    ) -> None:
         """Some positions are done."""
         self.response.ids += ids
         self.response.host_ids += host_ids
+        self.response.donor_ids += donor_ids
         self.response.gated += gated
         self.response.logprobs += logprobs
 
@@ -383,12 +388,13 @@ class _Decoder:
         fired, columns = self._settled(of_all)
         logprobs = torch.where(columns == of_all.written, of_all.logprobs[:, 1], of_all.logprobs[:, 0]).tolist()
         emitted, host_ids, gated = self._to_ids(columns), self._to_ids(of_all.host_ids), fired.tolist()
+        donor_ids = self._to_ids(of_all.donor_ids) if self.players.donor else []
         start, rewind = 0, []
         for row in self.rows:
             asked = len(row.proposal) + 1
             taken = self._taken(row, emitted[start : start + asked])
             kept = slice(start, start + taken)
-            row.append(emitted[kept], host_ids[kept], gated[kept], logprobs[kept])
+            row.append(emitted[kept], host_ids[kept], donor_ids[kept], gated[kept], logprobs[kept])
             self.price.learn(row.kind, *row.judged(taken))
             row.proposer.follow(taken)
             self.counts.emitted += taken

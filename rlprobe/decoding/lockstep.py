@@ -50,6 +50,8 @@ def _batch(
                 continue
             response.ids.append(int(players.vocabulary.ids[emitted[r]]))
             response.host_ids.append(int(players.vocabulary.ids[opinion.host_ids[r]]))
+            if players.donor:
+                response.donor_ids.append(int(players.vocabulary.ids[opinion.donor_ids[r]]))
             response.gated.append(bool(gated[r]))
             response.logprobs.append(float(opinion.logprobs[r, int(emitted[r] == opinion.written[r])]))
             going.append(not _ended(response, task, settings))

@@ -21,8 +21,9 @@ class Options:
 
     values: tuple[float, ...] = ()  # of the parameter that the mode sweeps
     host: str = "base"
+    sampled: bool = False
     budget: int | None = None
-    exclude_donor: bool = False
+    allow_donor: bool = False  # of controls, to write the donor's token
     rank_counts: tuple[int, ...] = ()  # how often ranks 2, 3, ... were seen at the pair's disagreements
 
     def or_else(self, *published: float) -> tuple[float, ...]:
@@ -66,7 +67,7 @@ def named_arms(mode: str, options: Options, host: str, seeds: int, sampling: Sam
         raise BadInput(f"no mode is called {mode!r}; known: {', '.join(MODES)}")
     if options.values and mode in WITHOUT_VALUES:
         raise BadInput(f"mode {mode} takes no values")
-    drafts = MODES[mode](replace(options, host=host))
+    drafts = MODES[mode](replace(options, host=host, sampled=sampling is not None))
     drafts = [replace(d, writer=donors(sampling)) if d.writer.spec == "donor_argmax" else d for d in drafts]
     return [named for draft in drafts for named in _seeded(mode, draft, options, host, seeds, sampling)]
 
@@ -120,28 +121,29 @@ def _made(words: str, known: dict[str, Callable], what: str):
     if name not in known:
         raise BadInput(f"no {what} is called {name!r}; known: {', '.join(known)}")
     parameters = list(inspect.signature(known[name]).parameters.values())
-    made = known[name](*_arguments(words, [a for a in given.split(",") if a], parameters))
+    switches = {p.name for p in parameters if p.annotation is bool}
+    asked = [a for a in given.split(",") if a]
+    numbers = _arguments(words, [a for a in asked if a not in switches], parameters)
+    made = known[name](*numbers, **{a: True for a in asked if a in switches})
     return ~made if negated else made
 
 
-def _arguments(words: str, given: Sequence[str], parameters: Sequence[inspect.Parameter]) -> list[int | float | bool]:
-    """Words as the numbers that a function takes."""
+def _arguments(words: str, given: Sequence[str], parameters: Sequence[inspect.Parameter]) -> list[int | float]:
+    """Words as the numbers that a function takes; what is switched on is named: host_random:20,allow_donor."""
+    takes = ", ".join(p.name if p.annotation is bool else str(p) for p in parameters) or "nothing"
+    parameters = [p for p in parameters if p.annotation is not bool]
     many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     required = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in parameters)
     if len(given) < required or (len(given) > len(parameters) and not many):
-        takes = ", ".join(str(p) for p in parameters) or "nothing"
         raise BadInput(f"{words!r} has {len(given)} arguments; {words.partition(':')[0]} takes {takes}")
     kinds = [parameters[min(i, len(parameters) - 1)].annotation for i in range(len(given))]
     try:
-        made = [_BOOLEANS[text] if kind is bool else kind(text) for kind, text in zip(kinds, given, strict=True)]
-    except (ValueError, KeyError):
+        made = [kind(text) for kind, text in zip(kinds, given, strict=True)]
+    except ValueError:
         raise BadInput(f"{words!r}: an argument is no number of the kind that is wanted") from None
     if not all(map(math.isfinite, made)):
         raise BadInput(f"{words!r}: an argument is no finite number")
     return made
-
-
-_BOOLEANS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
 # ---- modes -----------------------------------------------------------------------------------------------------------
@@ -158,33 +160,39 @@ def oracle_reranked(options: Options) -> list[_Draft]:
 
 
 def random(options: Options) -> list[_Draft]:
-    """The oracle's kind of place on the arm's own prefix, uniform from the host's top 20 (the paper's text)."""
-    return [_Draft(arms.disagree(), arms.host_random(k, options.exclude_donor)) for k in options.whole(20)]
+    """The oracle's kind of place on the arm's own prefix, uniform from the host's top 20 without RL's token."""
+    return [_Draft(arms.disagree(), arms.host_random(k, options.allow_donor)) for k in options.whole(20)]
+
+
+def random_published(_: Options) -> list[_Draft]:
+    """The same as published (arXiv 2605.06241, §3.2): RL's token may be drawn, and so undo the control."""
+    return [_Draft(arms.disagree(), arms.host_random(20, allow_donor=True))]
 
 
 def random_top5(options: Options) -> list[_Draft]:
     """The same from the host's top 5 (a third-party note on the paper)."""
-    return [_Draft(arms.disagree(), arms.host_random(5, options.exclude_donor))]
+    return [_Draft(arms.disagree(), arms.host_random(5, options.allow_donor))]
 
 
 def random_replayed(options: Options) -> list[_Draft]:
     """A random token at the indices where the oracle edited."""
-    return [_Draft(arms.replayed(), arms.host_random(20, options.exclude_donor))]
+    return [_Draft(arms.replayed(), arms.host_random(20, options.allow_donor))]
 
 
 def random_positions(options: Options) -> list[_Draft]:
     """A random token at random places, as many as the oracle edited on the problem (the note's reading)."""
-    return [_Draft(arms.oracle_rate(), arms.host_random(20, options.exclude_donor))]
+    return [_Draft(arms.oracle_rate(), arms.host_random(20, options.allow_donor))]
 
 
-def resample(_: Options) -> list[_Draft]:
-    """The same places, drawn from the host's own probabilities without its choice: a control that can act."""
-    return [_Draft(arms.disagree(), arms.host_sample())]
+def resample(options: Options) -> list[_Draft]:
+    """The oracle's kind of place, drawn from the host's own probabilities without its choice and RL's token."""
+    return [_Draft(arms.disagree(), arms.host_sample(options.allow_donor))]
 
 
 def matched(options: Options) -> list[_Draft]:
-    """The same places, the host's token of a rank drawn from the ranks seen at the pair's disagreements."""
-    return [_Draft(arms.disagree(), arms.rank_matched(*options.rank_counts))]
+    """The same places, the host's token of a rank drawn from the ranks seen at disagreements, never RL's token."""
+    writer = arms.rank_matched(*options.rank_counts, allow_donor=options.allow_donor)
+    return [_Draft(arms.disagree(), writer)]
 
 
 def entropy(options: Options) -> list[_Draft]:
@@ -207,9 +215,19 @@ def js(options: Options) -> list[_Draft]:
     return [_Draft(arms.js_above(t), arms.donor_argmax(), t) for t in options.or_else(0.05, 0.1, 0.2)]
 
 
+DELTAS = (-0.3, -0.4, -1.0)
+
+
 def delta(options: Options) -> list[_Draft]:
-    """RL's token where it finds the host's own token less likely by more than −τ nats (arXiv 2603.22117)."""
-    return [_Draft(arms.delta_below(t), arms.donor_argmax(), t) for t in options.or_else(-0.3, -0.4, -1.0)]
+    """RL's token where it finds the host's own less likely by more than −τ nats; sampled, never beyond RL."""
+    gate = arms.sampled_delta_below if options.sampled else arms.delta_below
+    writer = arms.donor_residual() if options.sampled else arms.donor_argmax()
+    return [_Draft(gate(t), writer, t) for t in options.or_else(*DELTAS)]
+
+
+def delta_published(options: Options) -> list[_Draft]:
+    """The same as published (arXiv 2603.22117): sampled, a fresh draw of RL's, which is sharper than RL."""
+    return [_Draft(arms.delta_below(t), arms.donor_argmax(), t) for t in options.or_else(*DELTAS)]
 
 
 def margin(options: Options) -> list[_Draft]:
@@ -249,7 +267,7 @@ def extrapolate(options: Options) -> list[_Draft]:
 
 
 def extrapolate_delta(options: Options) -> list[_Draft]:
-    """The same where the donor finds the host's own token less likely by more than 0.3 nats; γ = 0 is `delta`."""
+    """The same where the donor finds the host's token less likely by more than 0.3 nats; γ = 0 is `delta-published`."""
     gate = arms.delta_below(-0.3)
     return [_Draft(gate, _extrapolating(g, options.host), g) for g in options.or_else(*GAMMAS)]
 
@@ -263,6 +281,7 @@ def _extrapolating(gamma: float, host: str) -> Writer:
 MODES: dict[str, Callable[[Options], list[_Draft]]] = {
     "oracle": oracle,
     "random": random,
+    "random-published": random_published,
     "entropy": entropy,
     "oracle-reranked": oracle_reranked,
     "random-top5": random_top5,
@@ -274,6 +293,7 @@ MODES: dict[str, Callable[[Options], list[_Draft]]] = {
     "kl": kl,
     "js": js,
     "delta": delta,
+    "delta-published": delta_published,
     "margin": margin,
     "support": support,
     "first": first,
@@ -282,4 +302,5 @@ MODES: dict[str, Callable[[Options], list[_Draft]]] = {
     "extrapolate": extrapolate,
     "extrapolate-delta": extrapolate_delta,
 }
-WITHOUT_VALUES = ("oracle", "random-top5", "random-replayed", "random-positions", "resample", "matched")
+CONTROLS = ("random", "random-top5", "random-replayed", "random-positions", "resample", "matched")  # of allow_donor
+WITHOUT_VALUES = ("oracle", "random-published", *CONTROLS[1:])

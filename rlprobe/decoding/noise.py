@@ -2,7 +2,8 @@
 
 No generator, so a draw depends on no batch, no order, no proposal and no arm: two arms, or two models, that stand at
 the same position of the same draw see the same noise. Streams: "draw" (what a model says), "redraw" (what the donor
-says where the gate has seen the host's draw: the same noise would bias it), "gate" and "writer". Knows no models.
+says where the gate has seen the host's draw: the same noise would bias it), "gate", "writer" and "accept" (whether a
+draw of the host's is kept). Knows no models.
 """
 
 import hashlib
@@ -12,7 +13,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-STREAMS = ("draw", "redraw", "gate", "writer")
+STREAMS = ("draw", "redraw", "gate", "writer", "accept")
 _GOLDEN, _MIX_1, _MIX_2 = 0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB  # splitmix64 (Steele et al. 2014)
 
 

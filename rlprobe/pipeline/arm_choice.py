@@ -19,8 +19,8 @@ from rlprobe.records import MEMBERS
 
 DEFAULT_MODES = ("oracle", "random", "entropy")
 SIGNALS = {"entropy": "entropy", "inverse": "entropy", "margin": "margin", "kl": "kl", "js": "js", "delta": "delta"}
+SIGNALS |= {"delta-published": "delta"}
 COUNTS = ("support", "random", "oracle-reranked")  # modes with a top k
-DRAWING = ("random", "random-top5", "random-replayed", "random-positions")  # modes that may leave out the donor's token
 REPLAYING = ("random-replayed", "random-positions")  # modes that follow the greedy oracle's edits
 
 
@@ -40,7 +40,7 @@ class ArmChoice:
     taus: tuple[str, ...] = ()
     top_ks: tuple[int, ...] = ()
     budget: int | None = None
-    exclude_donor: bool = False
+    allow_donor: bool = False
     seeds: int = 3  # of greedy arms with randomness
     sampling: Sampling | None = None
     draws: int = 4  # of sampled arms
@@ -66,8 +66,9 @@ class ArmChoice:
             yield f"--tau is for the modes {', '.join(SIGNALS)}; others take values (mix:0.5), gates too (js_above:0.1)"
         if self.top_ks and not any(mode in COUNTS for mode in names):
             yield f"--top-k is for the modes {', '.join(COUNTS)}; gates take it as in reranked:5"
-        if self.exclude_donor and not any(mode in DRAWING for mode in names):
-            yield f"--exclude-donor is for the modes {', '.join(DRAWING)}; a writer takes it as in host_random:20,true"
+        if self.allow_donor and not any(mode in modes.CONTROLS for mode in names):
+            controls = ", ".join(modes.CONTROLS)
+            yield f"--allow-donor is for the modes {controls}; a writer takes it as in host_random:20,allow_donor"
         if self.sampling and (replaying := [mode for mode in names if mode in REPLAYING]):
             yield f"{replaying[0]} follows the greedy oracle's edits and cannot be sampled"
 
@@ -177,7 +178,7 @@ def _composed(choice: ArmChoice, run: FromRun) -> list[Named]:
 
 
 def _common(choice: ArmChoice) -> Options:
-    return Options(budget=choice.budget, exclude_donor=choice.exclude_donor)
+    return Options(budget=choice.budget, allow_donor=choice.allow_donor)
 
 
 def _asks_the_run(wanted: tuple[str, tuple[str, ...]]) -> bool:

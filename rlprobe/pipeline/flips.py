@@ -1,13 +1,15 @@
 """`rlprobe flips`: which single tokens matter, and which few of RL's tokens together make a wrong answer right?
 
 Single flips: at each disagreement along the base's own greedy text RL's token is written once, and the base goes on
-alone. Needed edits: where the base is wrong and RL is right, ddmin (analysis/minimal.py) looks for few edits that keep
-the answer right; an edit is the ordinal of the disagreement met, since positions move when an earlier edit is dropped.
+alone; beside each stand two placebos (analysis/placebo.py), other tokens of the base's own. Needed edits: where the
+base is wrong and RL is right, ddmin (analysis/minimal.py) looks for few edits that keep the answer right; an edit is
+the ordinal of the disagreement met, since positions move when an earlier edit is dropped.
 The two are one family: a single flip is the edit set {n}, the empty set is the base's own text, every edit is RL's.
 
 A run that has greedy responses and their token table is needed; nothing in it is changed. What is found lies in
 
     flips/GRADER/single/SCOPE        one row a flip
+    flips/GRADER/placebo/SCOPE       one row a placebo of a flip, unless one problem alone is looked at
     flips/GRADER/needed-TRIALS/SCOPE one row a problem
 
 by shards of problems, where SCOPE is `solved`, `all` or one problem. The flips of one response begin alike: what one
@@ -27,6 +29,7 @@ import pyarrow as pa
 from rlprobe import runs
 from rlprobe.analysis.flips import summarise
 from rlprobe.analysis.minimal import Search
+from rlprobe.analysis.placebo import COLUMNS, disagreements, placebos
 from rlprobe.decoding.edits import Edits, Ends, Flip, decode_edits, decode_flips, every_edit
 from rlprobe.decoding.engine import DecodingSettings, Players, Response, Watch
 from rlprobe.errors import BadInput
@@ -38,7 +41,7 @@ from rlprobe.pipeline.progress import Meter, Reporter
 from rlprobe.pipeline.verdicts import grader_for, named
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import Grader, GraderSettings
-from rlprobe.records import FLIP_SCHEMA, MEMBERS, NEEDED_SCHEMA, Problem, SearchEnd, Status
+from rlprobe.records import FLIP_SCHEMA, MEMBERS, NEEDED_SCHEMA, PLACEBO_SCHEMA, Problem, SearchEnd, Status
 from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES
 from rlprobe.reporting.flips.text import show
 from rlprobe.runs import Run, Shard
@@ -49,7 +52,6 @@ Judge = Callable[[Sequence[tuple[str, str]]], list[Status | None]]
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]  # of the table of single flips, by problem_id
 
 _FLIP_KEY = ("ordinal", "position", "base_id", "rl_id")
-_TOKEN_COLUMNS = ["problem_id", "position", "token_id", "argmax_base", "argmax_rl"]
 
 
 @dataclass(frozen=True)
@@ -112,7 +114,7 @@ def flips(
     with _held_run(prepared) as run, judging(grader) as judge:
         layers = Layers.of(grader, settings.flips)
         bench = Bench(prepared, run, judge, settings.flips, reporter)
-        for layer, make in ((layers.single, bench.single), (layers.needed, partial(bench.needed, layers.single))):
+        for layer, make in layers.made_by(bench).items():
             _fill(bench, layer, make, _missing(run, prepared, layer, settings))
         written = _summarised(run, layers, settings, grader)
         note_broken(run, reporter)
@@ -125,12 +127,16 @@ def plan(settings: FlipSettings) -> list[str]:
     run, layers = _finished_run(prepared), Layers.of(grader_for(prepared.identity, settings.grader), choice)
     here = min(len(prepared.problems), len(run.problems()))
     start, stop = (0, here) if choice.problem is None else (at := _index(run, choice.problem), at + 1)
-    made = [run.shards(layer, choice.scope) for layer in (layers.single, layers.needed)]
-    single, needed = (sum(len(range(max(s.start, start), min(s.stop, stop))) for s in shards) for shards in made)
+    made = [run.shards(layer, choice.scope) for layer in (layers.single, layers.placebo, layers.needed)]
+    single, placebo, needed = (
+        sum(len(range(max(s.start, start), min(s.stop, stop))) for s in shards) for shards in made
+    )
+    beside = f"  and beside each flip two placebos; {placebo} of {stop - start} done already"
     return [
         *notices(prepared),
         f"{choice.words(here)}:",
         f"  RL's token once at each disagreement on the base's own text; {single} of {stop - start} done already",
+        *([] if choice.problem else [beside]),
         f"  where RL alone is right, a search of at most {choice.most_trials} sets of edits; "
         f"{needed} of {stop - start} done already",
         f"would write to {run.path / layers.single} and {run.path / layers.needed}",
@@ -139,15 +145,22 @@ def plan(settings: FlipSettings) -> list[str]:
 
 @dataclass(frozen=True)
 class Layers:
-    """Where in the run the two tables lie: verdicts of other graders, and longer searches, are kept apart."""
+    """Where in the run the tables lie: verdicts of other graders, and longer searches, are kept apart."""
 
     single: str
+    placebo: str
     needed: str
 
     @classmethod
     def of(cls, grader: GraderSettings, choice: FlipChoice) -> "Layers":
         """Those of a grader and a choice."""
-        return cls(f"flips/{grader.key}/single", f"flips/{grader.key}/needed-{choice.most_trials}")
+        folder = f"flips/{grader.key}"
+        return cls(f"{folder}/single", f"{folder}/placebo", f"{folder}/needed-{choice.most_trials}")
+
+    def made_by(self, bench: "Bench") -> dict[str, Callable[[Shard, Watch], pa.Table]]:
+        """What makes a shard of each, in the order in which they are made; one problem alone has no placebos."""
+        placebo = {} if bench.choice.problem is not None else {self.placebo: bench.placebo}
+        return {self.single: bench.single, **placebo, self.needed: partial(bench.needed, self.single)}
 
 
 # ---- what there is to do ---------------------------------------------------------------------------------------------
@@ -208,20 +221,22 @@ def _fill(bench: "Bench", layer: str, make: Callable[[Shard, Watch], pa.Table], 
 def _summarised(run: Run, layers: Layers, settings: FlipSettings, grader: GraderSettings) -> Written:
     """The scope's tables as a summary; a single problem's has file names of its own."""
     scope, problem = settings.flips.scope, settings.flips.problem
-    single, needed = (
+    schemas = {layers.single: FLIP_SCHEMA, layers.needed: NEEDED_SCHEMA, layers.placebo: PLACEBO_SCHEMA}
+    tables = [
         pa.concat_tables([schema.empty_table(), *(run.read_shard(layer, s) for s in run.shards(layer, scope))])
-        for layer, schema in ((layers.single, FLIP_SCHEMA), (layers.needed, NEEDED_SCHEMA))
-    )
+        for layer, schema in schemas.items()
+    ]
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
-    found = summarise(single.to_pandas(), needed.to_pandas(), settings.reading, lambda i: tokenizer.decode([i]))
+    single, needed, placebo = (table.to_pandas() for table in tables)
+    found = summarise(single, needed, placebo, settings.reading, lambda i: tokenizer.decode([i]))
     of_run = {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": found.pop("ungraded")}
     of = {"about": run.about, "grader": named(grader)}
     summary = {**of, "scope": scope, "problem": problem, "problems": of_run, **found}
     if problem is None:
         return Report(TABLES, {}, show).write(run, "flips.json", summary)
     suffix = quote(problem, safe="")
-    tables = {f"{title}-{suffix}": table for title, table in OF_ONE_PROBLEM.items()}
-    return Report(tables, {}, show).write(run, f"flips-{suffix}.json", summary)
+    of_one = {f"{title}-{suffix}": table for title, table in OF_ONE_PROBLEM.items()}
+    return Report(of_one, {}, show).write(run, f"flips-{suffix}.json", summary)
 
 
 # ---- doing it --------------------------------------------------------------------------------------------------------
@@ -257,22 +272,43 @@ class Bench:
         cases = [case for case in self._cases(shard) if self._takes(case)]
         tokens = self._tokens(shard)
         placed = [(case, flip) for case in cases for flip in _flips_of(case.ends, tokens)]
+        told = self._flipped(placed, watch)
+        rows = [row | {"rl_id": flip.written_id} for (_, flip), row in zip(placed, told, strict=True)]
+        return pa.Table.from_pylist(rows, schema=FLIP_SCHEMA)
+
+    def placebo(self, shard: Shard, watch: Watch) -> pa.Table:
+        """The placebos of a shard's single flips."""
+        tokens = self._tokens(shard)
+        asked = [
+            (case, placebo)
+            for case in self._cases(shard)
+            if self._takes(case)
+            for placebo in placebos(tokens[tokens["problem_id"] == case.ends.problem_id])
+        ]
+        placed = [(case, Flip(case.ends, p.ordinal, p.position, p.token_id)) for case, p in asked]
+        told = self._flipped(placed, watch)
+        rows = [
+            row | {"kind": p.kind, "written_id": p.token_id, "entropy": p.entropy}
+            for (_, p), row in zip(asked, told, strict=True)
+        ]
+        return pa.Table.from_pylist(rows, schema=PLACEBO_SCHEMA)
+
+    def _flipped(self, placed: Sequence[tuple["Case", Flip]], watch: Watch) -> list[dict[str, Any]]:
+        """What the tables of flips and of placebos both say: where, how the base went on, and whether it is right."""
         responses = decode_flips(self._players, [flip for _, flip in placed], self._settings, watch) if placed else []
         right = self._are_right([(case, r.ids) for (case, _), r in zip(placed, responses, strict=True)])
-        rows = [
+        return [
             {
                 "problem_id": flip.ends.problem_id,
                 "ordinal": flip.ordinal,
                 "position": flip.position,
                 "base_id": flip.host_id,
-                "rl_id": flip.donor_id,
                 "response_ids": response.ids,
                 "stop": response.stop,
                 "right": verdict,
             }
             for (_, flip), response, verdict in zip(placed, responses, right, strict=True)
         ]
-        return pa.Table.from_pylist(rows, schema=FLIP_SCHEMA)
 
     def needed(self, single: str, shard: Shard, watch: Watch) -> pa.Table:
         """One row a problem of a shard; its single flips, which the run holds by now, are edit sets already tried."""
@@ -349,11 +385,10 @@ class Bench:
         return case.base_right is not None if self.choice.all_problems else case.solved
 
     def _tokens(self, shard: Shard) -> pd.DataFrame:
-        """The disagreements along the base's own text where RL's token is not the one that stands there."""
+        """The base's own text, token by token."""
         shards = [s for s in self.run.shards("tokens", "base") if s.start < shard.stop and shard.start < s.stop]
-        parts = [self.run.read_shard("tokens", s).select(_TOKEN_COLUMNS).to_pandas() for s in shards]
-        rows = pd.concat(parts) if parts else pd.DataFrame(columns=_TOKEN_COLUMNS)
-        return rows[(rows["argmax_rl"] != rows["argmax_base"]) & (rows["argmax_rl"] != rows["token_id"])]
+        parts = [self.run.read_shard("tokens", s).select(COLUMNS).to_pandas() for s in shards]
+        return pd.concat(parts) if parts else pd.DataFrame(columns=COLUMNS)
 
     def _are_right(self, asked: Sequence[tuple[Case, Sequence[int]]]) -> list[bool | None]:
         said = self.judge([(self._text(ids), case.problem.answer) for case, ids in asked])
@@ -373,8 +408,8 @@ class Bench:
         return stages.decoding_settings(self.prepared)
 
 
-def _flips_of(ends: Ends, disagreements: pd.DataFrame) -> list[Flip]:
-    rows = disagreements[disagreements["problem_id"] == ends.problem_id].sort_values("position")
+def _flips_of(ends: Ends, tokens: pd.DataFrame) -> list[Flip]:
+    rows = disagreements(tokens[tokens["problem_id"] == ends.problem_id])
     places = zip(rows["position"].tolist(), rows["argmax_rl"].tolist(), strict=True)
     return [Flip(ends, ordinal, *place) for ordinal, place in enumerate(places)]
 

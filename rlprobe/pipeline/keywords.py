@@ -26,6 +26,8 @@ OPTION_NAMES = {
     "workers": "grader_workers",
     "share": "shard",
 }
+# option that is no more -> what took its place, and why
+RENAMED = {"exclude_donor": ("allow_donor", "controls never write the donor's token by default")}
 _FIELD_NAMES = {option: field for field, option in OPTION_NAMES.items()}
 _NOT_ASKED = ("golds", "rules", "libraries")  # parts of a grader's key that nobody chooses
 
@@ -60,6 +62,9 @@ def settings_of(kind: type[Kind], keywords: Mapping[str, Any]) -> Kind:
     given = {_FIELD_NAMES.get(name, name): value for name, value in keywords.items() if value is not None}
     known = set(_names(kind))
     for name in sorted(given.keys() - known):
+        if name in RENAMED:
+            new, why = RENAMED[name]
+            raise BadInput(f"there is no option {name!r} any more: {why}; {new!r} is the opposite")
         options = {OPTION_NAMES.get(each, each) for each in known}
         near = difflib.get_close_matches(name, options, 1)
         raise BadInput(f"there is no option {name!r}" + (f"; is {near[0]!r} meant?" if near else ""))

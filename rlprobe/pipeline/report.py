@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from rlprobe import __version__, runs, storage
 from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.interventions import NamedArm
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
@@ -324,11 +325,11 @@ def _has_more_draws(source: Source) -> bool:
 
 
 def _arm_line(name: str, spec: dict[str, Any]) -> ArmLine:
-    label = {"base": "base", "rl": "RL"}.get(name, spec.get("label", name))
-    host = spec.get("host", name if name in MEMBERS else "base")
-    backward = " backward" if host == "rl" and name not in MEMBERS else ""
-    seed = f", seed {spec['seed']}" if spec.get("seed") is not None else ""
-    return ArmLine(f"{label}{backward}{seed}", spec.get("spec", name), host)
+    if name in MEMBERS or not spec:
+        return ArmLine("RL" if name == "rl" else name, name, name if name in MEMBERS else "base")
+    named = NamedArm(**spec)
+    seed = "" if named.seed is None else f", seed {named.seed}"
+    return ArmLine(f"{named.title}{seed}", named.spec, named.host)
 
 
 def _place(arm: str) -> int:

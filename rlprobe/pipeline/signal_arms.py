@@ -31,11 +31,12 @@ class Preset:
 
     arms: tuple[tuple[str, float, str], ...]
     sampling: Sampling
+    equals_entropy: bool = False  # RL alone is to stand beside each arm, at a temperature of equal mean entropy
 
 
 PRESETS = {
-    # arXiv 2603.22117: the gate sees the drawn token, which is redrawn from RL
-    "dir": Preset(tuple(("delta", tau, "base") for tau in (-0.3, -0.35, -0.4)), Sampling(1.0, 0.7)),
+    # arXiv 2603.22117: the gate sees the drawn token, and RL draws it afresh: RL's best oftener than in RL's text
+    "dir": Preset(tuple(("delta", tau, "base") for tau in (-0.3, -0.35, -0.4)), Sampling(1.0, 0.7), True),
     # arXiv 2603.22446: cross-sampling where JS > ε, both ways; the paper names 0.1, here with a neighbour either side
     "sbc": Preset(tuple(("js", tau, host) for host in MEMBERS for tau in (0.05, 0.1, 0.2)), Sampling(1.0, 1.0)),
 }
@@ -76,6 +77,11 @@ class SignalChoice:
         return PRESETS[self.preset].sampling if self.preset else self.sampling
 
     @property
+    def equals_entropy(self) -> bool:
+        """Whether RL alone is to stand beside the arms at their mean entropies."""
+        return self.preset is not None and PRESETS[self.preset].equals_entropy
+
+    @property
     def hosts(self) -> tuple[str, ...]:
         """Who decodes."""
         return tuple(dict.fromkeys(host for *_, host in PRESETS[self.preset].arms)) if self.preset else (self.host,)
@@ -91,7 +97,9 @@ class SignalChoice:
     # ---- arms --------------------------------------------------------------------------------------------------------
 
     def arm(self, signal: str, threshold: float, host: str | None = None, seed: int = 0) -> Arm:
-        """The donor's token where the signal's gate fires."""
+        """The donor's token where the signal's gate fires; sampled, delta stays within RL, but not in a preset."""
+        if signal == "delta" and self.how and not self.preset:
+            return self._written(arms.sampled_delta_below(threshold), arms.donor_residual(), host or self.host, seed)
         return self._arm(GATES[signal](threshold), host or self.host, seed)
 
     def oracle(self, host: str) -> Arm:

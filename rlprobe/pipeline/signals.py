@@ -20,7 +20,7 @@ from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibrati
 from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
-from rlprobe.pipeline import halves, stages
+from rlprobe.pipeline import equal_entropy, halves, stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.halves import Part
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
@@ -63,6 +63,10 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
         bench = Bench(part, choice, reporter)
         _decode(bench, points)
         layer = stages.grade(part.run, settings.grader, reporter)
+        if equal_entropy.possible(prepared, choice):
+            parts = held.enter_context(halves.split(prepared, settings.output, reporter))
+            about["equal_entropy"] = _equal_entropy(bench, parts, points)
+            stages.grade(parts["evaluation"].run, settings.grader, reporter)
         return summarise_signals(run, part.run, layer, about | _asked(bench, points), settings.reading)
 
 
@@ -83,6 +87,8 @@ def plan(settings: SignalSettings) -> list[str]:
     if choice.preset:
         split = f"{len(prepared.prompts)} problems, thresholds as published:"
         work = [arm.spec for point in choice.points() for arm in point.arms]
+        if equal_entropy.possible(prepared, choice):
+            work += ["RL alone at each arm's mean entropy: temperatures from one half of the problems, for the other"]
     else:
         sizes = (f"{len(halves.only(prepared, half).prompts)} problems for {half}" for half in halves.HALVES)
         split, shares = ", ".join(sizes) + ":", ", ".join(f"{100 * target:g}" for target in choice.targets)
@@ -102,6 +108,7 @@ def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], read
         "grader": named_grader(of, layer),
         "problems": problems_of(of, grades, reading.answer),
         **compare(Evaluated(rollouts, grades, oracles, points), reading, of.left_out()),
+        "equal_entropy": equal_entropy.compared(run, layer, asked.get("equal_entropy", ()), reading),
     }
     return _report(asked).write(run, f"signals{asked['suffix']}.json", summary)
 
@@ -114,6 +121,8 @@ def summarise_again(run: Run, settings: GraderSettings, reading: Reading, report
 def _again(run: Run, name: str, settings: GraderSettings, reading: Reading, reporter: Reporter) -> Written:
     asked = run.read_json(name, _parsed)
     of = runs.read(run.file(f"{runs.INSIDE}/evaluation")) if asked["split"] else run
+    if asked.get("equal_entropy"):
+        equal_entropy.graded_again(run, settings, reporter)
     with of.locked() if asked["split"] else nullcontext():
         return summarise_signals(run, of, stages.grade(of, settings, reporter), asked, reading)
 
@@ -222,6 +231,13 @@ def _decode(bench: Bench, points: Sequence[Point]) -> None:
             arm = choice.arm(point.signal, point.threshold, each.host, each.seed or 0)
             bench.decode(arm, point.title, [*bench.ends, *known[-REMEMBERED:]], draws)
             known.append(arm.spec)
+
+
+def _equal_entropy(bench: Bench, parts: dict[str, Part], points: Sequence[Point]) -> list[dict[str, Any]]:
+    """RL alone beside each published arm; a preset is sampled."""
+    choice = bench.choice
+    assert choice.how is not None
+    return equal_entropy.Beside(bench.part, parts, choice, choice.how, bench.reporter).found(points)
 
 
 # ---- what the summary is made of -------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from rlprobe.pipeline.prepare import Prepared
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.verdicts import grader_for
 from rlprobe.problems.grading import Graded, Grader, GraderSettings
-from rlprobe.records import GRADE_SCHEMA, OUTSIDE, ROLLOUT_SCHEMA, Made, Rollout, Stop
+from rlprobe.records import GRADE_SCHEMA, OUTSIDE, Made, Rollout, Stop, rollout_schema
 from rlprobe.runs import Run, Shard, Share
 from rlprobe.scoring.outside import Outside
 from rlprobe.scoring.teacher_forcing import Reader
@@ -115,9 +115,8 @@ def grade(run: Run, settings: GraderSettings, reporter: Reporter) -> str:
 
 def rollouts_table(rollouts: Sequence[Rollout]) -> pa.Table:
     """Rollouts as they are stored."""
-    return pa.table(
-        {name: [getattr(r, name) for r in rollouts] for name in ROLLOUT_SCHEMA.names}, schema=ROLLOUT_SCHEMA
-    )
+    schema = rollout_schema(any(rollout.donor_ids is not None for rollout in rollouts))
+    return pa.table({name: [getattr(r, name) for r in rollouts] for name in schema.names}, schema=schema)
 
 
 def rollouts_of(table: pa.Table) -> list[Rollout]:
@@ -177,6 +176,7 @@ def _rollout(arm: str, task: Task, response: Response) -> Rollout:
         logprobs=response.logprobs,
         stop=response.stop,
         made=Made.ENGINE,
+        donor_ids=response.donor_ids or None,
     )
 
 

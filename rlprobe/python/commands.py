@@ -110,7 +110,7 @@ def signals(**options: Any) -> Results:
 
     Each signal gates RL's token into the base's text; its threshold (nats) is chosen on one half of the problems so
     that a `targets` share of the oracle's edits is made, and the other half is graded. Tables: equal-edits,
-    signal-differences (paired intervals), signal-calibration.
+    signal-differences (paired intervals), signal-calibration; of a preset, preset-NAME and equal-entropy-NAME.
 
     Raises BadInput for an option that cannot be or a half without problems, and OtherRun, NotAvailable,
     IncompatiblePair as `disagree`.

@@ -43,8 +43,54 @@ NEEDED = pd.DataFrame(
 )
 
 
-def found(single=SINGLE, needed=NEEDED):
-    return summarise(single, needed, Reading(), lambda i: f"<{i}>")
+def placebo(kind, problem_id, ordinal, right, entropy=1.0):
+    place = {"kind": kind, "problem_id": problem_id, "ordinal": ordinal, "position": 40, "entropy": entropy}
+    return place | {"base_id": 3, "written_id": 4, "response_ids": [], "stop": "eos", "right": right}
+
+
+PLACEBO = pd.DataFrame(
+    [
+        *(placebo("same", "a", n, n == 2) for n in range(3)),
+        *(placebo("same", "b", n, False) for n in range(2)),
+        *(placebo("same", "c", n, n > 0) for n in range(3)),
+        *(placebo("agreed", "a", n, None if n == 0 else False, n / 2) for n in range(2)),  # none for the third
+        placebo("agreed", "b", 1, True, 2.0),
+    ]
+)
+
+
+def found(single=SINGLE, needed=NEEDED, placebos=PLACEBO):
+    return summarise(single, needed, placebos, Reading(), lambda i: f"<{i}>")
+
+
+def by_loop(kind, problems, wrong):
+    """(share of flips, of placebos) that changed the verdict, over pairs with both verdicts, counted one by one."""
+    pairs = [
+        (mine.right, theirs.right)
+        for mine in SINGLE.itertuples()
+        for theirs in PLACEBO[PLACEBO["kind"] == kind].itertuples()
+        if (mine.problem_id, mine.ordinal) == (theirs.problem_id, theirs.ordinal) and mine.problem_id in problems
+    ]
+    pairs = [(mine, theirs) for mine, theirs in pairs if mine is not None and theirs is not None]
+    return len(pairs), *(sum(right == wrong for right in side) / len(pairs) for side in zip(*pairs, strict=True))
+
+
+@pytest.mark.parametrize("kind", ["same", "agreed"])
+def test_placebos_are_counted_like_flips_and_compared_with_them_pair_by_pair(kind):
+    for outcome, problems, wrong in (("fix", "abf", True), ("break", "c", False)):
+        told = found()["placebo"][kind][outcome]
+        rows = PLACEBO[(PLACEBO["kind"] == kind) & PLACEBO["problem_id"].isin(list(problems))]
+        graded = [right for right in rows["right"] if right is not None]
+        assert (told["flips"], told["changed"]) == (len(graded), sum(right == wrong for right in graded))
+        assert told["without"] == SINGLE["problem_id"].isin(list(problems)).sum() - len(rows)
+        if not len(rows):
+            assert told["difference"]["value"] is told["entropy"]["value"] is None
+            continue
+        n, mine, theirs = by_loop(kind, problems, wrong)
+        assert (told["pairs"], told["difference"]["value"]) == (n, pytest.approx(mine - theirs))
+        assert told["entropy"]["value"] == pytest.approx(rows["entropy"].mean())
+    difference = found()["placebo"]["same"]["fix"]["difference"]
+    assert difference["low"] <= difference["value"] == 1 / 5 <= difference["high"]
 
 
 def test_fixes_are_counted_where_the_base_is_wrong_and_breaks_where_it_is_right():
@@ -101,7 +147,7 @@ def test_one_problem_is_shown_flip_by_flip():
 
 @pytest.mark.parametrize("rows", [NEEDED[3:5], NEEDED[:0]])
 def test_nothing_to_count_is_none_with_a_reason_never_nan(rows):
-    summary = found(SINGLE[:0], rows)
+    summary = found(SINGLE[:0], rows, PLACEBO[:0])
     json.dumps(summary, allow_nan=False)
     assert summary["single"]["fix"]["share"]["value"] is None
     assert summary["single"]["fix"]["share"]["reason"]

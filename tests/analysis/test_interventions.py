@@ -178,8 +178,46 @@ def test_arms_of_one_label_that_are_not_of_one_kind_are_not_pooled():
     arms = [arm(name, "random", seed=0, spec=f"{spec} x seed=0") for name, spec in specs.items()]
     arms.append(arm("c", "random", seed=1, spec=f"{specs['b']} x seed=1"))
     found = summarise(*tables, arms, READING)["arms"]
-    assert list(found)[1:-1] == [f"random: {spec}" for spec in specs.values()]
-    assert [found[f"random: {spec}"]["names"] for spec in specs.values()] == [["a"], ["b", "c"]]
+    titles = [f"random (donor allowed): {spec}" for spec in specs.values()]
+    assert list(found)[1:-1] == titles
+    assert [found[title]["names"] for title in titles] == [["a"], ["b", "c"]]
+
+
+@pytest.mark.parametrize("writer", ["host_second", "host_random(20)", "host_sample", "rank_matched(3, 1)"])
+def test_a_control_that_may_write_the_donors_token_is_shown_as_one_that_may(writer):
+    free = arm("control", spec=f"disagree x {writer} x base x seed=0", seed=0)
+    assert (free.title, free.allows_donor) == ("control (donor allowed)", True)
+    bound = writer.removesuffix(")") + ("(" if "(" not in writer else ", ") + "without_donor)"
+    assert arm("control", spec=f"disagree x {bound} x rl", host="rl").title == "control backward"
+    assert arm("oracle", spec="disagree x donor_argmax x base").title == "oracle"
+
+
+def told_of(writer, **columns):
+    """The share of edits that are the donor's token: two problems, five edits, of which three are the donor's."""
+    rollouts, grades = verdicts(base="ww", rl="cc", mine="cw")
+    host, ids, donor = [[1, 2, 3], [1, 2, 3]], [[9, 8, 7], [9, 8, 3]], [[9, 8, 6], [9, 2, 3]]
+    mine = rollouts["arm"] == "mine"
+    rollouts = rollouts.astype({"response_ids": object, "host_ids": object}).assign(donor_ids=None)
+    for column, values in {"response_ids": ids, "host_ids": host, **({"donor_ids": donor} | columns)}.items():
+        for row, value in zip(rollouts.index[mine], values, strict=True):
+            rollouts.at[row, column] = value
+    return summarise(rollouts, grades, [arm("mine", spec=f"always x {writer} x base")], READING)["arms"]
+
+
+def test_the_share_of_edits_that_are_the_donors_token_is_counted_over_edits():
+    found = told_of("mix(0.5)")
+    share = found["mine"]["donors_token"]
+    assert (share["value"], share["n_tokens"]) == (pytest.approx(3 / 5), 5)
+    assert share["low"] <= 3 / 5 <= share["high"]
+    assert found["base"]["donors_token"]["value"] is None
+
+
+def test_where_the_donors_tokens_were_not_kept_the_share_is_missing_unless_it_is_so_by_construction():
+    unknown = {"donor_ids": [None, None]}
+    assert "were not kept" in told_of("host_random(20)", **unknown)["mine (donor allowed)"]["donors_token"]["reason"]
+    for writer, share in (("donor_argmax", 1), ("donor_draw", 1), ("host_random(20, without_donor)", 0)):
+        told = told_of(writer, **unknown)["mine"]["donors_token"]
+        assert (told["value"], told["low"], told["reason"]) == (share, None, "by construction")
 
 
 def test_a_sampled_arm_is_compared_with_the_same_draws_of_its_ends():

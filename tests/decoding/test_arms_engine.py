@@ -58,10 +58,16 @@ ARMS = {
     "kl": lambda: (arms.kl_above(0.05), arms.donor_argmax()),
     "js": lambda: (arms.js_above(0.01), arms.donor_argmax()),
     "delta": lambda: (arms.delta_below(-0.1), arms.donor_draw()),
+    "residual": lambda: (arms.sampled_delta_below(-0.1), arms.donor_residual()),
+    "all residual": lambda: (arms.always(), arms.donor_residual()),
     "bernoulli": lambda: (arms.bernoulli(0.3), arms.host_random(20)),
-    "random": lambda: (arms.disagree(), arms.host_random(5, True)),
+    "random": lambda: (arms.disagree(), arms.host_random(5)),
+    "random, donor allowed": lambda: (arms.disagree(), arms.host_random(5, allow_donor=True)),
     "resample": lambda: (arms.disagree(), arms.host_sample()),
+    "resample, donor allowed": lambda: (arms.disagree(), arms.host_sample(allow_donor=True)),
     "matched": lambda: (arms.disagree(), arms.rank_matched(5, 0, 2, 1)),
+    "matched, donor allowed": lambda: (arms.disagree(), arms.rank_matched(5, 0, 2, 1, allow_donor=True)),
+    "second, donor allowed": lambda: (arms.always(), arms.host_second(allow_donor=True)),
     "support": lambda: (arms.disagree(), arms.donor_in_host_top(3)),
     "mix": lambda: (arms.always(), arms.mix(0.5)),
     "extrapolated": lambda: (arms.always(), arms.mix(1.5)),
@@ -91,7 +97,7 @@ def check_against_lockstep(pair, name, host, sampling, n, seed, known, rows):
     ours, counts = decode(players(pair, host), arm, tasks, of)
     theirs = decode_in_lockstep(players(pair, host), arm, tasks, of)
     for task, mine, reference in zip(tasks, ours, theirs, strict=True):
-        for name in ("ids", "gated", "host_ids", "stop"):
+        for name in ("ids", "gated", "host_ids", "donor_ids", "stop"):
             assert getattr(mine, name) == getattr(reference, name), (name, arm.spec, task.problem_id)
     assert counts.emitted == sum(len(r.ids) for r in ours)
 
@@ -143,6 +149,7 @@ def test_identities_of_arms_with_nothing_known(pairs, host):
     }
     like_donor = {
         "always": emitted(arms.always(), arms.donor_argmax()),
+        "residual": emitted(arms.always(), arms.donor_residual()),
         "oracle": oracle,
         "reranked(V)": emitted(arms.reranked(vocab), arms.donor_argmax()),
         "support(V)": emitted(arms.disagree(), arms.donor_in_host_top(vocab)),

@@ -112,9 +112,9 @@ def test_a_flip_is_the_set_of_its_ordinal_and_lockstep_of_the_host_alone(pair, p
     assert [(r.ids, r.stop) for r in responses] == [(r.ids, r.stop) for r in sets]
     for flip, response in zip(flips, responses, strict=True):
         assert response.ids[: flip.position] == flip.ends.host_ids[: flip.position]
-        assert response.ids[flip.position] == flip.donor_id != flip.host_id
+        assert response.ids[flip.position] == flip.written_id != flip.host_id
         left = NEW - flip.position - 1
-        if flip.donor_id not in STOPS and left:
+        if flip.written_id not in STOPS and left:
             task = Task("", [*flip.ends.prompt_ids, *flip.beginning])
             alone = Players(pair.base, None, pair.vocabulary)
             arm = Arm(never(), donor_argmax())
@@ -124,7 +124,7 @@ def test_a_flip_is_the_set_of_its_ordinal_and_lockstep_of_the_host_alone(pair, p
 
 
 def test_flips_of_one_response_read_what_they_share_once_and_say_the_same(players, ends, chosen, monkeypatch):
-    tasks = [flip.task for end in ends for flip in flips_of(end, chosen) if flip.donor_id not in STOPS]
+    tasks = [flip.task for end in ends for flip in flips_of(end, chosen) if flip.written_id not in STOPS]
     tasks = [task for task in tasks if OF.limit(task.prompt_ids, task.said) > 0]
     alone = Players(players.host, None, players.vocabulary)
     shared, counts = decode(alone, ALONE, tasks, OF)

@@ -1,9 +1,11 @@
 """Arms by name and arms put together from words."""
 
+from dataclasses import replace
+
 import pytest
 
 from rlprobe.decoding.arms import Sampling
-from rlprobe.decoding.modes import MODES, Options, composed_arm, named_arms
+from rlprobe.decoding.modes import CONTROLS, MODES, Options, composed_arm, named_arms
 from rlprobe.errors import BadInput
 
 RANKS = Options(rank_counts=(3, 2, 1))
@@ -16,10 +18,12 @@ def composed(*gates, writer="donor_argmax"):
 def test_published_modes_mean_what_the_papers_say():
     specs = {mode: [n.arm.spec for n in named_arms(mode, RANKS, "base", 1, None)] for mode in MODES}
     assert specs["oracle"] == ["disagree x donor_argmax x base"]
-    assert specs["random"] == ["disagree x host_random(20) x base x seed=0"]
+    assert specs["random-published"] == ["disagree x host_random(20) x base x seed=0"]
+    assert specs["random"] == ["disagree x host_random(20, without_donor) x base x seed=0"]
+    assert specs["resample"] == ["disagree x host_sample(without_donor) x base x seed=0"]
     assert specs["entropy"] == ["entropy_above(1.2) x donor_argmax x base"]
     assert specs["inverse"] == ["entropy_below(1.2) x donor_argmax x base"]
-    assert specs["matched"] == ["disagree x rank_matched(3, 2, 1) x base x seed=0"]
+    assert specs["matched"] == ["disagree x rank_matched(3, 2, 1, without_donor) x base x seed=0"]
     assert specs["dose"][0] == "(disagree & bernoulli(0.1)) x donor_argmax x base x seed=0"
 
 
@@ -55,10 +59,22 @@ def test_sampled_the_donor_speaks_as_it_is_sampled():
 
 
 def test_a_gate_that_has_seen_the_draw_redraws_with_fresh_noise():
-    streams = {
-        m: named_arms(m, Options(), "base", 1, Sampling())[0].arm.donor_stream for m in ("delta", "kl", "entropy")
+    modes = ("delta-published", "delta", "kl", "entropy")
+    streams = {m: named_arms(m, Options(), "base", 1, Sampling())[0].arm.donor_stream for m in modes}
+    assert streams == {"delta-published": "redraw", "delta": "residual", "kl": "draw", "entropy": "draw"}
+
+
+def test_sampled_delta_stays_within_rl_and_the_published_one_keeps_its_key():
+    specs = {
+        (mode, sampling is not None): named_arms(mode, Options(values=(-0.3,)), "base", 1, sampling)[0].arm.spec
+        for mode in ("delta", "delta-published")
+        for sampling in (None, Sampling(1.0, 0.7))
     }
-    assert streams == {"delta": "redraw", "kl": "draw", "entropy": "draw"}
+    greedy = "delta_below(-0.3) x donor_argmax x base"
+    assert specs["delta", False] == specs["delta-published", False] == greedy
+    end = "x base x T=1,top_p=0.7 x seed=0"
+    assert specs["delta-published", True] == f"delta_below(-0.3) x donor_draw {end}"
+    assert specs["delta", True] == f"sampled_delta_below(-0.3) x donor_residual {end}"
 
 
 def test_options_reach_the_arms():
@@ -66,14 +82,27 @@ def test_options_reach_the_arms():
     assert taus == ["kl_above(0.5)", "kl_above(2)"]
     budget = named_arms("entropy", Options(budget=3), "base", 1, None)[0].arm.gate.spec
     assert budget == "(entropy_above(1.2) & budget(3))"
-    excluded = named_arms("random", Options(exclude_donor=True), "base", 1, None)[0].arm.writer.spec
-    assert excluded == "host_random(20, without_donor)"
+    options = replace(RANKS, allow_donor=True)
+    allowed = [named_arms(mode, options, "base", 1, None)[0].arm.writer.spec for mode in CONTROLS]
+    assert allowed == [
+        *("host_random(20)", "host_random(5)", "host_random(20)", "host_random(20)"),
+        *("host_sample", "rank_matched(3, 2, 1)"),
+    ]
 
 
 def test_arms_are_composed_from_words():
     (named,) = composed("disagree", "not-entropy_above:1.5", "first:2", writer="mix:0.5")
     assert named.arm.spec == "((disagree & not-entropy_above(1.5)) & first(2)) x mix(0.5) x base"
-    assert composed("shifted", writer="host_random:7,true")[0].arm.writer.spec == "host_random(7, without_donor)"
+    written = {
+        "host_random:7": "host_random(7, without_donor)",
+        "host_random:7,allow_donor": "host_random(7)",
+        "host_second": "host_second(without_donor)",
+        "host_second:allow_donor": "host_second",
+        "host_sample:allow_donor": "host_sample",
+        "rank_matched:3,1": "rank_matched(3, 1, without_donor)",
+        "rank_matched:3,1,allow_donor": "rank_matched(3, 1)",
+    }
+    assert {words: composed("shifted", writer=words)[0].arm.writer.spec for words in written} == written
     assert len(composed("bernoulli:0.2")) == 2
 
 
@@ -91,6 +120,8 @@ def test_arms_are_composed_from_words():
         ("disagree", "donor_in_host_top:0", "at least 1"),
         ("disagree", "mix:nan", "no finite number"),
         ("disagree", "rank_matched", "counts"),
+        ("disagree", "host_random:20,true", "takes k: int = 20, allow_donor"),
+        ("disagree:allow_donor", "donor_argmax", "takes nothing"),
     ],
 )
 def test_words_that_make_no_arm_are_refused(gate, writer, says):

@@ -120,6 +120,80 @@ def test_a_gate_that_sees_the_draw_leaves_the_distribution_that_it_should(gamma)
     assert abs(float(gated.double().mean()) - float(base[fires].sum())) < 0.02
 
 
+SIX = torch.tensor([2.0, 1.5, 0.0, -1.0, 0.5, 1.0]), torch.tensor([0.5, 1.2, 1.5, -2.0, 0.8, 1.6])  # base, RL
+
+
+def by_enumeration(base, rl, fires) -> list[float]:
+    """What a redraw from the positive part of RL - base leaves, token by token: keep, or reject and draw again."""
+    tokens = range(len(base))
+    gains = [max(0.0, rl[z] - base[z]) for z in tokens]
+    said = [0.0 for _ in tokens]
+    for y in tokens:
+        kept = min(1.0, rl[y] / base[y]) if fires(y) and base[y] else 1.0
+        said[y] += base[y] * kept
+        for z in tokens:
+            said[z] += base[y] * (1 - kept) * gains[z] / sum(gains)
+    return said
+
+
+GATES = {
+    "sampled_delta_below(0)": (arms.sampled_delta_below(0), lambda b, r, y: r[y] < b[y]),
+    "sampled_delta_below(-0.5)": (
+        arms.sampled_delta_below(-0.5),
+        lambda b, r, y: b[y] > 0 and r[y] < b[y] * 2.718281828**-0.5,
+    ),
+    "always": (arms.always(), lambda b, r, y: True),
+    "never": (arms.never(), lambda b, r, y: False),
+}
+
+
+@pytest.mark.parametrize("sampling", [Sampling(1.0), Sampling(0.7), Sampling(1.0, 0.8)])
+@pytest.mark.parametrize("name", GATES)
+def test_a_residual_redraw_lies_between_the_base_and_rl_and_is_rl_where_every_loss_is_replaced(name, sampling):
+    n, (gate, fires) = 40_000, GATES[name]
+    arm = Arm(gate, arms.donor_residual(), sampling=sampling)
+    noise = Noise(torch.full((n,), response_key(0, "p", 0)), torch.arange(n))
+    both = (logits.expand(n, -1) for logits in SIX)
+    view = View(*both, noise, [Facts()] * n, sampling, arm.donor_stream)
+    _, emitted = opinions(arm, view).settle(arm, NO_HISTORY)
+
+    base, rl = (
+        nucleus(torch.softmax(logits.double() / sampling.temperature, -1), sampling.top_p).tolist() for logits in SIX
+    )
+    exact = by_enumeration(base, rl, lambda y: fires(base, rl, y))
+    assert sum(exact) == pytest.approx(1)
+    assert all(min(b, r) - 1e-12 <= e <= max(b, r) + 1e-12 for b, r, e in zip(base, rl, exact, strict=True))
+    ends = {"sampled_delta_below(0)": rl, "always": rl, "never": base}
+    if name in ends:
+        assert exact == pytest.approx(ends[name])
+    else:
+        lost = sum(max(0.0, b - r) for y, (b, r) in enumerate(zip(base, rl, strict=True)) if fires(base, rl, y))
+        share = lost / sum(max(0.0, r - b) for b, r in zip(base, rl, strict=True))
+        assert 0 < share < 1  # of the way from the base to RL, at every token that RL finds likelier
+        formula = [
+            b + share * (r - b) if r >= b else min(b, r) if fires(base, rl, y) else b
+            for y, (b, r) in enumerate(zip(base, rl, strict=True))
+        ]
+        assert exact == pytest.approx(formula)
+    counts = torch.bincount(emitted, minlength=6)
+    said = [y for y in range(6) if exact[y] > 0]
+    assert counts.sum() == counts[said].sum()
+    assert stats.chisquare(counts[said].numpy(), [exact[y] * n for y in said]).pvalue > 1e-3
+
+
+def test_every_edit_of_a_residual_redraw_is_one_and_is_what_rl_finds_likelier():
+    n, sampling = 5000, Sampling(1.0)
+    arm = Arm(arms.sampled_delta_below(-0.2), arms.donor_residual(), sampling=sampling)
+    noise = Noise(torch.full((n,), response_key(1, "p", 0)), torch.arange(n))
+    view = View(BASE.expand(n, -1), RL.expand(n, -1), noise, [Facts()] * n, sampling, arm.donor_stream)
+    gated, emitted = opinions(arm, view).settle(arm, NO_HISTORY)
+    edited = emitted != view.host_ids
+    likelier = RL.log_softmax(-1) > BASE.log_softmax(-1)
+    assert 0 < edited.sum() < gated.sum()  # a token that is kept is gated and no edit
+    assert bool(likelier[emitted[edited]].all())
+    assert bool((~likelier[view.host_ids[edited]]).all())
+
+
 def test_without_any_extrapolation_rl_speaks_draw_by_draw(tiny_pair):
     tasks, sampling = tasks_for(tiny_pair, 4, 2), Sampling(0.9)
     own, _ = decode(Players(tiny_pair.rl, None, tiny_pair.vocabulary), never("rl", sampling), tasks, settings(3))

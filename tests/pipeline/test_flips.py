@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
+import torch
 from conftest import save_pair
 from making import contents
 
@@ -102,10 +103,10 @@ def flipped(settings, rule):
     return flips(settings, Reporter(quiet=True), rule.judging)
 
 
-def tables(settings, scope="solved"):
+def tables(settings, scope="solved", layers=()):
     run = runs.read(settings.output.out)
     found = []
-    for layer in ("single", f"needed-{settings.flips.most_trials}"):
+    for layer in layers or ("single", f"needed-{settings.flips.most_trials}"):
         layer = f"flips/{grader_for(run.identity, settings.grader).key}/{layer}"
         found.append([row for s in run.shards(layer, scope) for row in run.read_shard(layer, s).to_pylist()])
     return found
@@ -162,6 +163,41 @@ def test_flips_and_needed_edits_are_what_lockstep_and_every_subset_say(done):
         assert all((done.output.out / f"tables/{name}.{s}").stat().st_size > 0 for s in ("csv", "md", "tex"))
 
 
+def test_placebos_are_what_a_plain_loop_over_the_base_alone_says(done):
+    rule = Rule(done, share=0.2)
+    written = flipped(done, rule)
+    single, rows = tables(done, layers=("single", "placebo"))
+    pair, ends = load(locate(done.pair)), ends_of(done)["base"]
+    stops = pair.stop_ids
+
+    def logits(ids):
+        with torch.no_grad():
+            return [m.network(torch.tensor([ids])).logits[0, -1] for m in (pair.base, pair.rl)]
+
+    for row in rows:
+        end = ends[row["problem_id"]]
+        ids = list(end["response_ids"][: row["position"]])
+        base, rl = logits([*end["prompt_ids"], *ids])
+        best = base.argsort(descending=True, stable=True).tolist()
+        flip = next(f for f in single if (f["problem_id"], f["ordinal"]) == (row["problem_id"], row["ordinal"]))
+        if row["kind"] == "same":
+            assert row["position"] == flip["position"]
+        assert (int(rl.argmax()) == best[0]) == (row["kind"] == "agreed")
+        assert row["written_id"] == next(i for i in best[1:] if i != int(rl.argmax()))
+        assert row["entropy"] == pytest.approx(float(torch.distributions.Categorical(logits=base).entropy()), abs=1e-3)
+        ids.append(row["written_id"])
+        while len(ids) < NEW and ids[-1] not in stops:
+            ids.append(int(logits([*end["prompt_ids"], *ids])[0].argmax()))
+        assert row["response_ids"] == ids
+        assert row["right"] == rule.right(rule.text(ids))
+    kinds = [row["kind"] for row in rows]
+    assert kinds.count("same") == len(single) > 0 < kinds.count("agreed")
+    told = written.summary["placebo"]["same"]["fix"]
+    mine = [row["right"] for row in rows if row["kind"] == "same"]
+    assert (told["flips"], told["changed"]) == (len(mine), sum(mine))
+    assert told["difference"]["value"] == pytest.approx((sum(f["right"] for f in single) - sum(mine)) / len(mine))
+
+
 def test_the_same_command_again_computes_nothing_and_other_rules_are_read_anew(done, monkeypatch):
     rule = Rule(done)
     flipped(done, rule)
@@ -178,7 +214,7 @@ def test_an_interrupted_command_goes_on_where_it_stopped_and_ends_in_the_same_by
     flipped(done, rule)
     whole = contents(done.output.out, "flips.json")
     made = sorted((done.output.out / "flips").rglob("*.parquet"))
-    assert len(made) == 4
+    assert len(made) == 6
     kept = {file: file.stat().st_mtime_ns for file in made[::3]}
     for file in made[1:3]:
         file.unlink()
@@ -257,7 +293,8 @@ def test_a_plan_says_what_is_asked_and_done_and_writes_nothing(done):
     assert "the problem q1:" in done_one
     assert done_one.count("1 of 1 done already") == 2
     assert "of 6 problems those that RL alone solves:" in todo
-    assert todo.count("0 of 6 done already") == 2
+    assert todo.count("0 of 6 done already") == 3
+    assert "beside each flip two placebos" in todo
     assert "at most 256 sets of edits" in todo
     assert contents(done.output.out) == before
     with pytest.raises(BadInput, match="holds no problem 'q9'"):

@@ -179,7 +179,11 @@ def test_an_interrupted_run_ends_in_the_same_bytes(intervene, monkeypatch):
         (("--gate", "entropy_above:1", "--tau", "0.3"), "--tau is for the modes"),
         (("--mode", "mix", "--tau", "0.5"), "--tau is for the modes"),
         (("--mode", "dose", "--top-k", "3"), "--top-k is for the modes"),
-        (("--mode", "oracle", "--exclude-donor"), "--exclude-donor is for the modes"),
+        (("--mode", "oracle", "--allow-donor"), "--allow-donor is for the modes"),
+        (
+            ("--mode", "random", "--exclude-donor"),
+            "no --exclude-donor any more: controls never write the donor's token",
+        ),
         (("--mode", "oracle:3"), "takes no values"),
         (("--writer", "mix:0.5"), "where a --gate fires"),
         (("--temperature", "0.5"), "give --sample"),
@@ -193,6 +197,31 @@ def test_arms_that_cannot_be_are_refused_before_anything_is_written(intervene, a
     assert (code, out) == (2, "")
     assert says in " ".join(err.split())
     assert not (intervene.tmp_path / "run").exists()
+
+
+def test_controls_leave_rls_token_out_unless_it_is_allowed_and_each_arm_says_how_often_it_wrote_it(intervene):
+    run, shares = intervene.tmp_path / "run", {}
+    modes = ("--mode", "oracle", "--mode", "resample", "--mode", "mix:0.5", "--seeds", 1)
+    for more in ((), ("--allow-donor",)):
+        assert intervene(*modes, *more)[0] == 0
+        for title, told in json.loads((run / "interventions.json").read_text())["arms"].items():
+            shares[title] = told["donors_token"]["value"]
+        assert "edits that are the donor's token" in (run / "tables" / "interventions.md").read_text()
+    assert (shares["base"], shares["oracle"], shares["resample"]) == (None, 1, 0)
+    rows = [row for row in runs.read(run).table("rollouts").to_pylist() if row["donor_ids"]]
+    assert {row["arm"] for row in rows} == set(runs.read(run).arms("rollouts")) - {"base", "rl"}
+    for title, name in (
+        ("resample (donor allowed)", "disagree x host_sample x base x seed=0"),
+        ("mix 0.5", "mix(0.5)"),
+    ):
+        edits = [
+            token == donor
+            for row in rows
+            if name in row["arm"]
+            for token, host, donor in zip(row["response_ids"], row["host_ids"], row["donor_ids"], strict=True)
+            if token != host
+        ]
+        assert shares[title] == pytest.approx(sum(edits) / len(edits)) if edits else shares[title] is None
 
 
 def test_from_python_a_host_is_a_model_and_an_arm_with_randomness_has_a_seed():

@@ -13,6 +13,7 @@ from rlprobe.analysis.classes import Reading
 from rlprobe.decoding import arms
 from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline.grade import grade
+from rlprobe.pipeline.halves import half_of
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.signal_arms import PRESETS, SignalChoice
@@ -130,6 +131,32 @@ def test_a_preset_runs_its_own_protocol_on_every_problem(settings, tmp_path, pre
     assert (written.run.path / "tables" / f"preset-{preset}.md").stat().st_size > 0
 
 
+def test_rl_at_equal_entropy_stands_beside_each_published_arm_and_is_told_for_the_other_half(settings, tmp_path):
+    asked = elsewhere(settings, tmp_path, preset="dir", draws=1)
+    written = signals(asked, QUIET)
+    run, told = written.run, written.summary["equal_entropy"]
+    assert [each["threshold"] for each in told] == [-0.3, -0.35, -0.4]
+    other = [i for i in (f"q{n}" for n in range(12)) if half_of(i) == "evaluation"]
+    for each in told:
+        if each["temperature"] is None:
+            assert each["reason"]
+            continue
+        assert abs(each["reached"] - each["wanted"]) <= 0.02 * each["wanted"]
+        assert each["rl"] == f"never x donor_argmax x rl x T={each['temperature']:g},top_p=0.7 x seed=0"
+        rows = runs.read(run.path / "signals" / "evaluation").table("rollouts").to_pylist()
+        assert sorted(r["problem_id"] for r in rows if r["arm"] == each["rl"]) == sorted(other)
+        assert each["problems"] == len(other)
+        assert each["difference"]["value"] == each["accuracy"]["value"] - each["accuracy_rl"]["value"]
+        assert 0 < each["entropy"] != each["entropy_rl"] > 0
+    assert any(each["temperature"] for each in told)
+    assert "RL's temperature" in (run.path / "tables" / "equal-entropy-dir.md").read_text()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))
+        assert signals(asked, QUIET).summary["equal_entropy"] == told
+        (again,) = grade(run.path, GraderSettings(answer="first"), Reading(answer="first", resamples=100), QUIET)
+    assert [each["temperature"] for each in again.summary["equal_entropy"]] == [e["temperature"] for e in told]
+
+
 def test_dirs_gate_sees_the_drawn_token_and_redraws_it_with_fresh_noise():
     choice = SignalChoice(preset="dir")
     for threshold, point in zip((-0.3, -0.35, -0.4), choice.points(), strict=True):
@@ -137,6 +164,13 @@ def test_dirs_gate_sees_the_drawn_token_and_redraws_it_with_fresh_noise():
         assert arm.gate.spec == f"delta_below({threshold:g})"
         assert (arm.donor_stream, arm.writer.spec, arm.host) == ("redraw", "donor_draw", "base")
         assert arm.sampling == arms.Sampling(temperature=1.0, top_p=0.7)
+
+
+def test_sampled_delta_is_redrawn_within_rl_and_greedy_delta_is_rls_token():
+    sampled = SignalChoice(sampling=arms.Sampling(0.8)).arm("delta", -0.3)
+    assert (sampled.gate.spec, sampled.writer.spec) == ("sampled_delta_below(-0.3)", "donor_residual")
+    greedy = SignalChoice().arm("delta", -0.3)
+    assert (greedy.gate.spec, greedy.writer.spec) == ("delta_below(-0.3)", "donor_argmax")
 
 
 def test_a_target_that_cannot_be_reached_is_absent_and_the_command_still_ends_well(settings, tmp_path):

@@ -10,7 +10,7 @@ from rich.console import Console
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.flips import summarise
 from rlprobe.records import SearchEnd
-from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES
+from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES, WRITTEN
 from rlprobe.reporting.flips.text import show
 from rlprobe.reporting.formats import FORMATS
 
@@ -39,7 +39,12 @@ def summary_of(problems: int, problem: str | None = None, ends=tuple(SearchEnd))
             **dict.fromkeys(("ordinals", "positions", "base_ids", "rl_ids"), pd.Series(kept, dtype=object)),
         }
     )
-    found = summarise(single, needed, Reading(), lambda i: [" the", "\n", "[/b]", " 1", "2", " +"][i % 6])
+    columns = ["problem_id", "kind", "ordinal", "position", "base_id", "written_id", "entropy", "right"]
+    placebo = pd.DataFrame(
+        [(i, kind, n, 7 * n, n, n + 6, 0.5, n == 0) for i in ids for kind in ("same", "agreed") for n in places],
+        columns=columns,
+    )
+    found = summarise(single, needed, placebo, Reading(), lambda i: [" the", "\n", "[/b]", " 1", "2", " +"][i % 6])
     of_run = {"asked": problems, "left_out": {}, "ungraded": found.pop("ungraded")}
     return {"about": {}, "scope": "solved", "problem": problem, "problems": of_run, **found}
 
@@ -62,8 +67,11 @@ def test_every_table_is_written_in_every_format(name, problems):
 def test_tables_hold_the_numbers_of_the_summary():
     summary = summary_of(9, ends=(SearchEnd.MINIMAL,))
     flips = TABLES["flips"](summary)
-    assert list(flips["changed"]) == [9, 0]
-    assert list(flips["problems"]) == ["base wrong", "base right"]
+    assert list(flips["changed"]) == [9, 9, 9, 0, 0, 0]
+    assert list(flips["problems"]) == ["base wrong"] * 3 + ["base right"] * 3
+    assert list(flips["written"]) == 2 * list(WRITTEN.values())
+    assert [cell.value for cell in flips["RL's less this"][1:3]] == [0, 0]
+    assert [cell.value for cell in flips["mean entropy of the base there, nats"]][:3] == [None, 0.5, 0.5]
     assert list(TABLES["needed_sizes"](summary)["problems"]) == [3, 3, 3]
     assert TABLES["needed_edits"](summary)["1-minimal"][0] == 9
     tokens = TABLES["flip_tokens"](summary)
@@ -73,7 +81,15 @@ def test_tables_hold_the_numbers_of_the_summary():
 def test_the_report_fits_80_columns_and_says_what_a_reader_must_know():
     text = printed(summary_of(9))
     assert max(map(len, text.splitlines())) <= 80
-    for words in ("Which single tokens matter", "base wrong", "9 fix", "'[/b]'", "no smaller set exists"):
+    for words in (
+        "Which single tokens matter",
+        "base wrong",
+        "9 fix",
+        "placebo",
+        "where both agree",
+        "'[/b]'",
+        "no smaller set exists",
+    ):
         assert words in text
     assert re.search(r"Stopped at the limit of trials, not in the sizes: 2", text)
     assert "base right" not in text

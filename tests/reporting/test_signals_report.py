@@ -18,6 +18,14 @@ from rlprobe.reporting.signals.tables import PRESET_TABLES, TABLES
 from rlprobe.reporting.signals.text import show
 
 READING = Reading(resamples=100)
+AN_INTERVAL = {"value": 0.5, "low": 0.4, "high": 0.6}
+EQUAL_ENTROPY = [
+    {"threshold": -0.3, "arm": "a", "rl": "r", "wanted": 0.2, "temperature": 0.8, "reached": 0.201, "decodes": 3}
+    | {"reason": None, "entropy": 0.21, "entropy_rl": 0.19, "problems": 7, "p_value": 0.03}
+    | dict.fromkeys(("accuracy", "accuracy_rl", "difference"), AN_INTERVAL),
+    {"threshold": -0.4, "arm": "b", "rl": None, "wanted": 0.3, "temperature": None, "reached": 0.1, "decodes": 8}
+    | {"reason": "it is out of reach", "entropy": None, "entropy_rl": None},
+]
 
 
 def made(signals=("delta", "entropy", "random"), preset=None, sampling=None):
@@ -37,6 +45,7 @@ def made(signals=("delta", "entropy", "random"), preset=None, sampling=None):
         "calibration": None if preset else calibration([search], Edited(1000, 24, 24)),
         "split": None if preset else {"rule": "", "calibration": ["a", "b"], "evaluation": ["c"]},
         "preset": preset,
+        "equal_entropy": EQUAL_ENTROPY if preset else [],
         "sampling": sampling,
         "draws": 2 if sampling else 1,
         "signals": list(signals),

@@ -13,6 +13,12 @@ from rlprobe.reporting.formats import Cell, quoted, table_of
 
 Summary = dict[str, Any]
 
+RL, SAME, AGREED = "rl", "same", "agreed"
+WRITTEN = {
+    RL: "RL's token, where they disagree",
+    SAME: "placebo: the base's next best there, not RL's",
+    AGREED: "placebo: the base's second where both agree, at the nearest entropy",
+}
 STARTS = {"fix": "base wrong", "break": "base right"}
 ENDS = {
     SearchEnd.ONE_FLIP: "one flip is enough",
@@ -23,10 +29,14 @@ ENDS = {
 
 
 def flips_table(summary: Summary) -> pd.DataFrame:
-    """One row a kind of problem: its single flips, how many changed the verdict, per flip and per problem."""
+    """One row a kind of problem and a token written: how many of them changed the verdict, per flip and per problem.
+
+    RL's less this: the share of flips that changed it, in pairs of a flip and its placebo.
+    """
     rows = [
         {
             "problems": STARTS[outcome],
+            "written": WRITTEN[written],
             "number": found["problems"],
             "flips": found["flips"],
             "outcome": outcome,
@@ -37,11 +47,17 @@ def flips_table(summary: Summary) -> pd.DataFrame:
             "per problem": Cell.of(found["per_problem"]),
             "flips per problem": Cell.of(found["flips_per_problem"]),
             "problems with any": Cell.of(found["problems_with"], "%"),
+            "RL's less this": Cell.of(found.get("difference"), "%"),
+            "mean entropy of the base there, nats": Cell.of(found.get("entropy")),
+            "flips without a placebo": found.get("without"),
         }
-        for outcome, found in summary["single"].items()
+        for outcome in STARTS
+        for written, of in {RL: summary["single"], **summary["placebo"]}.items()
+        for found in [of[outcome]]
     ]
-    columns = ["problems", "number", "flips", "outcome", "changed", "nothing", "ungraded", "share of flips"]
-    return table_of(rows, [*columns, "per problem", "flips per problem", "problems with any"])
+    columns = ["problems", "written", "number", "flips", "outcome", "changed", "nothing", "ungraded", "share of flips"]
+    columns += ["per problem", "flips per problem", "problems with any", "RL's less this"]
+    return table_of(rows, [*columns, "mean entropy of the base there, nats", "flips without a placebo"])
 
 
 def needed_table(summary: Summary) -> pd.DataFrame:

@@ -31,6 +31,8 @@ def _several(summary: Summary) -> Iterator[RenderableType]:
         yield Text(_nothing(summary["verdicts"]), style="yellow")
         return
     yield _flips(summary)
+    if any(found["flips"] for kinds in summary["placebo"].values() for found in kinds.values()):
+        yield _placebos(summary)
     if summary["needed"]["problems"]:
         yield _needed(summary["needed"])
     if summary["swaps"]:
@@ -56,6 +58,19 @@ def _flips(summary: Summary) -> Table:
             cells = [Cell.of(found[name], unit) for name, unit in _SHARES.items()]
             counts = [found["problems"], found["flips"], f"{found['changed']:,} {outcome}"]
             table.add_row(*texts_of([STARTS[outcome], *counts, *map(_stacked, cells)]))
+    return table
+
+
+def _placebos(summary: Summary) -> Table:
+    """What other tokens do, beside what RL's did."""
+    table = open_table("problems", "placebo", "flips", "changed", "share\nof flips", "RL's\nless this", texts=2)
+    for outcome, start in STARTS.items():
+        for kind, words in (("same", "same places"), ("agreed", "where both agree")):
+            found = summary["placebo"][kind][outcome]
+            if found["problems"]:
+                cells = [Cell.of(found[name], "%") for name in ("share", "difference")]
+                counts = [found["flips"], f"{found['changed']:,} {outcome}"]
+                table.add_row(*texts_of([start, words, *counts, *map(_stacked, cells)]))
     return table
 
 
@@ -112,6 +127,8 @@ def _notes(summary: Summary) -> Iterator[Text]:
     if summary["looked_at"]:
         yield Text("flip: RL's token once, at a disagreement along the base's text; then the base.")
     if summary["looked_at"] and several:
+        yield Text("placebo: instead, once, the base's best token but its own choice and RL's, there or")
+        yield Text("where both models agree, at the nearest entropy in the same response.")
         yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems.")
     if summary["needed"]["problems"] and several:
         yield Text("needed: by delta debugging; dropping any one edit makes the answer wrong, but")

@@ -13,6 +13,7 @@ from rlprobe.reporting.formats import Cell, table_of
 
 Summary = dict[str, Any]
 
+DONORS = "edits that are the donor's token"
 NAMES = {"base": "base", "rl": "RL"}
 
 
@@ -24,7 +25,8 @@ def name_of(title: str) -> str:
 def interventions_table(summary: Summary) -> pd.DataFrame:
     """One row an arm, by the reading's answer: how right it was, what it took, and its two comparisons.
 
-    Repaired problems are those that the end gets wrong and the arm right, broken the other way round.
+    The donor is the model that does not decode, its token what it would have said at the same place. Repaired problems
+    are those that the end gets wrong and the arm right, broken the other way round.
     """
     rows = [_intervention(title, arm, summary["reading"]["answer"]) for title, arm in summary["arms"].items()]
     columns = [
@@ -35,6 +37,7 @@ def interventions_table(summary: Summary) -> pd.DataFrame:
         "gated",
         "edited",
         "no-ops",
+        DONORS,
         "gated per response",
         "edits per response",
     ]
@@ -52,6 +55,7 @@ def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
         "accuracy": Cell.of(found["accuracy"], "%"),
         "no answer": Cell.of(found["no_answer"], "%"),
         **{name.replace("_", "-"): Cell.of(arm[name], "%") for name in ("gated", "edited", "no_ops")},
+        DONORS: Cell.of(arm.get("donors_token"), "%"),
         "gated per response": Cell.of(arm["gated_per_response"]),
         "edits per response": Cell.of(arm["edited_per_response"]),
         "recovery": Cell.of(found["recovery"]),

@@ -121,6 +121,36 @@ def _difference(row: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def equal_entropy_table(summary: Summary) -> pd.DataFrame:
+    """A published arm beside RL alone at the temperature at which its mean entropy is the arm's.
+
+    Entropies are of what is drawn from, nats a token, each along its own text. The temperature was found on one half of
+    the problems; accuracies, their difference (the arm's less RL's) and the last two entropies are of the other half.
+    """
+    rows = [
+        {
+            "threshold": _digits(found["threshold"]),
+            "entropy wanted": Cell(found["wanted"]),
+            "RL's temperature": _digits(found["temperature"]),
+            "RL's entropy there": Cell(found["reached"]),
+            "decodes": found["decodes"],
+            "accuracy": Cell.of(found.get("accuracy"), "%"),
+            "accuracy of RL there": Cell.of(found.get("accuracy_rl"), "%"),
+            "difference": Cell.of(found.get("difference"), "%"),
+            "p": Cell(found.get("p_value")),
+            "problems": found.get("problems"),
+            "entropy told": Cell(found["entropy"]),
+            "RL's entropy told": Cell(found["entropy_rl"]),
+            "absent because": found["reason"],
+            "specification": found["arm"],
+        }
+        for found in summary["equal_entropy"]
+    ]
+    columns = ["threshold", "entropy wanted", "RL's temperature", "RL's entropy there", "decodes", "accuracy"]
+    columns += ["accuracy of RL there", "difference", "p", "problems", "entropy told", "RL's entropy told"]
+    return table_of(rows, [*columns, "absent because", "specification"])
+
+
 # name of the table: summary -> table
 TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
     "equal-edits": results_table,
@@ -128,4 +158,7 @@ TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
     "signal-calibration": calibration_table,
 }
 # the same of a preset, which has neither targets nor calibration
-PRESET_TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {"preset": results_table}
+PRESET_TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
+    "preset": results_table,
+    "equal-entropy": equal_entropy_table,
+}

@@ -67,6 +67,17 @@ def _differences(summary: Summary) -> Table:
     return table
 
 
+def _equal_entropy(summary: Summary) -> Iterator[Text]:
+    """How the published arms compare with RL alone when it is as sharp as they are."""
+    for found in summary["equal_entropy"]:
+        if found["temperature"] is None:
+            yield Text(f"Absent: RL at the entropy of Δ < {found['threshold']:g}: {found['reason']}.", style="yellow")
+            continue
+        difference = Cell.of(found["difference"], "%")
+        beside = f"RL alone at temperature {found['temperature']:g} (equal mean entropy)"
+        yield Text(f"Δ < {found['threshold']:g} less {beside}: {difference}, on {found['problems']:,} problems.")
+
+
 _ENDS = ("value", "low", "high")
 
 
@@ -94,6 +105,7 @@ def _notes(summary: Summary) -> Iterator[Text]:
         yield Text(warning(shares, summary.get("grader")), style="yellow")
     if summary["preset"]:
         yield Text("Thresholds and sampling are the published ones; nothing was calibrated.")
+        yield from _equal_entropy(summary)
         return
     yield Text(f"Thresholds were set on {len(summary['split']['calibration']):,} other problems, to within a tenth.")
     for found in summary["calibration"]["targets"]:
