@@ -21,10 +21,11 @@ from torch import Tensor
 
 from rlprobe.decoding.noise import Noise
 from rlprobe.errors import BadInput, RlprobeError
+from rlprobe.measures.learned import Learned
 from rlprobe.measures.ranking import best_tokens
 from rlprobe.pairs.kinds import KINDS
 from rlprobe.pairs.kinds import VERSION as KINDS_VERSION
-from rlprobe.records import MEMBERS
+from rlprobe.records import MEMBERS, TOP
 
 # ---- what an arm sees ------------------------------------------------------------------------------------------------
 
@@ -265,6 +266,18 @@ def delta_below(tau: float) -> Gate:
         return (view.donor.gather(1, own) - view.host.gather(1, own))[:, 0] < tau
 
     return _gate(f"delta_below({tau:g})", test, sees_draw=True)
+
+
+def learned_above(tau: float, learned: Learned) -> Gate:
+    """The log-odds of disagreement that were learned from the host's own distribution are at least τ."""
+    return _gate(f"learned_above({tau:g}, {learned.digest})", lambda view: learned.log_odds(own_features(view)) >= tau)
+
+
+def own_features(view: View) -> list[Float[Tensor, " n"]]:
+    """What `learned_above` reads of the host, in the order of measures.learned.FEATURES."""
+    best = best_tokens(view.host_logits, TOP)
+    margin = best.logits[:, 0] - best.logits[:, 1]
+    return [_entropy(view), margin, *view.host.gather(1, best.ids).T, torch.log1p(view.noise.positions.float())]
 
 
 def bernoulli(p: float) -> Gate:

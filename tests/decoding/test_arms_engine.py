@@ -18,10 +18,12 @@ from rlprobe.decoding.engine import DecodingSettings, Players, Task, decode, dec
 from rlprobe.decoding.lockstep import decode_in_lockstep
 from rlprobe.decoding.noise import Noise
 from rlprobe.errors import RlprobeError
+from rlprobe.measures.learned import Learned
 from rlprobe.pairs.kinds import KINDS, kinds_of
 from rlprobe.pairs.loading import PairChoice, load, locate
 
 NEW = 24
+LEARNED = Learned((4.0, 0.3, *[-3.0] * 5, 2.0), (0.4, 0.3, *[0.5] * 5, 0.8), (1.0, -0.5, 0.2, 0, 0, 0, -0.1, 0.3), -0.1)
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +86,7 @@ ARMS = {
     "or, not": lambda: (~arms.disagree() | arms.bernoulli(0.2), arms.host_second()),
     "replayed": lambda: (arms.replayed(), arms.host_second()),
     "oracle rate": lambda: (arms.oracle_rate(), arms.donor_argmax()),
+    "learned": lambda: (arms.learned_above(-0.2, LEARNED), arms.donor_argmax()),
     "ordinals": lambda: (arms.disagree(), arms.donor_at_ordinals()),
 }
 
