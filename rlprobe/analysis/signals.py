@@ -21,7 +21,16 @@ from rlprobe.analysis.calibration import Calibrated, Curve, Side, Tried
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import NamedArm, summarise
-from rlprobe.analysis.statistics import bootstrap_p_value, mcnemar, mean_difference, missing
+from rlprobe.analysis.statistics import (
+    Clusters,
+    Interval,
+    Resampling,
+    auroc,
+    bootstrap_p_value,
+    mcnemar,
+    mean_difference,
+    missing,
+)
 from rlprobe.records import MEMBERS, Status
 
 SIDES: dict[str, Side] = {  # where a signal's gate fires; random has no signal
@@ -30,6 +39,7 @@ SIDES: dict[str, Side] = {  # where a signal's gate fires; random has no signal
     "js": "above",
     "entropy": "above",
     "margin": "below",
+    "learned": "above",
 }
 SIGNALS = (*SIDES, "random")
 
@@ -87,11 +97,32 @@ def curve(tokens: pd.DataFrame, signal: str, host: str, sampled: bool) -> Curve:
     edits = expected_edits(tokens, host, sampled)
     if signal == "random":
         return Curve.of_chances(float(edits.mean()))
+    return Curve.of(values(tokens, signal, host), edits, SIDES[signal])
+
+
+def values(tokens: pd.DataFrame, signal: str, host: str) -> Float[np.ndarray, " tokens"]:
+    """A signal at every position of the host's own text, as its gate sees it; `learned` is a column of that name."""
     if signal == "delta":  # of the token present, which a sampled host may not find best
-        values = _gain(tokens, host)
-    else:
-        values = thresholds.signal(tokens.assign(arm=host), signal, host).to_numpy(np.float64)
-    return Curve.of(values, edits, SIDES[signal])
+        return _gain(tokens, host)
+    if signal == "learned":
+        return tokens["learned"].to_numpy(np.float64)
+    return thresholds.signal(tokens.assign(arm=host), signal, host).to_numpy(np.float64)
+
+
+def detection(tokens: pd.DataFrame, signals: Sequence[str], host: str, resampling: Resampling) -> dict[str, Interval]:
+    """By signal, the AUROC for "the two models disagree here" on the host's own text; chance has none.
+
+    Rows as for `curve`, with the column problem_id. A signal that fires below its threshold counts with its sign
+    turned.
+    """
+    disagrees = (tokens["argmax_base"] != tokens["argmax_rl"]).to_numpy()
+    codes, problems = pd.factorize(tokens["problem_id"], sort=True)
+    clusters = Clusters(codes.astype(np.int64), len(problems))
+    signs = {signal: {"above": 1, "below": -1}[SIDES[signal]] for signal in signals if signal in SIDES}
+    return {
+        signal: auroc(sign * values(tokens, signal, host), disagrees, clusters, resampling)
+        for signal, sign in signs.items()
+    }
 
 
 def expected_edits(tokens: pd.DataFrame, host: str, sampled: bool) -> Float[np.ndarray, " tokens"]:

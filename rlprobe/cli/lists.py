@@ -27,15 +27,17 @@ def datasets() -> None:
 
 @click.command()
 def arms() -> None:
-    """List the modes of `rlprobe intervene`, and the gates and writers to put arms together from."""
+    """List the modes of `rlprobe intervene`, the gates and writers to put arms together from, and kinds of tokens."""
     from rlprobe.decoding.arms import GATES, WRITERS
     from rlprobe.decoding.modes import MODES
+    from rlprobe.pairs.kinds import KINDS
 
     kinds: dict[str, Mapping[str, Callable]] = {"mode": MODES, "gate": GATES, "writer": WRITERS}
     for what, entries in kinds.items():
         rows = [(_call(name, each), (inspect.getdoc(each) or "").partition("\n")[0]) for name, each in entries.items()]
         _list((what, "what it does"), rows)
         say()
+    _list(("kind", "which tokens"), [*KINDS.items()])
 
 
 def _call(name: str, entry: Callable) -> str:

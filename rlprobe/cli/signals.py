@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 @click.command()
 @pair_options
 @problem_options
-@click.option("--signal", "signals", multiple=True, help="delta, kl, js, entropy, margin, random.  [default: all]")
+@click.option(
+    "--signal", "signals", multiple=True, help="delta, kl, js, entropy, margin, learned, random.  [default: all]"
+)
 @click.option(
     "--target", "targets", multiple=True, type=float, help="% of the oracle's edits.  [default: 10 25 50 75 90]"
 )

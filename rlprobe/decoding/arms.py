@@ -20,9 +20,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from rlprobe.decoding.noise import Noise
-from rlprobe.errors import BadInput
+from rlprobe.errors import BadInput, RlprobeError
+from rlprobe.measures.learned import Learned
 from rlprobe.measures.ranking import best_tokens
-from rlprobe.records import MEMBERS
+from rlprobe.pairs.kinds import KINDS
+from rlprobe.pairs.kinds import VERSION as KINDS_VERSION
+from rlprobe.records import MEMBERS, TOP
 
 # ---- what an arm sees ------------------------------------------------------------------------------------------------
 
@@ -109,6 +112,7 @@ class View:
     facts: Sequence[Facts]  # one a position
     sampling: Sampling | None = None
     donor_stream: str = "draw"
+    kinds: Int[Tensor, " vocab"] | None = None  # of each token, as a number in the order of pairs.kinds.KINDS
 
     @cached_property
     def host_ids(self) -> Int[Tensor, " n"]:
@@ -162,6 +166,13 @@ class View:
         own = self.host_logits.gather(1, self.donor_argmax[:, None])
         smaller_id = torch.arange(self.vocab, device=own.device) < self.donor_argmax[:, None]
         return 1 + ((self.host_logits > own) | ((self.host_logits == own) & smaller_id)).sum(-1)
+
+    @property
+    def donor_kinds(self) -> Int[Tensor, " n"]:
+        """The kind of what the donor would say."""
+        if self.kinds is None:
+            raise RlprobeError("a gate asks for the kinds of tokens, and the players have none")
+        return self.kinds.to(self.donor_ids.device)[self.donor_ids]
 
     @property
     def vocab(self) -> int:
@@ -315,10 +326,36 @@ def sampled_delta_below(tau: float) -> Gate:
     return _gate(f"sampled_delta_below({tau:g})", test, sees_draw=True)
 
 
+def learned_above(tau: float, learned: Learned) -> Gate:
+    """The log-odds of disagreement that were learned from the host's own distribution are at least τ."""
+    return _gate(f"learned_above({tau:g}, {learned.digest})", lambda view: learned.log_odds(own_features(view)) >= tau)
+
+
+def own_features(view: View) -> list[Float[Tensor, " n"]]:
+    """What `learned_above` reads of the host, in the order of measures.learned.FEATURES."""
+    best = best_tokens(view.host_logits, TOP)
+    margin = best.logits[:, 0] - best.logits[:, 1]
+    return [_entropy(view), margin, *view.host.gather(1, best.ids).T, torch.log1p(view.noise.positions.float())]
+
+
 def bernoulli(p: float) -> Gate:
     """With probability p, whatever the models say. Nested: where it fires at p it fires at every larger p."""
     _probability("p", p)
     return _gate(f"bernoulli({p:g})", lambda view: view.noise.uniform("gate") < p, random=True)
+
+
+def before(m: int) -> Gate:
+    """At the first m positions of the response, whatever the models say."""
+    _at_least("m", m, 0)
+    return _gate(f"before({m})", lambda view: view.noise.positions < m)
+
+
+def of_kind(kind: str) -> Gate:
+    """What the donor would say is of a kind (see below): stop, format, digits, discourse or other."""
+    if kind not in KINDS:
+        raise BadInput(f"no kind of token is called {kind!r}; known: {', '.join(KINDS)}")
+    number = list(KINDS).index(kind)
+    return _gate(f"of_kind({kind}, v{KINDS_VERSION})", lambda view: view.donor_kinds == number)
 
 
 def replayed() -> Gate:
@@ -626,6 +663,8 @@ GATES: dict[str, Callable[..., Gate]] = {
     "delta_below": delta_below,
     "sampled_delta_below": sampled_delta_below,
     "bernoulli": bernoulli,
+    "before": before,
+    "of_kind": of_kind,
     "replayed": replayed,
     "oracle_rate": oracle_rate,
     "first": first,

@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from rlprobe.decoding.arms import Arm, Facts, History, Opinions, View, donor_argmax, never, opinions
@@ -124,11 +124,15 @@ NO_HISTORY = History(torch.zeros((), dtype=torch.long), torch.zeros((), dtype=to
 
 @dataclass(frozen=True)
 class Players:
-    """Who decodes: the host and, unless it is alone, the donor, over the vocabulary that they share."""
+    """Who decodes: the host and, unless it is alone, the donor, over the vocabulary that they share.
+
+    `kinds` has the kind of each of its tokens, for gates that ask for it (pairs/kinds.py).
+    """
 
     host: Model
     donor: Model | None
     vocabulary: CommonVocabulary
+    kinds: Int[Tensor, " vocab"] | None = None
 
 
 def decode_greedily(
@@ -379,6 +383,7 @@ class _Decoder:
             facts=[row.task.facts for row, _ in places],
             sampling=self.arm.sampling,
             donor_stream=self.arm.donor_stream,
+            kinds=self.players.kinds,
         )
 
     # ---- commit ------------------------------------------------------------------------------------------------------

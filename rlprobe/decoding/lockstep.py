@@ -39,7 +39,8 @@ def _batch(
         host_logits, donor_logits = (_next_logits(lanes, head, ids, counts) for lanes, head in both)
         at = torch.tensor([task.said + len(r.ids) for r, task in zip(responses, tasks, strict=True)])
         facts = [task.facts for task in tasks]
-        view = View(host_logits, donor_logits, Noise(keys, at), facts, arm.sampling, arm.donor_stream)
+        noise = Noise(keys, at)
+        view = View(host_logits, donor_logits, noise, facts, arm.sampling, arm.donor_stream, players.kinds)
         opinion = opinions(arm, view)
         edited = [sum(a != b for a, b in zip(r.ids, r.host_ids, strict=True)) for r in responses]
         history = History(torch.tensor(edited), torch.tensor([sum(r.gated) for r in responses]), facts)

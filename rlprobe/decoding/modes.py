@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import GATES, WRITERS, Arm, Gate, Sampling, Writer
 from rlprobe.errors import BadInput
+from rlprobe.pairs.kinds import KINDS
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,7 @@ class Options:
     budget: int | None = None
     allow_donor: bool = False  # of controls, to write the donor's token
     rank_counts: tuple[int, ...] = ()  # how often ranks 2, 3, ... were seen at the pair's disagreements
+    kinds: tuple[str, ...] = ()  # of tokens, for modes that sweep over these (`BY_KIND`)
 
     def or_else(self, *published: float) -> tuple[float, ...]:
         """The values that were asked for, or the mode's own."""
@@ -59,6 +61,7 @@ class _Draft:
     gate: Gate
     writer: Writer
     dose: float | None = None
+    word: str = ""  # the parameter, where it is no number
 
 
 def named_arms(mode: str, options: Options, host: str, seeds: int, sampling: Sampling | None) -> list[Named]:
@@ -107,7 +110,7 @@ def _seeded(
 ) -> list[Named]:
     gate = draft.gate if options.budget is None else draft.gate & arms.budget(options.budget)
     one = Arm(gate, draft.writer, host, sampling.noise_seed if sampling else 0, sampling)
-    label = mode if draft.dose is None else f"{mode} {draft.dose:g}"
+    label = f"{mode} {draft.word}".strip() if draft.dose is None else f"{mode} {draft.dose:g}"
     label = f"{gate.spec} x {draft.writer.spec}" if mode == "composed" else label
     each = [replace(one, seed=seed) for seed in range(seeds)] if one.random and not sampling else [one]
     return [Named(mode, label, arm, draft.dose) for arm in each]
@@ -128,8 +131,8 @@ def _made(words: str, known: dict[str, Callable], what: str):
     return ~made if negated else made
 
 
-def _arguments(words: str, given: Sequence[str], parameters: Sequence[inspect.Parameter]) -> list[int | float]:
-    """Words as the numbers that a function takes; what is switched on is named: host_random:20,allow_donor."""
+def _arguments(words: str, given: Sequence[str], parameters: Sequence[inspect.Parameter]) -> list[int | float | str]:
+    """Words as the numbers or names that a function takes; switches are named: host_random:20,allow_donor."""
     takes = ", ".join(p.name if p.annotation is bool else str(p) for p in parameters) or "nothing"
     parameters = [p for p in parameters if p.annotation is not bool]
     many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
@@ -141,7 +144,7 @@ def _arguments(words: str, given: Sequence[str], parameters: Sequence[inspect.Pa
         made = [kind(text) for kind, text in zip(kinds, given, strict=True)]
     except ValueError:
         raise BadInput(f"{words!r}: an argument is no number of the kind that is wanted") from None
-    if not all(map(math.isfinite, made)):
+    if not all(math.isfinite(each) for each in made if not isinstance(each, str)):
         raise BadInput(f"{words!r}: an argument is no finite number")
     return made
 
@@ -245,6 +248,33 @@ def first(options: Options) -> list[_Draft]:
     return [_Draft(arms.disagree() & arms.first(m), arms.donor_argmax(), m) for m in options.whole(1, 2, 3, 5, 8)]
 
 
+def handoff(options: Options) -> list[_Draft]:
+    """The donor writes the first m tokens (1, 2, 4, 8, 16), and the host goes on alone."""
+    return [_Draft(arms.before(m), arms.donor_argmax(), m) for m in options.whole(1, 2, 4, 8, 16)]
+
+
+def handoff_first(_: Options) -> list[_Draft]:
+    """The donor writes up to and with the first token that the host would not say, and the host goes on alone.
+
+    Greedy, that is the text of `first:1`, of which only the disagreement is gated.
+    """
+    return [_Draft(arms.always() & arms.first(1), arms.donor_argmax())]
+
+
+def only(options: Options) -> list[_Draft]:
+    """At disagreements where RL's token is of a kind: each of stop, format, digits, discourse, other, or one."""
+    return [_of_kind(kind, arms.of_kind(kind)) for kind in options.kinds or KINDS]
+
+
+def without(options: Options) -> list[_Draft]:
+    """At all disagreements but those where RL's token is of a kind: each of them in turn, or one."""
+    return [_of_kind(kind, ~arms.of_kind(kind)) for kind in options.kinds or KINDS]
+
+
+def _of_kind(kind: str, gate: Gate) -> _Draft:
+    return _Draft(arms.disagree() & gate, arms.donor_argmax(), word=kind)
+
+
 def dose(options: Options) -> list[_Draft]:
     """A share q of the disagreements, nested in q."""
     return [
@@ -297,10 +327,15 @@ MODES: dict[str, Callable[[Options], list[_Draft]]] = {
     "margin": margin,
     "support": support,
     "first": first,
+    "handoff": handoff,
+    "handoff-first": handoff_first,
+    "only": only,
+    "without": without,
     "dose": dose,
     "mix": mix,
     "extrapolate": extrapolate,
     "extrapolate-delta": extrapolate_delta,
 }
 CONTROLS = ("random", "random-top5", "random-replayed", "random-positions", "resample", "matched")  # of allow_donor
-WITHOUT_VALUES = ("oracle", "random-published", *CONTROLS[1:])
+WITHOUT_VALUES = ("oracle", "random-published", "handoff-first", *CONTROLS[1:])
+BY_KIND = ("only", "without")  # their values are kinds of tokens

@@ -24,6 +24,7 @@ from rlprobe.pairs.compatibility import (
 )
 from rlprobe.pairs.devices import device_of
 from rlprobe.pairs.fetched import check_fetched, fetched_as
+from rlprobe.pairs.kinds import kinds_of
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES, load_network, model_of
 from rlprobe.pairs.registry import PAIRS
@@ -100,6 +101,11 @@ class LocatedPair:
     def context(self) -> int:
         """Positions that both models can read."""
         return min(context_length(self.base.config), context_length(self.rl.config))
+
+    @cached_property
+    def token_kinds(self) -> list[int]:
+        """The kind of each token of the common vocabulary, as a number in the order of kinds.KINDS."""
+        return kinds_of(self.tokenizer, self.vocabulary.ids.tolist(), self.stop_ids)
 
     @cached_property
     def notices(self) -> list[str]:

@@ -13,7 +13,7 @@ import pandas as pd
 from rlprobe.analysis import thresholds
 from rlprobe.decoding import modes
 from rlprobe.decoding.arms import Sampling
-from rlprobe.decoding.modes import Named, Options
+from rlprobe.decoding.modes import BY_KIND, Named, Options
 from rlprobe.errors import BadInput
 from rlprobe.records import MEMBERS
 
@@ -165,9 +165,10 @@ def described(choice: ArmChoice) -> list[str]:
 
 def _of_mode(mode: str, values: tuple[str, ...], choice: ArmChoice, run: FromRun) -> list[Named]:
     """The arms of one mode."""
-    numbers = tuple(run.value(mode, text, choice.host) for text in values)
+    kinds = values if mode in BY_KIND else ()
+    numbers = () if kinds else tuple(run.value(mode, text, choice.host) for text in values)
     counts = run.rank_counts(choice.host) if mode == "matched" else ()
-    options = replace(_common(choice), values=numbers, rank_counts=counts)
+    options = replace(_common(choice), values=numbers, rank_counts=counts, kinds=kinds)
     return modes.named_arms(mode, options, choice.host, choice.seeds, choice.sampling)
 
 

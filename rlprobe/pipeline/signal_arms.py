@@ -3,7 +3,9 @@
 Decodes nothing and reads no run.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from rlprobe.analysis.calibration import MOST_DECODES
 from rlprobe.analysis.interventions import NamedArm
@@ -12,15 +14,17 @@ from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm, Gate, Sampling, Writer
 from rlprobe.decoding.modes import donors
 from rlprobe.errors import BadInput
+from rlprobe.measures.learned import Learned
 from rlprobe.records import MEMBERS
 
 TARGETS = (0.10, 0.25, 0.50, 0.75, 0.90)  # of the oracle's own edited rate
-GATES = {
+GATES: dict[str, Callable[..., Gate]] = {
     "delta": arms.delta_below,
     "kl": arms.kl_above,
     "js": arms.js_above,
     "entropy": arms.entropy_above,
     "margin": arms.margin_below,
+    "learned": arms.learned_above,  # with weights, which a `FittedChoice` has
     "random": arms.bernoulli,
 }
 
@@ -94,13 +98,18 @@ class SignalChoice:
         words += ["backward"] if self.host == "rl" and not self.preset else []
         return "".join(f"-{word}" for word in words)
 
+    @property
+    def gates(self) -> dict[str, Callable[..., Gate]]:
+        """The gate of each signal, as a function of its threshold."""
+        return GATES
+
     # ---- arms --------------------------------------------------------------------------------------------------------
 
     def arm(self, signal: str, threshold: float, host: str | None = None, seed: int = 0) -> Arm:
         """The donor's token where the signal's gate fires; sampled, delta stays within RL, but not in a preset."""
         if signal == "delta" and self.how and not self.preset:
             return self._written(arms.sampled_delta_below(threshold), arms.donor_residual(), host or self.host, seed)
-        return self._arm(GATES[signal](threshold), host or self.host, seed)
+        return self._arm(self.gates[signal](threshold), host or self.host, seed)
 
     def oracle(self, host: str) -> Arm:
         """The donor's token wherever it is another one: the donor's own responses, by identity."""
@@ -132,6 +141,18 @@ class SignalChoice:
     def _written(self, gate: Gate, writer: Writer, host: str, seed: int = 0) -> Arm:
         """Sampled, all arms share the seed of the noise."""
         return Arm(gate, writer, host, self.how.noise_seed if self.how else seed, self.how)
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedChoice(SignalChoice):
+    """The same once the weights of the signal `learned` are known."""
+
+    learned: Learned
+
+    @property
+    def gates(self) -> dict[str, Callable[..., Gate]]:
+        """All of them: the learned one has its weights."""
+        return GATES | {"learned": partial(arms.learned_above, learned=self.learned)}
 
 
 def named(arm: Arm, mode: str, label: str, dose: float | None = None) -> NamedArm:

@@ -7,7 +7,7 @@ published protocol with thresholds of its own: nothing is calibrated, and all pr
 
 from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import pandas as pd
@@ -15,17 +15,20 @@ import pandas as pd
 from rlprobe import runs
 from rlprobe.analysis.calibration import TOLERANCE, Calibrated, Tried, calibrate
 from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import NamedArm
-from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare, curve
+from rlprobe.analysis.learned import columns_of, learn
+from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare, curve, detection
 from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
+from rlprobe.measures.learned import FEATURES, Learned
 from rlprobe.pipeline import equal_entropy, halves, stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.halves import Part
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.signal_arms import SignalChoice, named
+from rlprobe.pipeline.signal_arms import FittedChoice, SignalChoice, named
 from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.problems.grading import GraderSettings
@@ -54,14 +57,17 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
         run = held.enter_context(prepared.open_run(settings.output, reporter))
         if choice.preset:
             part, points = Part(prepared, run), choice.points()
-            about: dict[str, Any] = {"calibration": None, "split": None}
+            about: dict[str, Any] = {"calibration": None, "split": None, "learned": None}
         else:
             parts = held.enter_context(halves.split(prepared, settings.output, reporter))
-            searches, oracle = _calibrated(Bench(parts["calibration"], choice, reporter))
+            searches, oracle, choice = _calibrated(Bench(parts["calibration"], choice, reporter))
             part, points = parts["evaluation"], _points(choice, searches)
             about = {"calibration": calibration(searches, oracle), "split": _split(parts)}
+            about |= {"learned": _kept(run, choice)}
         bench = Bench(part, choice, reporter)
         _decode(bench, points)
+        if not choice.preset:
+            stages.score(part.prepared, part.run, choice.end(choice.host), reporter)
         layer = stages.grade(part.run, settings.grader, reporter)
         if equal_entropy.possible(prepared, choice):
             parts = held.enter_context(halves.split(prepared, settings.output, reporter))
@@ -109,6 +115,7 @@ def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], read
         "problems": problems_of(of, grades, reading.answer),
         **compare(Evaluated(rollouts, grades, oracles, points), reading, of.left_out()),
         "equal_entropy": equal_entropy.compared(run, layer, asked.get("equal_entropy", ()), reading),
+        "detection": _detected(of, asked, reading),
     }
     return _report(asked).write(run, f"signals{asked['suffix']}.json", summary)
 
@@ -172,8 +179,11 @@ class Bench:
         return Edited.of(table[table["problem_id"].isin(self.part.prepared.prompts.keys())])
 
 
-def _calibrated(bench: Bench) -> tuple[list[Search], Edited]:
-    """Every signal's thresholds, and what the oracle edits; of sampled arms, draw 0 decides."""
+def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalChoice]:
+    """Every signal's thresholds, what the oracle edits, and the choice with what was learned.
+
+    Of sampled arms, draw 0 decides.
+    """
     choice, part = bench.choice, bench.part
     oracle = choice.oracle(choice.host)
     bench.decode_ends()
@@ -186,7 +196,11 @@ def _calibrated(bench: Bench) -> tuple[list[Search], Edited]:
     tokens = part.run.table("tokens").to_pandas()
     here = tokens["problem_id"].isin(part.prepared.prompts.keys())
     tokens = tokens[here & (tokens["arm"] == own) & (tokens["draw"] == 0)]
-    return [_searched(bench, signal, tokens, edited) for signal in choice.signals], edited
+    if "learned" in choice.signals:
+        learned = learn(tokens, choice.host)
+        tokens = tokens.assign(learned=learned.log_odds(columns_of(tokens, choice.host)))
+        bench = replace(bench, choice=FittedChoice(**vars(choice), learned=learned))
+    return [_searched(bench, signal, tokens, edited) for signal in choice.signals], edited, bench.choice
 
 
 def _searched(bench: Bench, signal: str, tokens: pd.DataFrame, oracle: Edited) -> Search:
@@ -260,6 +274,28 @@ def _asked(bench: Bench, points: Sequence[Point]) -> dict[str, Any]:
         "oracles": [asdict(oracle) for oracle in oracles],
         "points": [asdict(point) for point in points],
     }
+
+
+def _kept(run: Run, choice: SignalChoice) -> dict[str, Any] | None:
+    """The weights that were learned, also in a file that is called as they are in the names of arms."""
+    if not isinstance(choice, FittedChoice):
+        return None
+    kept = {"digest": choice.learned.digest, "host": choice.host, "features": FEATURES, **asdict(choice.learned)}
+    run.keep_json(f"learned/{choice.learned.digest}.json", kept)
+    return kept
+
+
+def _detected(of: Run, asked: dict[str, Any], reading: Reading) -> dict[str, Any]:
+    """How well each signal tells disagreements on the host's own text to the evaluation problems.
+
+    Empty where that text was not read by both models: of a preset, and of runs that an earlier rlprobe made.
+    """
+    if not asked["split"] or not of.shards("tokens", own := asked["ends"][asked["hosts"][0]]):
+        return {}
+    (host,), tokens = asked["hosts"], _rows(of, "tokens", {own: own}, asked)
+    if saved := asked["learned"]:
+        tokens = tokens.assign(learned=Learned.of(saved).log_odds(columns_of(tokens, host)))
+    return plain(detection(tokens, asked["signals"], host, reading.resampling))
 
 
 def _split(parts: dict[str, Part]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
+import torch
 
 from rlprobe.decoding.arms import Arm, Facts, donor_argmax, never
 from rlprobe.decoding.engine import Counts, DecodingSettings, Players, Response, Task, Watch, decode
@@ -139,7 +140,8 @@ def rollouts_in(run: Run, arm: str, start: int, stop: int, draw: int = 0) -> dic
 def _players(prepared: Prepared, arm: Arm) -> Players:
     """Both models, or the host alone where nothing is ever put in."""
     donor = None if arm.gate.spec == never().spec else prepared.pair.member(arm.donor)
-    return Players(prepared.pair.member(arm.host), donor, prepared.pair.vocabulary)
+    kinds = torch.tensor(prepared.located.token_kinds)
+    return Players(prepared.pair.member(arm.host), donor, prepared.pair.vocabulary, kinds)
 
 
 def _tasks(prepared: Prepared, run: Run, shard: Shard, known: Sequence[str], named: Named) -> list[Task]:

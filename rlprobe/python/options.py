@@ -37,7 +37,7 @@ WORDS = {
     "top_p": "Of sampling; above 0, at most 1.",
     "noise_seed": "Of sampling; one noise for both models.",
     "draws": "Responses to a problem where there is chance.",
-    "signals": "Of delta, kl, js, entropy, margin and random; the others are compared with the first.",
+    "signals": "Of delta, kl, js, entropy, margin, learned and random; the others are compared with the first.",
     "targets": "Shares of the oracle's edits, from 0 to 1.",
     "preset": 'A published protocol, its thresholds fixed: "dir" or "sbc".',
     "layers": "Only these layers, counted from 0; all, where None.",

@@ -17,6 +17,7 @@ from rlprobe.analysis.signals import (
     calibration,
     compare,
     curve,
+    detection,
     expected_edits,
     holm,
 )
@@ -148,6 +149,7 @@ def test_a_curve_counts_the_disagreements_that_a_gate_would_catch(signal, host):
     tokens = pd.DataFrame({name: rng.exponential(1, n) for name in names})
     tokens = tokens.assign(arm="some other name", argmax_base=rng.integers(0, 3, n), argmax_rl=rng.integers(0, 3, n))
     tokens = tokens.assign(logprob_base=-rng.exponential(1, n), logprob_rl=-rng.exponential(1, n))
+    tokens = tokens.assign(learned=rng.normal(0, 3, n))
     along, differs = curve(tokens, signal, host, sampled=False), tokens["argmax_base"] != tokens["argmax_rl"]
     middle = len(along.thresholds) // 2
     threshold, estimate = along.thresholds[middle], along.estimates[middle]
@@ -157,9 +159,23 @@ def test_a_curve_counts_the_disagreements_that_a_gate_would_catch(signal, host):
         "js": tokens["js"] >= threshold,
         "entropy": tokens[f"entropy_{host}"] > threshold,
         "margin": tokens[f"margin_{host}"] < threshold,
+        "learned": tokens["learned"] >= threshold,
         "random": pd.Series(np.full(n, threshold)),
     }[signal]
     assert estimate == pytest.approx((differs * fired).mean())
+
+
+def test_detection_counts_the_pairs_that_stand_in_the_right_order():
+    rng, n = np.random.default_rng(3), 200
+    tokens = pd.DataFrame({"problem_id": [f"q{i % 9}" for i in range(n)], "learned": rng.normal(0, 1, n).round(1)})
+    tokens = tokens.assign(argmax_base=0, argmax_rl=(rng.random(n) < 0.3).astype(int), margin_base=rng.random(n))
+    found = detection(tokens, ("learned", "margin", "random"), "base", READING.resampling)
+    assert list(found) == ["learned", "margin"]  # chance tells nothing
+    for signal, scores in (("learned", tokens["learned"]), ("margin", -tokens["margin_base"])):
+        inside, outside = (scores[tokens["argmax_rl"] == k].to_numpy()[:, None] for k in (1, 0))
+        pairs = (inside > outside.T) + (inside == outside.T) / 2
+        assert found[signal].value == pytest.approx(pairs.mean())
+        assert found[signal].n_tokens == n
 
 
 def test_the_calibration_tells_what_was_reached_and_why_not():

@@ -1,10 +1,12 @@
 """The engine against lock-step, and the identities of arms, with nothing known to copy from."""
 
 from dataclasses import replace
-from functools import cache
+from functools import cache, reduce
 from itertools import pairwise
+from operator import or_
 
 import pytest
+import torch
 from conftest import save_pair
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -14,9 +16,14 @@ from rlprobe.decoding import arms, prices
 from rlprobe.decoding.arms import Arm, Facts, Sampling
 from rlprobe.decoding.engine import DecodingSettings, Players, Task, decode, decode_greedily
 from rlprobe.decoding.lockstep import decode_in_lockstep
+from rlprobe.decoding.noise import Noise
+from rlprobe.errors import RlprobeError
+from rlprobe.measures.learned import Learned
+from rlprobe.pairs.kinds import KINDS, kinds_of
 from rlprobe.pairs.loading import PairChoice, load, locate
 
 NEW = 24
+LEARNED = Learned((4.0, 0.3, *[-3.0] * 5, 2.0), (0.4, 0.3, *[0.5] * 5, 0.8), (1.0, -0.5, 0.2, 0, 0, 0, -0.1, 0.3), -0.1)
 
 
 @pytest.fixture(scope="module")
@@ -31,8 +38,13 @@ def pairs(tmp_path_factory):
     return make
 
 
+def kinds_in(pair) -> torch.Tensor:
+    return torch.tensor(kinds_of(pair.tokenizer, pair.vocabulary.ids.tolist(), {0, 9}))
+
+
 def players(pair, host: str) -> Players:
-    return Players(pair.member(host), pair.member("rl" if host == "base" else "base"), pair.vocabulary)
+    donor = pair.member("rl" if host == "base" else "base")
+    return Players(pair.member(host), donor, pair.vocabulary, kinds_in(pair))
 
 
 def tasks_for(pair, n: int, seed: int, known: bool) -> list[Task]:
@@ -72,10 +84,15 @@ ARMS = {
     "mix": lambda: (arms.always(), arms.mix(0.5)),
     "extrapolated": lambda: (arms.always(), arms.mix(1.5)),
     "first": lambda: (arms.disagree() & arms.first(3), arms.donor_argmax()),
+    "hand-off": lambda: (arms.before(5), arms.donor_draw()),
+    "hand-off at the first edit": lambda: (arms.always() & arms.first(1), arms.donor_argmax()),
+    "only": lambda: (arms.disagree() & arms.of_kind("other"), arms.donor_draw()),
+    "without": lambda: (arms.disagree() & ~arms.of_kind("digits"), arms.donor_argmax()),
     "budget": lambda: (arms.entropy_above(4.2) & arms.budget(4), arms.donor_argmax()),
     "or, not": lambda: (~arms.disagree() | arms.bernoulli(0.2), arms.host_second()),
     "replayed": lambda: (arms.replayed(), arms.host_second()),
     "oracle rate": lambda: (arms.oracle_rate(), arms.donor_argmax()),
+    "learned": lambda: (arms.learned_above(-0.2, LEARNED), arms.donor_argmax()),
     "ordinals": lambda: (arms.disagree(), arms.donor_at_ordinals()),
 }
 
@@ -146,6 +163,7 @@ def test_identities_of_arms_with_nothing_known(pairs, host):
         "mix(0)": emitted(arms.always(), arms.mix(0)),
         "dose(0)": emitted(arms.disagree() & arms.bernoulli(0), arms.donor_argmax()),
         "first(0)": emitted(arms.disagree() & arms.first(0), arms.donor_argmax()),
+        "before(0)": emitted(arms.before(0), arms.donor_argmax()),
     }
     like_donor = {
         "always": emitted(arms.always(), arms.donor_argmax()),
@@ -155,6 +173,8 @@ def test_identities_of_arms_with_nothing_known(pairs, host):
         "support(V)": emitted(arms.disagree(), arms.donor_in_host_top(vocab)),
         "mix(1)": emitted(arms.always(), arms.mix(1)),
         "dose(1)": emitted(arms.disagree() & arms.bernoulli(1), arms.donor_argmax()),
+        "before(NEW)": emitted(arms.before(NEW), arms.donor_argmax()),
+        "every kind": emitted(arms.disagree() & reduce(or_, map(arms.of_kind, KINDS)), arms.donor_argmax()),
     }
     for expected, group in ((own, like_host), (others, like_donor)):
         for name, responses in group.items():
@@ -162,6 +182,93 @@ def test_identities_of_arms_with_nothing_known(pairs, host):
     assert [r.gated for r in like_donor["reranked(V)"]] == [r.gated for r in oracle]
     edits = sum(a != b for r in oracle for a, b in zip(r.ids, r.host_ids, strict=True))
     assert 0 < edits == sum(sum(r.gated) for r in oracle)
+
+
+def alone(pair, member: str, begun: list[list[int]], new: int) -> list[list[int]]:
+    """What a member says by itself after each text, at most `new` tokens."""
+    responses = decode_greedily(
+        pair.member(member), pair.vocabulary, begun, DecodingSettings(new, 4, frozenset({0, 9}), 256)
+    )
+    return [response.ids for response in responses]
+
+
+def handed_over(pair, host: str, prompt: list[int], begun: list[int]) -> list[int]:
+    """A beginning, and what the host by itself makes of it."""
+    if (begun and begun[-1] in {0, 9}) or len(begun) >= NEW:
+        return begun
+    return begun + alone(pair, host, [prompt + begun], NEW - len(begun))[0]
+
+
+@pytest.mark.parametrize("host", ["base", "rl"])
+def test_after_the_hand_off_the_host_goes_on_as_it_would_alone(pairs, host):
+    pair, donor = pairs("llama", 0.1), "rl" if host == "base" else "base"
+    tasks, of = tasks_for(pair, 6, 3, known=False), DecodingSettings(NEW, 4, frozenset({0, 9}), 256)
+    theirs = alone(pair, donor, [task.prompt_ids for task in tasks], NEW)
+    for m in (1, 4, 11):
+        ours, _ = decode(players(pair, host), Arm(arms.before(m), arms.donor_argmax(), host), tasks, of)
+        expected = [handed_over(pair, host, t.prompt_ids, ids[:m]) for t, ids in zip(tasks, theirs, strict=True)]
+        assert [r.ids for r in ours] == expected
+        assert [sum(r.gated) for r in ours] == [min(m, len(ids)) for ids in theirs]
+    assert any(mine != whole for mine, whole in zip(expected, theirs, strict=True))
+
+
+@pytest.mark.parametrize("host", ["base", "rl"])
+def test_a_hand_off_at_the_first_difference_is_one_flip(pairs, host):
+    pair, donor = pairs("llama", 0.1), "rl" if host == "base" else "base"
+    tasks, of = tasks_for(pair, 6, 4, known=False), DecodingSettings(NEW, 4, frozenset({0, 9}), 256)
+    handoff = Arm(arms.always() & arms.first(1), arms.donor_argmax(), host)
+    ours, _ = decode(players(pair, host), handoff, tasks, of)
+    own, theirs = (alone(pair, member, [task.prompt_ids for task in tasks], NEW) for member in (host, donor))
+    for task, response, mine, other in zip(tasks, ours, own, theirs, strict=True):
+        same = next((t for t, (a, b) in enumerate(zip(mine, other, strict=False)) if a != b), len(other))
+        assert response.ids == handed_over(pair, host, task.prompt_ids, other[: same + 1])
+        assert response.gated == [t <= same for t in range(len(response.ids))]
+    first, _ = decode(players(pair, host), Arm(arms.disagree() & arms.first(1), arms.donor_argmax(), host), tasks, of)
+    assert [r.ids for r in ours] == [r.ids for r in first]
+    assert any(r.edits for r in ours)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("inside", [True, False])
+def test_edits_by_kind_equal_a_plain_loop_over_single_tokens(pairs, kind, inside):
+    pair = pairs("llama", 0.2)
+    (task,) = tasks_for(pair, 1, 5, known=False)
+    number, kinds, text = list(KINDS).index(kind), kinds_in(pair).tolist(), list[int]()
+    while len(text) < NEW and not {0, 9} & {*text[-1:]}:
+        host, donor = (alone(pair, member, [[*task.prompt_ids, *text]], 1)[0][0] for member in ("base", "rl"))
+        text.append(donor if (kinds[donor] == number) == inside else host)
+    gate = arms.of_kind(kind) if inside else ~arms.of_kind(kind)
+    arm = Arm(arms.disagree() & gate, arms.donor_argmax())
+    (ours,), _ = decode(players(pair, "base"), arm, [task], DecodingSettings(NEW, 1, frozenset({0, 9}), 256))
+    assert ours.ids == text
+
+
+def test_only_and_without_share_out_the_edits_of_one_text():
+    generator = torch.Generator().manual_seed(0)
+    logits = [torch.randn(400, 50, generator=generator) for _ in range(2)]
+    logits[1] = torch.where(torch.rand(400, 1, generator=generator) < 0.3, logits[0], logits[1])
+    kinds = torch.randint(len(KINDS), (50,), generator=generator)
+    noise = Noise(torch.zeros(400, dtype=torch.long), torch.arange(400))
+    view = arms.View(*logits, noise, [Facts()] * 400, kinds=kinds)
+
+    def fired(gate):
+        return gate.combine([leaf.test(view) for leaf in gate.leaves])
+
+    edits = fired(arms.disagree())
+    shares = torch.stack([fired(arms.disagree() & arms.of_kind(kind)) for kind in KINDS])
+    assert torch.equal(shares.sum(0), edits.long())  # each edit in one of them
+    assert (shares.sum(1) > 10).all()
+    for share, kind in zip(shares, KINDS, strict=True):
+        without = fired(arms.disagree() & ~arms.of_kind(kind))
+        assert torch.equal(share ^ without, edits)
+        assert not (share & without).any()
+
+
+def test_a_gate_by_kind_says_when_nobody_knows_the_kinds(pairs):
+    pair = pairs("llama", 0.05)
+    arm, task = Arm(arms.disagree() & arms.of_kind("digits"), arms.donor_argmax()), tasks_for(pair, 1, 0, known=False)
+    with pytest.raises(RlprobeError, match="kinds of tokens"):
+        decode(Players(pair.base, pair.rl, pair.vocabulary), arm, task, DecodingSettings(4, 1, frozenset(), 256))
 
 
 def test_batch_size_order_and_refilling_change_nothing(pairs):

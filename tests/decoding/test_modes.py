@@ -7,6 +7,7 @@ import pytest
 from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.modes import CONTROLS, MODES, Options, composed_arm, named_arms
 from rlprobe.errors import BadInput
+from rlprobe.pairs.kinds import KINDS, VERSION
 
 RANKS = Options(rank_counts=(3, 2, 1))
 
@@ -90,7 +91,26 @@ def test_options_reach_the_arms():
     ]
 
 
+def test_a_hand_off_and_an_edit_by_kind_say_what_they_are():
+    named = {
+        n.label: n.arm.spec for mode in ("handoff", "handoff-first") for n in named_arms(mode, RANKS, "rl", 1, None)
+    }
+    assert list(named) == ["handoff 1", "handoff 2", "handoff 4", "handoff 8", "handoff 16", "handoff-first"]
+    assert named["handoff 4"] == "before(4) x donor_argmax x rl"
+    assert named["handoff-first"] == "(always & first(1)) x donor_argmax x rl"
+    kinds = {n.label: n.arm.spec for mode in ("only", "without") for n in named_arms(mode, RANKS, "base", 1, None)}
+    assert list(kinds) == [f"{mode} {kind}" for mode in ("only", "without") for kind in KINDS]
+    assert kinds["only digits"] == f"(disagree & of_kind(digits, v{VERSION})) x donor_argmax x base"
+    assert kinds["without digits"] == f"(disagree & not-of_kind(digits, v{VERSION})) x donor_argmax x base"
+    chosen = named_arms("only", Options(kinds=("stop", "format")), "base", 1, None)
+    assert [n.label for n in chosen] == ["only stop", "only format"]
+
+
 def test_arms_are_composed_from_words():
+    assert (
+        composed("disagree", "not-of_kind:digits")[0].arm.gate.spec == f"(disagree & not-of_kind(digits, v{VERSION}))"
+    )
+    assert composed("before:7")[0].arm.gate.spec == "before(7)"
     (named,) = composed("disagree", "not-entropy_above:1.5", "first:2", writer="mix:0.5")
     assert named.arm.spec == "((disagree & not-entropy_above(1.5)) & first(2)) x mix(0.5) x base"
     written = {
@@ -116,6 +136,9 @@ def test_arms_are_composed_from_words():
         ("bernoulli:1.5", "donor_argmax", "probability"),
         ("bernoulli", "donor_argmax", "takes p"),
         ("disagree:3", "donor_argmax", "takes nothing"),
+        ("of_kind:words", "donor_argmax", "no kind of token is called 'words'; known: stop, format, digits"),
+        ("before:-1", "donor_argmax", "must be at least 0"),
+        ("before:1.5", "donor_argmax", "no number"),
         ("entropy_above:__import__('os')", "donor_argmax", "no number"),
         ("disagree", "donor_in_host_top:0", "at least 1"),
         ("disagree", "mix:nan", "no finite number"),

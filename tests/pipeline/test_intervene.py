@@ -8,6 +8,9 @@ from making import contents
 from rlprobe import runs, storage
 from rlprobe.decoding.arms import Sampling
 from rlprobe.errors import BadInput
+from rlprobe.pairs.kinds import KINDS, VERSION, kind_of
+from rlprobe.pairs.pieces import pieces
+from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline.arm_choice import ArmChoice, FromRun, chosen, described
 
 
@@ -185,6 +188,9 @@ def test_an_interrupted_run_ends_in_the_same_bytes(intervene, monkeypatch):
             "no --exclude-donor any more: controls never write the donor's token",
         ),
         (("--mode", "oracle:3"), "takes no values"),
+        (("--mode", "only:words"), "no kind of token is called 'words'"),
+        (("--mode", "handoff:1.5"), "whole numbers"),
+        (("--mode", "handoff-first:2"), "takes no values"),
         (("--writer", "mix:0.5"), "where a --gate fires"),
         (("--temperature", "0.5"), "give --sample"),
         (("--draws", "2"), "give --sample"),
@@ -261,6 +267,29 @@ def test_a_dry_run_names_the_arms(intervene):
     assert code == 0
     assert "(disagree & bernoulli(0.25)) x donor_argmax x base" in out
     assert not (intervene.tmp_path / "run").exists()
+
+
+def test_hand_offs_and_edits_by_kind_from_the_command_line(intervene):
+    code, out, _ = intervene("--dry-run", "--mode", "only:digits,format", "--mode", "handoff:0,20")
+    assert code == 0
+    assert f"only digits: (disagree & of_kind(digits, v{VERSION})) x donor_argmax x base" in out
+    code, out, err = intervene(
+        *("--mode", "only", "--mode", "without:digits", "--mode", "handoff:0,20", "--mode", "oracle", "--json")
+    )
+    assert code == 0, err
+    summary, ids = json.loads(out), responses(runs.read(intervene.tmp_path / "run"))
+    assert {*summary["arms"]} >= {*(f"only {kind}" for kind in KINDS), "without digits", "handoff 0", "handoff 20"}
+    for i in range(6):
+        assert ids["before(0) x donor_argmax x base", f"q{i}"] == ids["base", f"q{i}"]
+        assert ids["before(20) x donor_argmax x base", f"q{i}"] == ids["rl", f"q{i}"]
+    tokenizer = load_tokenizer(str(intervene.tmp_path / "run" / "tokenizer"))
+    for row in runs.read(intervene.tmp_path / "run").table("rollouts").to_pylist():
+        written = [a for a, b in zip(row["response_ids"], row["host_ids"], strict=True) if a != b]
+        kinds = {kind_of(pieces(tokenizer, [a])[a], a == 0) for a in written}
+        for kind in KINDS:
+            if f"& of_kind({kind}, " in row["arm"]:
+                assert kinds <= {kind}
+        assert "digits" not in kinds or "not-of_kind(digits" not in row["arm"]
 
 
 def test_interventions_are_graded_again_without_models(intervene, rlprobe):

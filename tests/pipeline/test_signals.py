@@ -10,6 +10,7 @@ from making import contents
 
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.learned import columns_of, learn
 from rlprobe.decoding import arms
 from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline.grade import grade
@@ -181,6 +182,27 @@ def test_a_target_that_cannot_be_reached_is_absent_and_the_command_still_ends_we
     assert found["reason"]
     assert summary["points"] == []
     assert found["reason"] in (asked.output.out / "tables" / "signal-calibration.md").read_text()
+
+
+def test_what_the_host_alone_tells_is_learned_on_one_half_and_told_for_the_other(settings, tmp_path):
+    asked = elsewhere(settings, tmp_path, signals=("learned", "entropy"), targets=(0.5,), most_decodes=6)
+    written = signals(asked, QUIET)
+    saved, halves = written.summary["learned"], written.run.path / "signals"
+    tokens = {half: runs.read(halves / half).table("tokens").to_pandas() for half in ("calibration", "evaluation")}
+    learned = learn(tokens["calibration"], "base")
+    assert (saved["digest"], saved["intercept"]) == (learned.digest, learned.intercept)
+    assert json.loads((written.run.path / "learned" / f"{learned.digest}.json").read_text()) == saved
+    other = tokens["evaluation"][tokens["evaluation"]["arm"] == "base"]
+    odds, differs = learned.log_odds(columns_of(other, "base")), other["argmax_base"] != other["argmax_rl"]
+    pairs = np.sign(odds[differs][:, None] - odds[~differs])
+    assert written.summary["detection"]["learned"]["value"] == pytest.approx((pairs.mean() + 1) / 2)
+    assert set(other["problem_id"]) == set(written.summary["split"]["evaluation"])
+    specs = [arm["spec"] for p in written.summary["points"] if p["signal"] == "learned" for arm in p["arms"]]
+    assert all(spec.startswith("learned_above(") and f", {learned.digest})" in spec for spec in specs)
+    assert any("learned_above" in arm for arm in runs.read(halves / "calibration").arms("rollouts"))
+    assert "log_position" in (written.run.path / "tables" / "signal-learned.csv").read_text()
+    (again,) = grade(written.run.path, GraderSettings(), asked.reading, QUIET)
+    assert again.summary["detection"] == written.summary["detection"]
 
 
 # ---- the command line ------------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What `rlprobe signals` shows: tables, figure and text from synthetic points, whole and with points missing."""
 
+from dataclasses import asdict
 from io import StringIO
 
 import numpy as np
@@ -11,6 +12,8 @@ from synthetic_arms import arm_tables, named_arms
 from rlprobe.analysis.calibration import Calibrated, Tried
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare
+from rlprobe.analysis.statistics import Clusters, auroc
+from rlprobe.measures.learned import FEATURES, Learned
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES
@@ -26,6 +29,9 @@ EQUAL_ENTROPY = [
     {"threshold": -0.4, "arm": "b", "rl": None, "wanted": 0.3, "temperature": None, "reached": 0.1, "decodes": 8}
     | {"reason": "it is out of reach", "entropy": None, "entropy_rl": None},
 ]
+SCORES = np.random.default_rng(0).random(90)
+CLUSTERS = Clusters(np.repeat(np.arange(9), 10), 9)
+LEARNED = Learned((1.0,) * 8, (0.5,) * 8, tuple(range(8)), -3.0)
 
 
 def made(signals=("delta", "entropy", "random"), preset=None, sampling=None):
@@ -49,6 +55,10 @@ def made(signals=("delta", "entropy", "random"), preset=None, sampling=None):
         "sampling": sampling,
         "draws": 2 if sampling else 1,
         "signals": list(signals),
+        "learned": None if preset else asdict(LEARNED) | {"features": FEATURES},
+        "detection": {}
+        if preset
+        else {s: asdict(auroc(SCORES, SCORES > 0.7, CLUSTERS, READING.resampling)) for s in signals},
     }
 
 
@@ -118,8 +128,20 @@ def test_an_absent_target_has_no_numbers_but_a_reason_and_the_nearest_rate():
     assert (reached["threshold"], reached["edited there"].value, reached["absent because"]) == ("1.2", 0.012, None)
 
 
+def test_detection_and_what_was_learned_have_a_table():
+    summary = made(("delta", "learned"))
+    told = TABLES["signal-detection"](summary)
+    assert told[["signal", "made of"]].to_numpy().tolist() == [["delta", "both models"], ["learned", "the host alone"]]
+    assert told["AUROC"].iloc[0].value == 1
+    weights = TABLES["signal-learned"](summary)
+    assert weights["feature"].tolist() == [*FEATURES, "intercept"]
+    assert [cell.value for cell in weights["log-odds per deviation"]] == [*range(8), -3]
+    assert TABLES["signal-learned"](made() | {"learned": None}).empty
+
+
 def test_the_terminal_names_what_is_absent():
     said = shown(made())
+    assert "AUROC: delta 1.000" in " ".join(said.split())
     assert "Absent: entropy at 10 %: the strictest threshold edits more." in said
     assert "delta - entropy" in said
 

@@ -143,9 +143,13 @@ def _accuracy_label(data: pd.DataFrame) -> str:
 
 
 def dose_data(summary: dict[str, Any]) -> pd.DataFrame:
-    """The points of the figure "interventions", by family and within it in the order of its parameter."""
+    """The points of the figure "interventions", by family and within it in the order of its parameter.
+
+    An arm without a number to sweep is a family of its own.
+    """
     data = interventions_data(summary)
     family = data["mode"].where(data["host"] == "base", data["mode"] + " backward")
+    family = family.where(data["dose"].notna(), data["arm"])
     data = data.assign(family=family, order=pd.factorize(family)[0])
     return data.sort_values(["order", "dose"], kind="stable").drop(columns="order").reset_index(drop=True)
 

@@ -21,9 +21,10 @@ COLOURS = {
     "js": "#E69F00",
     "entropy": "#56B4E9",
     "margin": "#8B6914",
+    "learned": "#D55E00",
     "random": "#8A8A8A",
 }
-MARKERS = {"delta": "o", "kl": "s", "js": "^", "entropy": "D", "margin": "v", "random": "X"}
+MARKERS = {"delta": "o", "kl": "s", "js": "^", "entropy": "D", "margin": "v", "learned": "P", "random": "X"}
 NAMES = {"delta": "Δ log p", "kl": "KL", "js": "JS"}
 
 

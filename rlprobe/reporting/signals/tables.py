@@ -14,6 +14,7 @@ from rlprobe.reporting.intervene.tables import name_of
 
 Summary = dict[str, Any]
 EVERY = "mean of all"  # in the place of a target
+OF_HOST = ("entropy", "margin", "learned")  # signals that know nothing of the donor
 
 
 def share(target: float | None) -> str | None:
@@ -151,11 +152,40 @@ def equal_entropy_table(summary: Summary) -> pd.DataFrame:
     return table_of(rows, [*columns, "absent because", "specification"])
 
 
+def detection_table(summary: Summary) -> pd.DataFrame:
+    """The AUROC of each signal for "the two models disagree here", on the host's own text of the evaluation half."""
+    rows = [
+        {
+            "signal": signal,
+            "made of": "the host alone" if signal in OF_HOST else "both models",
+            "AUROC": Cell.of(found),
+            "tokens": found["n_tokens"],
+            "problems": found["n_problems"],
+        }
+        for signal, found in summary["detection"].items()
+    ]
+    return table_of(rows, ["signal", "made of", "AUROC", "tokens", "problems"])
+
+
+def learned_table(summary: Summary) -> pd.DataFrame:
+    """What the signal `learned` is the sum of: log-odds a standard deviation of each feature of the host."""
+    found = summary["learned"] or {"features": [], "means": [], "scales": [], "weights": []}
+    columns = zip(*(found[name] for name in ("features", "means", "scales", "weights")), strict=True)
+    rows = [
+        {"feature": feature, "mean": Cell(mean), "standard deviation": Cell(scale), "log-odds per deviation": Cell(w)}
+        for feature, mean, scale, w in columns
+    ]
+    rows += [{"feature": "intercept", "log-odds per deviation": Cell(found["intercept"])}] if rows else []
+    return table_of(rows, ["feature", "mean", "standard deviation", "log-odds per deviation"])
+
+
 # name of the table: summary -> table
 TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
     "equal-edits": results_table,
     "signal-differences": differences_table,
     "signal-calibration": calibration_table,
+    "signal-detection": detection_table,
+    "signal-learned": learned_table,
 }
 # the same of a preset, which has neither targets nor calibration
 PRESET_TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {

@@ -111,5 +111,9 @@ def _notes(summary: Summary) -> Iterator[Text]:
     for found in summary["calibration"]["targets"]:
         if found["reason"]:
             yield Text(f"Absent: {found['signal']} at {share(found['target'])}: {found['reason']}.", style="yellow")
+    known = {signal: found["value"] for signal, found in summary["detection"].items() if found["value"] is not None}
+    if known:
+        told = ", ".join(f"{signal} {value:.3f}" for signal, value in sorted(known.items(), key=lambda s: -s[1]))
+        yield Text(f"Telling where the two disagree on the host's own text, AUROC: {told} (see signal-detection).")
     number = len([row for row in summary["overall"] if row["p_value"] is not None])
     yield Text(f"Corrected: Holm's p for {number} comparisons; each target's own are in the table signal-differences.")
