@@ -36,7 +36,7 @@ from rlprobe.errors import BadInput
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare
+from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare, refuse_claims
 from rlprobe.pipeline.progress import Meter, Reporter
 from rlprobe.pipeline.verdicts import grader_for, named
 from rlprobe.pipeline.written import Report, Written
@@ -83,6 +83,9 @@ class FlipSettings(Settings):
     """What `rlprobe flips` is asked for."""
 
     flips: FlipChoice
+
+    def __post_init__(self) -> None:
+        refuse_claims(self.output)
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 # the tables that are open when the page opens, in this order, and their headings
 OPEN = {
+    "claims": "Own claims",
     "classes": "Where they disagree",
     "accuracy": "Accuracy",
     "interventions": "What the substituted tokens do",
@@ -21,6 +22,7 @@ OPEN = {
     "footprint": "Over the training",
     "steering": "Steering",
     "patching": "Patching",
+    "factorial": "Residual stream x later layers",
     "lens": "Through the layers",
     "weights_by_kind": "What RL changed in the weights",
     "low_rank_answers": "Answers with a low-rank part of the change",
