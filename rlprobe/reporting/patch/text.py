@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -16,7 +16,7 @@ HEADS_SHOWN = 3
 
 def show(summary: Summary) -> Group:
     """The whole report, for the print of a rich Console."""
-    blocks = [_heading(summary), _sites(summary), _places(summary), *_factorial(summary)]
+    blocks: list[RenderableType] = [_heading(summary), _sites(summary), _places(summary), *_factorial(summary)]
     return Group(*(part for block in blocks for part in (block, Text())), *_notes(summary))
 
 
