@@ -28,7 +28,16 @@ from rlprobe.runs import Run
 
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "footprint.json"
-TAKEN = ("rollouts", "tokens", "grades", "flips", "tables", "figures", "tokenizer")  # what else a run directory holds
+TAKEN = (
+    "rollouts",
+    "tokens",
+    "grades",
+    "flips",
+    "consequences",
+    "tables",
+    "figures",
+    "tokenizer",
+)  # what else a run directory holds
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ OPEN = {
     "interventions": "What the substituted tokens do",
     "flips": "Single flips",
     "needed_edits": "Edits that RL's right answer needs",
+    "consequences": "Disagreements with and without consequences",
     "tails": "Signed Δ log p",
     "equal-edits": "Signals at equal edits",
     "sampling": "Sampled answers",
