@@ -29,7 +29,10 @@ _KEYS = ("name", "quantity", *INEQUALITIES, "margin")
 ANY = "*"  # a name that the run gives, such as an arm's
 
 _RATES = "rates.{all,without_terminator,up_to_answer,without_near_ties}.{micro,macro}"
-_ARM = "{truncated,length,gated,edited,no_ops,gated_per_response,edited_per_response,identical.base,identical.rl}"
+_ARM = (
+    "{truncated,length,gated,edited,no_ops,gated_per_response,edited_per_response,donors_token,"
+    "identical.base,identical.rl}"
+)
 _ANSWERS = "answers.{last,first}"
 
 # summary: the ways to its intervals; {a,b} is a or b
