@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rlprobe.python.commands import (
+        consequences,
         direction,
         disagree,
         flips,
@@ -35,6 +36,7 @@ __version__ = "0.2.0"
 __all__ = [
     "Pair",
     "Results",
+    "consequences",
     "direction",
     "disagree",
     "flips",

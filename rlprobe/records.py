@@ -232,6 +232,25 @@ NEEDED_SCHEMA = pa.schema(
     ]
 )
 
+# `rlprobe consequences`: the base's token in the place of one of RL's own, and how RL went on
+CONSEQUENCE_SCHEMA = pa.schema(
+    [
+        ("problem_id", pa.string()),
+        ("position", pa.int32()),
+        ("argmax_base", pa.int32()),
+        ("argmax_rl", pa.int32()),
+        ("rank_base_of_rl", pa.int32()),
+        ("entropy_base", pa.float32()),
+        ("margin_base", pa.float32()),
+        ("kl_rl_base", pa.float32()),
+        ("response_ids", pa.list_(pa.int32())),  # RL's up to the place, the base's token, and how RL went on
+        ("stop", pa.string()),
+        ("rest", pa.int32()),  # ids that stand behind the place in RL's own text
+        ("together", pa.int32()),  # ids behind the place that both texts have in common at their end
+        ("same_answer", pa.bool_()),  # same verdict and equal answer; null where RL's own text has none
+    ]
+)
+
 # `rlprobe weights`: one row a tensor of the pair, in the order of the network
 WEIGHT_SCHEMA = pa.schema(
     [

@@ -9,6 +9,7 @@
       tokens/ARM/START-STOP.parquet           the token table of the same rollouts
       grades/GRADER/ARM/START-STOP.parquet    verdicts; GRADER is the hash of the grader's settings and of the golds
       flips/GRADER/...                          single flips, their placebos, and the sets of edits that answers need
+      consequences/GRADER/...                   RL's text with the base's token at one place
       weights/change/...                      what RL changed, tensors START..STOP-1
       low_rank/on_MEMBER/PART/...             what the base with part of RL's change says along a member's text
       summary.json, interventions.json, flips.json, tables/, figures/        written anew by each command

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from rlprobe.analysis.lens import BY_DEPTH, CROSSED
+from rlprobe.analysis.patching import CROSSED as FACTORIAL
 from rlprobe.analysis.patching import EFFECTS
 from rlprobe.analysis.steering import RESPONSES
 
@@ -41,6 +42,14 @@ def lens_readings(chosen: pd.DataFrame, layers: int = 3, seed: int = 0) -> tuple
         for readout in ("base", "rl")
     ]
     return pd.DataFrame(by_depth, columns=list(BY_DEPTH)), pd.DataFrame(crossed, columns=list(CROSSED))
+
+
+def crossed_gaps(chosen: pd.DataFrame, layers: int = 3, seed: int = 0) -> pd.DataFrame:
+    """The four gaps of each disagreement at each layer boundary."""
+    rng = np.random.default_rng(seed)
+    places = np.flatnonzero(chosen["group"] == "disagreement")
+    rows = [(int(i), layer, *rng.normal([-2, 0, 0, 2])) for i in places for layer in range(layers)]
+    return pd.DataFrame(rows, columns=list(FACTORIAL))
 
 
 def patch_effects(chosen: pd.DataFrame, layers: int = 3, heads: int = 2, seed: int = 0, sign: int = 1) -> pd.DataFrame:

@@ -12,7 +12,17 @@ there the share of places is given at which a patch makes the host say something
 
 An activation from another place moves a gap, too, by taking the host's evidence away. What counts is what a patch does
 beyond its control, place by place: its share less the control's, over the same denominator, and its flips less the
-control's. Intervals resample problems. Knows no torch and no disk.
+control's.
+
+The factorial crosses whose residual stream (at every index, after a layer) with whose later layers (final norm and head
+included) reads it. Of the four gaps, in nats, g(base, base) and g(RL, RL) are the two models themselves:
+
+    residual effect   the mean over both stacks of what RL's residuals add
+    layers effect     the mean over both residuals of what RL's later layers add
+    interaction       g(RL, RL) - g(RL, base) - g(base, RL) + g(base, base)
+
+The two effects add up to the whole way from the base's gap to RL's. Intervals resample problems. Knows no torch and no
+disk.
 """
 
 from collections.abc import Mapping
@@ -25,7 +35,7 @@ import pandas as pd
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.points import clusters_of, describe
-from rlprobe.analysis.statistics import Interval, Resampling, rate, rate_difference, ratio_of_means
+from rlprobe.analysis.statistics import Interval, Resampling, mean, rate, rate_difference, ratio_of_means
 
 SMALLEST_GAP = 0.1  # nats between host and donor
 
@@ -39,6 +49,16 @@ SOURCES = ("same", "other", "other_host")
 CONTROLS = dict(pairwise(SOURCES))
 # A row for each place and patch.
 EFFECTS = ("point", *CELL, "gap_host", "gap_patched", "gap_donor", "said_host", "said_patched", "said_donor")
+
+# A row for each place and layer of the factorial: the gap with (whose residuals)_under_(whose later layers).
+MIXED = ("base_under_base", "rl_under_base", "base_under_rl", "rl_under_rl")
+CROSSED = ("point", "layer", *MIXED)
+CONTRASTS = {  # what each says, as weights of MIXED
+    "residual": (-0.5, 0.5, -0.5, 0.5),
+    "layers": (-0.5, -0.5, 0.5, 0.5),
+    "interaction": (1.0, -1.0, -1.0, 1.0),
+    "whole": (-1.0, 0.0, 0.0, 1.0),
+}
 
 
 def summarise(chosen: pd.DataFrame, effects: pd.DataFrame, reading: Reading) -> dict[str, Any]:
@@ -65,6 +85,29 @@ def summarise(chosen: pd.DataFrame, effects: pd.DataFrame, reading: Reading) -> 
         ],
     }
     return plain(summary)
+
+
+def factorial(chosen: pd.DataFrame, crossed: pd.DataFrame, reading: Reading) -> dict[str, Any]:
+    """The four gaps at each layer boundary, and what they say, in nats with intervals over problems.
+
+    `chosen` are the places, first disagreements, which `crossed` (CROSSED) names by their row.
+    """
+    rows = crossed.join(chosen[["problem_id"]], on="point")
+    summary = {
+        "points": len(chosen),
+        "problems": int(chosen["problem_id"].nunique()),
+        "boundaries": [_boundary(layer, at, reading.resampling) for layer, at in rows.groupby("layer")],
+    }
+    return plain(summary)
+
+
+def _boundary(layer: Any, rows: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:
+    clusters, gaps = clusters_of(rows), rows[list(MIXED)].to_numpy(dtype=float)
+    counts = clusters.sums(np.ones(len(rows)))
+    found = {name: gaps[:, i] for i, name in enumerate(MIXED)}
+    found |= {name: gaps @ np.array(weights) for name, weights in CONTRASTS.items()}
+    means = {name: mean(clusters.sums(values), counts, resampling) for name, values in found.items()}
+    return {"layer": int(layer), "gaps": {n: means[n] for n in MIXED}, **{n: means[n] for n in CONTRASTS}}
 
 
 def _effect(rows: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:

@@ -48,8 +48,7 @@ def choose(tokens: pd.DataFrame, choice: PointChoice, reading: Reading) -> pd.Da
     `choice.points` places of the kind are drawn at random, as far as the answer; each gets the unchanged place whose
     base entropy is nearest, none twice. Raises BadInput where the text has no place of the kind.
     """
-    here = (tokens[~tokens["after_answer"]] if "after_answer" in tokens else tokens).reset_index(drop=True)
-    here = here.assign(**{"class": classify(here, reading.class_k).astype(str)})
+    here = _up_to_answer(tokens, reading)
     wanted = here[here["class"].isin(KINDS[choice.kind])]
     if wanted.empty:
         raise BadInput(
@@ -61,6 +60,24 @@ def choose(tokens: pd.DataFrame, choice: PointChoice, reading: Reading) -> pd.Da
     matched = unchanged.iloc[_nearest(unchanged["entropy_base"].to_numpy(), drawn["entropy_base"].to_numpy())]
     chosen = pd.concat([drawn.assign(group="disagreement"), matched.assign(group="unchanged")])
     return chosen.sort_values(["group", "problem_id", "position"]).reset_index(drop=True)
+
+
+def first_disagreements(tokens: pd.DataFrame, choice: PointChoice, reading: Reading) -> pd.DataFrame:
+    """The first disagreement of each response, where it is of the kind: at most `choice.points` of them, at random.
+
+    Up to there the greedy texts of both models are one. In order of problem; a response without any has none.
+    """
+    here = _up_to_answer(tokens, reading)
+    differs = here[here["class"] != "unchanged"].sort_values("position").drop_duplicates(["problem_id", "draw"])
+    wanted = differs[differs["class"].isin(KINDS[choice.kind])].sort_values("problem_id").reset_index(drop=True)
+    drawn = wanted.sample(min(choice.points, len(wanted)), random_state=reading.resampling.generator())
+    return drawn.sort_index().reset_index(drop=True)
+
+
+def _up_to_answer(tokens: pd.DataFrame, reading: Reading) -> pd.DataFrame:
+    """The rows that do not stand behind an answer, with the class of each."""
+    here = (tokens[~tokens["after_answer"]] if "after_answer" in tokens else tokens).reset_index(drop=True)
+    return here.assign(**{"class": classify(here, reading.class_k).astype(str)})
 
 
 def describe(chosen: pd.DataFrame, reading: Reading) -> dict[str, Any]:

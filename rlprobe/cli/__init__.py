@@ -12,6 +12,7 @@ import click
 
 from rlprobe import __version__
 from rlprobe.cli.again import grade, merge
+from rlprobe.cli.consequences import consequences
 from rlprobe.cli.direction import direction
 from rlprobe.cli.disagree import disagree
 from rlprobe.cli.flips import flips
@@ -34,6 +35,7 @@ COMMANDS = (
     disagree,
     intervene,
     flips,
+    consequences,
     sample,
     direction,
     footprint,

@@ -125,6 +125,9 @@ output_options = options(
     click.option("--out", type=FILE, help="The run directory.  [default: runs/PAIR-DATASET]"),
     click.option("--overwrite", is_flag=True, help="Delete the run that is there and start anew."),
     click.option("--shard", "share", callback=share_of, metavar="I/N", help="Only this machine's share of the work."),
+    click.option(
+        "--claims", type=FILE, help="Your own claims, a TOML file: registered in the run, then judged by its numbers."
+    ),
 )
 
 # of a token table, whose verdicts do not matter
@@ -186,7 +189,7 @@ def common(asked: dict[str, Any]) -> dict[str, Any]:
         "pair": noun(PairChoice, asked),
         "problems": noun(ProblemChoice, asked),
         "compute": noun(ComputeChoice, asked, block=asked["shard_size"], path=asked["statistics"]),
-        "output": OutputChoice(asked["out"], asked["overwrite"], Share(*asked["share"])),
+        "output": OutputChoice(asked["out"], asked["overwrite"], Share(*asked["share"]), asked.get("claims")),
         "reading": reading,
         "grader": grader,
     }

@@ -28,6 +28,12 @@ def _numbers(_context: click.Context, _parameter: click.Parameter, value: str | 
 )
 @click.option("--heads/--no-heads", default=True, show_default=True, help="Every single head as well.")
 @click.option("--whole/--no-whole", default=True, show_default=True, help="Also the prompt, and everything before.")
+@click.option(
+    "--factorial/--no-factorial",
+    default=True,
+    show_default=True,
+    help="Also cross residual streams with later layers, at the first disagreement of each response.",
+)
 def patch(as_json: bool, **asked: Any) -> None:
     """Which activations carry the choice? Put one model's into the other where a finished RUN has them disagree."""
     from rlprobe.pipeline.patch import PatchChoice, PatchSettings, patch

@@ -48,9 +48,14 @@ class Donation:
         """What its own final norm would read at the last index."""
         return self.sites["residual"][-1, -1:]
 
-    def moved(self, to: int) -> "Donation":
-        """Its last index alone, offered as index `to` of another text."""
-        return Donation(to, {site: held[:, -1:] for site, held in self.sites.items()})
+    def moved(self, source: tuple[int, int], to: tuple[int, int]) -> "Donation":
+        """Its indices `source` (start, stop) offered as the indices `to` of another text.
+
+        The two are aligned at their ends; a shorter source is repeated.
+        """
+        back = torch.arange(to[1] - to[0] - 1, -1, -1) % (source[1] - source[0])
+        taken = source[1] - 1 - self.first - back
+        return Donation(to[0], {site: held[:, taken.to(held.device)] for site, held in self.sites.items()})
 
     def of(self, cell: Cell) -> Float[Tensor, "n width"]:
         """What a cell puts in; for a head, all heads side by side."""

@@ -6,6 +6,7 @@ import pandas as pd
 
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import COLUMNS, summarise
+from rlprobe.analysis.power import words
 from rlprobe.errors import BadInput
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
@@ -72,8 +73,15 @@ def plan(settings: DisagreeSettings) -> list[str]:
         f"{len(prepared.prompts)} problems in {blocks} shards, {len(prepared.left_out)} left out; "
         f"at most {prepared.max_new_tokens} new tokens, {prepared.batch_size} rows at a time, "
         f"{prepared.located.dtype} on {prepared.located.base.device}",
+        *([] if prepared.given else [resolvable(prepared, settings.reading)]),
         f"would write to {prepared.out}",
     ]
+
+
+def resolvable(prepared: Prepared, reading: Reading) -> str:
+    """Which difference of accuracies so many problems can show."""
+    ungraded = {problem.problem_id for problem, _ in prepared.unreadable}
+    return words(len(prepared.prompts.keys() - ungraded), reading.confidence)
 
 
 def notices(prepared: Prepared) -> list[str]:

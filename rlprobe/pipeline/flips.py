@@ -36,7 +36,7 @@ from rlprobe.errors import BadInput
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare
+from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare, refuse_claims
 from rlprobe.pipeline.progress import Meter, Reporter
 from rlprobe.pipeline.verdicts import grader_for, named
 from rlprobe.pipeline.written import Report, Written
@@ -84,6 +84,9 @@ class FlipSettings(Settings):
 
     flips: FlipChoice
 
+    def __post_init__(self) -> None:
+        refuse_claims(self.output)
+
 
 @contextmanager
 def graded(settings: GraderSettings) -> Iterator[Judge]:
@@ -111,7 +114,7 @@ def flips(
     for line in notices(prepared):
         reporter.note(line)
     grader = grader_for(prepared.identity, settings.grader)
-    with _held_run(prepared) as run, judging(grader) as judge:
+    with held_run(prepared) as run, judging(grader) as judge:
         layers = Layers.of(grader, settings.flips)
         bench = Bench(prepared, run, judge, settings.flips, reporter)
         for layer, make in layers.made_by(bench).items():
@@ -124,7 +127,7 @@ def flips(
 def plan(settings: FlipSettings) -> list[str]:
     """What `--dry-run` prints. How many problems and flips there are is known when the responses have been graded."""
     prepared, choice = prepare(settings, {}), settings.flips
-    run, layers = _finished_run(prepared), Layers.of(grader_for(prepared.identity, settings.grader), choice)
+    run, layers = finished_run(prepared), Layers.of(grader_for(prepared.identity, settings.grader), choice)
     here = min(len(prepared.problems), len(run.problems()))
     start, stop = (0, here) if choice.problem is None else (at := _index(run, choice.problem), at + 1)
     made = [run.shards(layer, choice.scope) for layer in (layers.single, layers.placebo, layers.needed)]
@@ -166,7 +169,7 @@ class Layers:
 # ---- what there is to do ---------------------------------------------------------------------------------------------
 
 
-def _finished_run(prepared: Prepared) -> Run:
+def finished_run(prepared: Prepared) -> Run:
     """The run of these settings, which has to be there: nothing is decoded here but flips."""
     if not (prepared.out / "run.json").exists():
         raise BadInput(f"{prepared.out} is no run yet; run `rlprobe disagree` with the same options first")
@@ -174,9 +177,9 @@ def _finished_run(prepared: Prepared) -> Run:
 
 
 @contextmanager
-def _held_run(prepared: Prepared) -> Iterator[Run]:
+def held_run(prepared: Prepared) -> Iterator[Run]:
     """The same, held for writing."""
-    run = _finished_run(prepared)
+    run = finished_run(prepared)
     with run.locked():
         yield run
 

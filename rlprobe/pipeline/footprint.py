@@ -18,7 +18,7 @@ from rlprobe.errors import BadInput
 from rlprobe.pairs.registry import PAIRS
 from rlprobe.pipeline.direction import DirectionSettings, summarise_direction
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree_in, notices, prepare_disagree
-from rlprobe.pipeline.prepare import OutputChoice, Prepared, Settings
+from rlprobe.pipeline.prepare import OutputChoice, Prepared, Settings, refuse_claims
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.footprint.figures import FIGURES
@@ -28,7 +28,16 @@ from rlprobe.runs import Run
 
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "footprint.json"
-TAKEN = ("rollouts", "tokens", "grades", "flips", "tables", "figures", "tokenizer")  # what else a run directory holds
+TAKEN = (
+    "rollouts",
+    "tokens",
+    "grades",
+    "flips",
+    "consequences",
+    "tables",
+    "figures",
+    "tokenizer",
+)  # what else a run directory holds
 
 
 @dataclass(frozen=True)
@@ -58,6 +67,9 @@ class FootprintSettings(Settings):
     """What `rlprobe footprint` is asked for; the pair says the base, the checkpoints are in the order of training."""
 
     checkpoints: tuple[Checkpoint, ...]
+
+    def __post_init__(self) -> None:
+        refuse_claims(self.output)
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,12 @@ from rlprobe.problems.datasets import ProblemSet, load_problems
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.runs import Run
 
-THEIR_OWN = ("flips", "steer", "weights")  # commands that decode as they grade, and need the models for other verdicts
+THEIR_OWN = (
+    "flips",
+    "consequences",
+    "steer",
+    "weights",
+)  # commands that decode as they grade, and need the models for other verdicts
 
 
 @dataclass(frozen=True)

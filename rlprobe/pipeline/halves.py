@@ -59,4 +59,5 @@ def only(prepared: Prepared, half: str) -> Prepared:
         left_out={i: reason for i, reason in prepared.left_out.items() if i in here},
         out=prepared.out / INSIDE / half,
         identity={**prepared.identity, "half": half},
+        claims=None,  # they are about the run that holds the halves
     )

@@ -14,7 +14,7 @@ import pandas as pd
 
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
-from rlprobe.analysis.points import COLUMNS, PointChoice, choose
+from rlprobe.analysis.points import COLUMNS, PointChoice, choose, first_disagreements
 from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput, OtherRun, UnsupportedArchitecture
 from rlprobe.internals.modules import Inside, open_pair
@@ -96,15 +96,30 @@ def _pair_of(run: Run, asked: PairChoice) -> PairChoice:
 
 def chosen_points(run: Run, choice: PointChoice, reading: Reading) -> tuple[pd.DataFrame, list[Point]]:
     """The places as a table (analysis/points.py), and the same as points, row for row."""
+    chosen = choose(_tokens(run, choice, reading), choice, reading)
+    return chosen, _points(run, choice, chosen)
+
+
+def first_points(run: Run, choice: PointChoice, reading: Reading) -> tuple[pd.DataFrame, list[Point]]:
+    """The same for the first disagreement of each response."""
+    chosen = first_disagreements(_tokens(run, choice, reading), choice, reading)
+    return chosen, _points(run, choice, chosen)
+
+
+def _tokens(run: Run, choice: PointChoice, reading: Reading) -> pd.DataFrame:
+    """The token table of the trajectory, with what stands behind its answers."""
     shards = run.shards("tokens", choice.trajectory)
     if not shards:
         raise BadInput(
             f"{run.path} has no token table of the text of {choice.trajectory}; run `rlprobe disagree` on it first"
         )
     tokens = pd.concat([run.read_shard("tokens", shard).select(list(COLUMNS)).to_pandas() for shard in shards])
-    chosen = choose(answered(run, tokens, reading.answer), choice, reading)
+    return answered(run, tokens, reading.answer)
+
+
+def _points(run: Run, choice: PointChoice, chosen: pd.DataFrame) -> list[Point]:
     rollouts = stages.rollouts_in(run, choice.trajectory, 0, len(run.problems()))
-    return chosen, [_point(rollouts[row["problem_id"]], row) for row in chosen.to_dict("records")]
+    return [_point(rollouts[row["problem_id"]], row) for row in chosen.to_dict("records")]
 
 
 def _point(rollout: Rollout, row: dict) -> Point:

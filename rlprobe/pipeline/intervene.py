@@ -12,7 +12,7 @@ from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.arm_choice import ArmChoice, FromRun, chosen, described
-from rlprobe.pipeline.disagree import notices
+from rlprobe.pipeline.disagree import notices, resolvable
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import GREEDY, Shown
@@ -75,6 +75,7 @@ def plan(settings: InterveneSettings) -> list[str]:
         f"{len(prepared.prompts)} problems, the ends base and rl, and these arms, "
         f"{settings.arms.draws_each} responses to each problem:",
         *(f"  {line}" for line in described(settings.arms)),
+        *([] if settings.arms.sampling else [resolvable(prepared, settings.reading)]),
         f"would write to {prepared.out}",
     ]
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from rlprobe import runs, storage
 from rlprobe.analysis.classes import Reading
 from rlprobe.errors import BadInput
+from rlprobe.pipeline import claims
 from rlprobe.pipeline.grade import summarise_all
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Written
@@ -59,6 +60,7 @@ def brought_together(out: Path, parts: Sequence[Run]) -> Iterator[Run]:
                 run.take_shard(layer, shard, part)
         for part in parts:
             _take_the_rest(run, part)
+        claims.take_registered(run, parts)
         yield run
 
 

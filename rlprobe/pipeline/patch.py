@@ -1,13 +1,17 @@
 """`rlprobe patch RUN`: which of one model's activations, put into the other, carry its choice?
 
-At each place four sets of patches, each set one pass of the host (internals/patching.py):
+At each place these sets of patches (internals/patching.py):
 
     the grid      every site of every layer, and every head, at the decision point
-    the control   the same, with the donor's activations at another problem's place; the sites with the host's own, too
     before        the residual stream of every layer, some tokens before the decision point
     all before    the residual stream of every layer at every earlier token, and at those of the prompt
+    the control   all of these, with the donor's activations at another problem's place; the sites of the grid with the
+                  host's own, too
 
 Where both models agree only the grid's sites are tried: what would a patch break there?
+
+The factorial has places of its own, the first disagreement of each response, up to which both models' texts are one:
+the residual stream of either model, at every index, under the later layers of either.
 """
 
 from collections.abc import Iterator, Sequence
@@ -18,7 +22,7 @@ import numpy as np
 import pandas as pd
 
 from rlprobe.analysis.classes import Reading
-from rlprobe.analysis.patching import EFFECTS, summarise
+from rlprobe.analysis.patching import CROSSED, EFFECTS, factorial, summarise
 from rlprobe.errors import BadInput
 from rlprobe.internals.lens import columns_of
 from rlprobe.internals.modules import Inside
@@ -26,7 +30,7 @@ from rlprobe.internals.patching import SITES, Cell, Donation, donate, patched_re
 from rlprobe.internals.points import Point
 from rlprobe.measures.ranking import greedy
 from rlprobe.pairs.compatibility import CommonVocabulary
-from rlprobe.pipeline.inside import InsideSettings, chosen_points, once_each, open_run
+from rlprobe.pipeline.inside import InsideSettings, chosen_points, first_points, once_each, open_run
 from rlprobe.pipeline.progress import Meter, Reporter
 from rlprobe.pipeline.verdicts import grader_of
 from rlprobe.pipeline.written import Report, Written
@@ -47,6 +51,7 @@ class PatchChoice:
     before: tuple[int, ...] = (1, 2, 4, 8)
     heads: bool = True
     whole: bool = True  # also patch everything before the decision point, and the prompt
+    factorial: bool = True
 
     def __post_init__(self) -> None:
         if self.host not in ("base", "rl"):
@@ -70,11 +75,14 @@ def patch(settings: PatchSettings, reporter: Reporter) -> Written:
     """Patch at every place, and summarise what it does."""
     opened, choice = open_run(settings.run, settings.pair), settings.patches
     chosen, points = chosen_points(opened.run, settings.choice, settings.reading)
+    first, firsts = first_points(opened.run, settings.choice, settings.reading) if choice.factorial else (None, [])
     host, donor = (opened.inside[member] for member in (choice.host, "rl" if choice.host == "base" else "base"))
     host.check_layers(choice.layers or ())
     bench = _Bench(host, donor, opened.pair.vocabulary, choice)
     with reporter.task(f"patching {choice.host}", len(points), "places") as meter:
         effects = pd.DataFrame(bench.everywhere(chosen, points, settings.reading, meter), columns=list(EFFECTS))
+    with reporter.task("residuals x later layers", len(firsts), "places") as meter:
+        crossed = pd.DataFrame(bench.crossed(firsts, meter), columns=list(CROSSED))
     summary = {
         "about": opened.run.about,
         "grader": grader_of(opened.run),
@@ -83,6 +91,7 @@ def patch(settings: PatchSettings, reporter: Reporter) -> Written:
         "layers": host.depth,
         "heads": host.heads,
         **summarise(chosen, effects, settings.reading),
+        "factorial": None if first is None else factorial(first, crossed, settings.reading),
     }
     with opened.run.locked():
         return _report(choice.host).write(opened.run, f"{_titled('patch', choice.host)}.json", summary)
@@ -123,15 +132,31 @@ class _Bench:
 
     def at_disagreement(self, point: Point, other: Point | None) -> Iterator[dict[str, Any]]:
         """Every set of patches; `other` is another problem's place, None where there is none."""
-        decision = len(point.ids) - 1
+        before = [str(-n) for n in self.choice.before]
+        wheres = [*before, *(WHOLE if self.choice.whole else ())]
         yield from self._effects(point, self._grid(point, heads=self.choice.heads))
-        if other is not None:
-            for source, owner, heads in (("other", self.donor, self.choice.heads), ("other_host", self.host, False)):
-                foreign = donate(owner, other, len(other.ids) - 1).moved(decision)
-                yield from self._effects(point, self._grid(point, heads), source, foreign)
-        yield from self._effects(point, self._residuals(point, [str(-n) for n in self.choice.before]))
+        yield from self._effects(point, self._residuals(point, before))
         if self.choice.whole:
             yield from self._effects(point, self._residuals(point, WHOLE))
+        if other is not None:
+            yield from self._foreign("other", point, other, self._grid(point, heads=self.choice.heads))
+            yield from self._foreign("other_host", point, other, self._grid(point, heads=False))
+            for where in wheres:
+                yield from self._foreign("other", point, other, self._residuals(point, [where]))
+
+    def crossed(self, points: Sequence[Point], meter: Meter) -> Iterator[dict[str, Any]]:
+        """One row (analysis.patching.CROSSED) for each place and layer: either's residuals under either's layers."""
+        rl, base = (self.donor, self.host) if self.choice.host == "base" else (self.host, self.donor)
+        for i, point in enumerate(points):
+            cells = [Cell("residual", layer, 0, len(point.ids)) for layer in self._layers]
+            gaps = []
+            for under, of in ((base, rl), (rl, base)):
+                residuals = patched_residuals(under, point, cells, donate(of, point, 0))
+                gaps.append(self._said(under, residuals, point)[0])
+            (gap_base, *rl_under_base), (gap_rl, *base_under_rl) = gaps
+            for layer, *mixed in zip(self._layers, rl_under_base, base_under_rl, strict=True):
+                yield dict(zip(CROSSED, (i, layer, gap_base, *mixed, gap_rl), strict=True))
+            meter.advance()
 
     def at_agreement(self, point: Point) -> Iterator[dict[str, Any]]:
         """The sites of the grid alone."""
@@ -152,6 +177,16 @@ class _Bench:
     @property
     def _layers(self) -> Sequence[int]:
         return range(self.host.depth) if self.choice.layers is None else self.choice.layers
+
+    def _foreign(
+        self, source: str, point: Point, other: Point, placed: Sequence[tuple[str, Cell]]
+    ) -> Iterator[dict[str, Any]]:
+        """Patches of one part of the text, with what a model computes in that part of another problem's."""
+        there = span(placed[0][0], other) if placed else None
+        if there is not None:
+            owner, cell = self.host if source == "other_host" else self.donor, placed[0][1]
+            foreign = donate(owner, other, there[0]).moved(there, (cell.start, cell.stop))
+            yield from self._effects(point, placed, source, foreign)
 
     def _effects(
         self, point: Point, placed: Sequence[tuple[str, Cell]], source: str = "same", foreign: Donation | None = None

@@ -25,6 +25,8 @@ from rlprobe.pairs.loading import LocatedPair, PairChoice
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES
 from rlprobe.pairs.registry import DEFAULT_DATASET, DEFAULT_PAIR, PAIRS
+from rlprobe.pipeline import claims
+from rlprobe.pipeline.claims import ClaimFile
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.datasets import ProblemSet, load_problems
 from rlprobe.problems.documents import STYLE as DOCUMENT
@@ -65,11 +67,18 @@ class ComputeChoice:
 
 @dataclass(frozen=True)
 class OutputChoice:
-    """Where to, and which share of the work."""
+    """Where to, which share of the work, and a file of the user's own claims (pipeline/claims.py)."""
 
     out: Path | None = None
     overwrite: bool = False
     share: Share = runs.ALL
+    claims: Path | None = None
+
+
+def refuse_claims(output: OutputChoice) -> None:
+    """Raise BadInput where a command that registers no claims is given some."""
+    if output.claims:
+        raise BadInput("claims are registered by disagree, intervene, sample and signals: give them to one of these")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +115,7 @@ class Prepared:
     max_outside: float
     given: tuple[Rollout, ...] = ()  # texts in the place of the models' own answers (pipeline/given.py)
     notes: tuple[str, ...] = ()  # what a user should know of them before believing a number
+    claims: ClaimFile | None = None
 
     @cached_property
     def pair(self) -> ModelPair:
@@ -125,6 +135,8 @@ class Prepared:
         with runs.writing(self.out, self.identity, self.about, output.overwrite) as run:
             run.extend(self.problems, self.left_out)
             run.keep_tokenizer(self.located.tokenizer.save_pretrained)
+            if self.claims:
+                claims.register(run, self.claims)
             yield run
             note_broken(run, reporter)
 
@@ -145,6 +157,7 @@ def problems_asked(settings: Settings) -> ProblemSet:
 def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet | None = None) -> Prepared:
     """Choose and check; `extra` is what else belongs to the run's identity. Without a problem set it is loaded."""
     pair, problems, compute, output = settings.pair, settings.problems, settings.compute, settings.output
+    own_claims = claims.read(output.claims) if output.claims else None
     problem_set = problem_set or problems_asked(settings)
     style = problems.style or (PAIRS[pair.pair].prompt_style if pair.pair in PAIRS else "chat")
     prompt_style(style)  # refuses an unknown one
@@ -182,6 +195,7 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
         },
         about=_about(pair, problem_set, located, style, example),
         max_outside=compute.max_outside,
+        claims=own_claims,
     )
 
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.console import Group
 
 from rlprobe.errors import ProblemsLeftOut
+from rlprobe.pipeline.claims import judged
+from rlprobe.reporting.claims import own_claims_table, show_own_claims
 from rlprobe.reporting.drawing import Drawing, encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.runs import Run
@@ -52,14 +55,20 @@ class Report:
             return Written(run, summary, [], self.show(summary))
         files = [run.write_json(name, summary)]
         for title, table in self.tables.items():
-            frame = table(summary)
-            files += [run.write_text(f"tables/{title}.{suffix}", text(frame)) for suffix, text in FORMATS.items()]
+            files += write_table(run, title, table(summary))
         for title, drawing in self.figures.items():
             figure, data = render(drawing, *known, summary)
             images = {suffix: encode(figure, suffix) for suffix in ("png", "pdf")}
             files += [run.write_bytes(f"figures/{title}.{suffix}", image) for suffix, image in images.items()]
             files.append(run.write_text(f"figures/{title}.csv", FORMATS["csv"](data)))
-        return Written(run, summary, files, self.show(summary))
+        claims = judged(run)
+        files += write_table(run, "claims", own_claims_table(claims)) if claims else []
+        return Written(run, summary, files, Group(self.show(summary), *show_own_claims(claims)))
+
+
+def write_table(run: Run, title: str, table: pd.DataFrame) -> list[Path]:
+    """A table in every format; returns the files."""
+    return [run.write_text(f"tables/{title}.{suffix}", text(table)) for suffix, text in FORMATS.items()]
 
 
 def without_nan(value: Any) -> Any:

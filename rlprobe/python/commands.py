@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 from rlprobe import cli
 from rlprobe.analysis.classes import Reading
+from rlprobe.pipeline import consequences as consequential
 from rlprobe.pipeline import direction as directions
 from rlprobe.pipeline import disagree as disagreements
 from rlprobe.pipeline import flips as single_flips
@@ -90,6 +91,20 @@ def flips(**options: Any) -> Results:
     NotAvailable, IncompatiblePair as `disagree`.
     """
     return _results(single_flips.flips(_settings(single_flips.FlipSettings, options), Reporter()))
+
+
+@with_options(consequential.ConsequenceSettings, cli.consequences)
+def consequences(**options: Any) -> Results:
+    """Which disagreements are neutral, which consequential? Goes on from a run of `disagree` in the same `out`.
+
+    The base's token is written once at each disagreement along RL's text, up to its answer, and RL goes on alone: it
+    comes back to its text or its answer, or it does not. Tables: consequences (with 95 % intervals over problems),
+    consequence_finders (AUROC of what the base knows), consequence_places (CSV, a row a place).
+
+    Raises BadInput where `disagree` has not finished in `out` or for an option that cannot be, and OtherRun,
+    NotAvailable, IncompatiblePair as `disagree`.
+    """
+    return _results(consequential.consequences(_settings(consequential.ConsequenceSettings, options), Reporter()))
 
 
 @with_options(sampling.SampleSettings, cli.sample)

@@ -1,11 +1,12 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic_inside import chosen_places, patch_effects
 
 from rlprobe.analysis.classes import Reading
-from rlprobe.analysis.patching import summarise
+from rlprobe.analysis.patching import CROSSED, factorial, summarise
 
 READING = Reading(resamples=200)
 WHOLE = {"source": "same", "site": "residual", "layer": 1, "head": -1, "where": "0"}
@@ -119,3 +120,22 @@ def test_a_patch_that_is_its_own_control_does_nothing_beyond_it_within_a_bound()
     assert found["flips"]["value"] == 0
     assert found["flips"]["low"] < 0 < found["flips"]["high"]
     assert "Clopper" in found["flips"]["method"]
+
+
+def test_the_factorial_by_hand():
+    chosen = pd.DataFrame({"problem_id": ["a", "b"]})
+    rows = [(0, 3, -2.0, 1.0, 0.0, 5.0), (1, 3, -4.0, -1.0, 0.0, 7.0)]  # base; RL's residuals; RL's layers; RL
+    found = factorial(chosen, pd.DataFrame(rows, columns=list(CROSSED)), READING)
+    (at,) = found["boundaries"]
+    assert (found["points"], found["problems"], at["layer"]) == (2, 2, 3)
+    assert at["gaps"]["rl_under_base"]["value"] == pytest.approx(0.0)
+    assert at["residual"]["value"] == pytest.approx(((3 + 5) / 2 + (3 + 7) / 2) / 2)
+    assert at["layers"]["value"] == pytest.approx(((2 + 4) / 2 + (4 + 8) / 2) / 2)
+    assert at["interaction"]["value"] == pytest.approx((2 + 4) / 2)
+    assert at["whole"]["value"] == pytest.approx(at["residual"]["value"] + at["layers"]["value"])
+    assert (at["interaction"]["low"], at["interaction"]["high"]) == (2, 4)  # over the two problems
+
+
+def test_where_nothing_was_crossed_there_are_no_boundaries():
+    nothing = factorial(pd.DataFrame({"problem_id": []}), pd.DataFrame(columns=list(CROSSED)), READING)
+    assert nothing == {"points": 0, "problems": 0, "boundaries": []}

@@ -5,7 +5,7 @@ from synthetic_tables import tables
 
 from rlprobe.analysis.answered import with_answers
 from rlprobe.analysis.classes import Reading, classify
-from rlprobe.analysis.points import PointChoice, choose, describe
+from rlprobe.analysis.points import PointChoice, choose, describe, first_disagreements
 from rlprobe.errors import BadInput
 
 READING = Reading(resamples=200)
@@ -71,3 +71,16 @@ def test_groups_are_described_by_their_mean_entropy(tokens):
     assert found["unchanged"]["points"] == len(rows)
     assert found["unchanged"]["problems"] == rows["problem_id"].nunique()
     assert found["unchanged"]["entropy"].value == pytest.approx(rows["entropy_base"].mean(), rel=1e-5)
+
+
+def test_first_disagreements_are_the_earliest_of_each_response_whatever_kind_is_asked_for(tokens):
+    here = tokens[~tokens["after_answer"]]
+    here = here.assign(**{"class": classify(here, 5).astype(str)}).sort_values("position")
+    expected = {i: rows.iloc[0] for i, rows in here[here["class"] != "unchanged"].groupby("problem_id")}
+    found = first_disagreements(tokens, PointChoice(), READING)
+    assert dict(zip(found["problem_id"], found["position"], strict=True)) == {
+        i: row["position"] for i, row in expected.items()
+    }
+    shifted = first_disagreements(tokens, PointChoice(kind="shifted"), READING)
+    assert set(shifted["problem_id"]) == {i for i, row in expected.items() if row["class"] == "shifted"}
+    assert len(first_disagreements(tokens, PointChoice(points=3), READING)) == 3

@@ -82,9 +82,19 @@ def test_a_foreign_activation_is_what_is_put_in(inside, points):
     host, donor = inside["base"], inside["rl"]
     point, other = points[0], points[1]
     n = len(point.ids)
-    foreign = donate(donor, other, len(other.ids) - 1).moved(n - 1)
+    m = len(other.ids)
+    foreign = donate(donor, other, m - 1).moved((m - 1, m), (n - 1, n))
     found = patched_residuals(host, point, [Cell("residual", host.depth - 1, n - 1, n)], foreign)
     assert torch.allclose(found[1:], donate(donor, other, 0).last_residual, atol=1e-5)
+
+
+def test_a_foreign_part_is_aligned_at_its_end_and_repeated_where_it_is_shorter(inside, points):
+    donation = donate(inside["rl"], max(points, key=lambda point: len(point.ids)), 0)
+    held = donation.sites["mlp"]
+    shorter, longer = donation.moved((1, 6), (2, 4)), donation.moved((1, 4), (0, 8))
+    assert torch.equal(shorter.sites["mlp"], held[:, [4, 5]])
+    assert torch.equal(longer.sites["mlp"], held[:, [2, 3, 1, 2, 3, 1, 2, 3]])
+    assert torch.equal(longer.of(Cell("mlp", 1, 5, 8)), held[1, [1, 2, 3]])
 
 
 def test_nothing_moves_what_was_said_before_the_place_patched(inside, points):

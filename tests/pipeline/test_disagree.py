@@ -97,6 +97,8 @@ def test_a_dry_run_prints_a_prompt_and_its_ids_and_writes_nothing(rlprobe):
     assert "Question:·Ann·has·0·eggs." in out
     assert "Answer:" in out
     assert "6 problems in 2 shards" in out
+    assert "with 6 graded problems exact McNemar" in out
+    assert "not at any if 10 % of the verdicts differ" in out
     assert not (rlprobe.tmp_path / "run").exists()
 
 

@@ -266,6 +266,8 @@ def test_a_dry_run_names_the_arms(intervene):
     code, out, _ = intervene("--dry-run", "--mode", "dose", "--seeds", 1)
     assert code == 0
     assert "(disagree & bernoulli(0.25)) x donor_argmax x base" in out
+    assert "graded problems exact McNemar" in out
+    assert "McNemar" not in intervene("--dry-run", "--mode", "entropy", "--sample")[1]  # which compares means
     assert not (intervene.tmp_path / "run").exists()
 
 

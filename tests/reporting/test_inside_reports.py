@@ -5,7 +5,7 @@ from io import StringIO
 
 import pytest
 from rich.console import Console
-from synthetic_inside import chosen_places, lens_readings, patch_effects, steered_responses
+from synthetic_inside import chosen_places, crossed_gaps, lens_readings, patch_effects, steered_responses
 
 from rlprobe.analysis import lens, patching, steering
 from rlprobe.analysis.classes import Reading
@@ -33,7 +33,9 @@ def lens_summary():
 def patch_summary(layers=3, heads=2, host="base"):
     chosen = chosen_places()
     effects = patch_effects(chosen, layers, heads, sign=1 if host == "base" else -1)
-    return {"patches": {"host": host}, "layers": layers, "heads": heads, **patching.summarise(chosen, effects, READING)}
+    crossed = patching.factorial(chosen, crossed_gaps(chosen, layers), READING)
+    told = {"layers": layers, "heads": heads, "factorial": crossed, **patching.summarise(chosen, effects, READING)}
+    return {"patches": {"host": host}, **told}
 
 
 def steer_summary(*wheres):
@@ -76,7 +78,7 @@ def test_the_figures_show_what_the_tables_say():
     data = patch_figures.FIGURES["patching"].data(summary)
     table = patch_tables.patching_table(summary)
     share = next(
-        row["share of the gap"].value
+        row["share minus control"].value
         for row in table.to_dict("records")
         if (row["activation from"], row["put in at"], row["site"], row["layer"])
         == ("same place", "decision point", "mlp", 1)
@@ -92,11 +94,30 @@ def test_a_patch_that_flips_more_than_its_control_has_a_star_and_its_difference_
         site = patch_figures.SITES[row["site"]]
         if (row["activation from"], row["put in at"]) == ("same place", "decision point"):
             assert row["control"] == "another problem"
-            assert data.loc[("flips", site, row["layer"]), "beyond"] == (row["flips minus control"].low > 0)
+            for panel in ("flips", "share"):
+                assert data.loc[(panel, site, row["layer"]), "beyond"] == (row[f"{panel} minus control"].low > 0)
         assert (row["control"] is None) == (row["share minus control"].value is None)
     heads = patch_tables.heads_table(summary)
     assert len(heads) == 3 * 2
     assert all(cell.value is not None for cell in heads["flips minus control"])
+
+
+def test_no_share_is_drawn_without_its_control_taken_off():
+    summary = patch_summary()
+    for cell in summary["cells"]:
+        cell["minus_control"] = None
+    for name in ("patching", "heads"):
+        data = patch_figures.FIGURES[name].data(summary)
+        assert data.loc[data["panel"] == "share", "value"].isna().all()
+
+
+def test_the_factorials_figure_and_table_say_the_same():
+    summary = patch_summary()
+    data, table = patch_figures.FIGURES["factorial"].data(summary), patch_tables.factorial_table(summary)
+    assert table["boundary"].tolist() == ["after layer 0", "after layer 1", "after layer 2"]
+    for what, column in patch_tables.CONTRASTS.items():
+        assert data.loc[data["what"] == what, "value"].tolist() == [cell.value for cell in table[column]]
+    assert patch_tables.factorial_table({**summary, "factorial": None}).empty
 
 
 def test_the_steering_figure_holds_every_arm_of_the_table():

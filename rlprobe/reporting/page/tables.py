@@ -9,11 +9,13 @@ from dataclasses import dataclass, replace
 
 # the tables that are open when the page opens, in this order, and their headings
 OPEN = {
+    "claims": "Own claims",
     "classes": "Where they disagree",
     "accuracy": "Accuracy",
     "interventions": "What the substituted tokens do",
     "flips": "Single flips",
     "needed_edits": "Edits that RL's right answer needs",
+    "consequences": "Disagreements with and without consequences",
     "tails": "Signed Δ log p",
     "equal-edits": "Signals at equal edits",
     "sampling": "Sampled answers",
@@ -21,6 +23,7 @@ OPEN = {
     "footprint": "Over the training",
     "steering": "Steering",
     "patching": "Patching",
+    "factorial": "Residual stream x later layers",
     "lens": "Through the layers",
     "weights_by_kind": "What RL changed in the weights",
     "low_rank_answers": "Answers with a low-rank part of the change",

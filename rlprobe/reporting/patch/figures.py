@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rlprobe.reporting.drawing import Drawing
 from rlprobe.reporting.patch.tables import NAMES, donor_of, where_name
@@ -18,11 +18,19 @@ SITES = {"residual": "residual", "attention": "attention", "mlp": "MLP"}
 SOURCES = {"same": "", "other": ", other problem", "other_host": ", other problem, host's"}
 MOST_WRITTEN = 12  # columns of a heat map whose cells still have room for a number
 BEYOND = "*: more than the same from another problem does; the interval of the difference excludes 0"
+CONTRASTS = {  # of the factorial: its name, colour and dashes
+    "residual": ("RL's residual stream", "#009E73", "-"),
+    "layers": ("RL's later layers", "#CC79A7", "--"),
+    "interaction": ("interaction", "0.3", ":"),
+}
 _COLUMNS = ["panel", "row", "column", "value", "low", "high", "beyond", "host", "donor"]
 
 
 def patching_data(summary: dict[str, Any]) -> pd.DataFrame:
-    """One row a cell of the two panels: share by site, place and layer; flips by site, source and layer."""
+    """One row a cell of the two panels: share less its control by site, place and layer; flips by site, source, layer.
+
+    A place without a control has no number in the first panel.
+    """
     rows = []
     for cell in (cell for cell in summary["cells"] if cell["head"] < 0):
         decision = cell["where"] == "0"
@@ -42,23 +50,24 @@ def heads_data(summary: dict[str, Any]) -> pd.DataFrame:
 
 
 def _entry(summary: dict[str, Any], cell: dict[str, Any], panel: str, row: str) -> dict[str, Any]:
-    interval = cell["flips" if panel == "flips" else "share"]
+    beyond = cell["minus_control"] or {"share": {"value": None, "low": None, "high": None}}
+    interval = cell["flips"] if panel == "flips" else beyond["share"]
     ends = {end: np.nan if interval[end] is None else float(interval[end]) for end in ("value", "low", "high")}
     models = {"host": summary["patches"]["host"], "donor": donor_of(summary)}
     return {"panel": panel, "row": row, "column": cell["layer"], **ends, "beyond": _beyond(cell, panel), **models}
 
 
 def _beyond(cell: dict[str, Any], panel: str) -> bool:
-    """Whether it flips more than its control, with an interval above 0; a control's shares swing too far to compare."""
-    low = cell["minus_control"] and cell["minus_control"]["flips"]["low"]
-    return panel == "flips" and cell["source"] == "same" and low is not None and low > 0
+    """Whether it does more than its control, with an interval above 0."""
+    low = cell["minus_control"] and cell["minus_control"][panel]["low"]
+    return cell["source"] == "same" and low is not None and low > 0
 
 
 def draw_patching(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """Two heat maps with layers from left to right, in percent; a star where a patch flips more than its control."""
+    """Two heat maps with layers from left to right, in percent; a star where a patch does more than its control."""
     donor, host = (NAMES[data[name].iloc[0]] for name in ("donor", "host"))
     titles = {
-        "share": f"{donor}'s activation put into {host}:\nshare of the gap restored, %",
+        "share": f"{donor}'s activation put into {host}: share of the\ngap restored, less the control's, %",
         "flips": f"Places where {host} then says\n{donor}'s choice, %",
     }
     for ax, (panel, title) in zip(axes, titles.items(), strict=True):
@@ -76,7 +85,36 @@ def draw_heads(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     donor, host = (NAMES[data[name].iloc[0]] for name in ("donor", "host"))
     widest = max(0.05, float(data["value"].abs().max()))
     _heat_map(axes[0], data, widest)
-    axes[0].set(title=f"One head of {donor} in {host}: share of the gap restored, %", xlabel="head")
+    title = f"One head of {donor} in {host}: share of the gap\nrestored, less the control's, %"
+    axes[0].set(title=title, xlabel="head")
+
+
+def factorial_data(summary: dict[str, Any]) -> pd.DataFrame:
+    """One row a layer boundary and contrast, in nats."""
+    rows = [
+        {"layer": at["layer"], "what": name, **{end: at[name][end] for end in ("value", "low", "high")}}
+        for at in (summary.get("factorial") or {"boundaries": []})["boundaries"]
+        for name in (*CONTRASTS, "whole")
+    ]
+    return pd.DataFrame(rows, columns=["layer", "what", "value", "low", "high"])
+
+
+def draw_factorial(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
+    """Lines over layer boundaries with bands: what either factor adds to the gap, and what only both together add."""
+    ax = axes[0]
+    if data.empty:
+        ax.set_axis_off()
+        return
+    for what, (label, colour, dashes) in CONTRASTS.items():
+        line = data[data["what"] == what].astype({"value": float, "low": float, "high": float})
+        ax.plot(line["layer"], line["value"], color=colour, linestyle=dashes, marker=".", label=label)
+        ax.fill_between(line["layer"], line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
+    whole = float(data.loc[data["what"] == "whole", "value"].iloc[0])
+    ax.axhline(whole, color="0.6", linewidth=0.8, label="base to RL, the whole way")
+    ax.axhline(0, color="0.8", linewidth=0.8, zorder=0)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(title="At the first disagreement", xlabel="residual stream after layer", ylabel="added to the gap, nats")
+    ax.legend(fontsize=7, frameon=False)
 
 
 def _heat_map(ax: Axes, cells: pd.DataFrame, widest: float = 1.0) -> None:
@@ -115,5 +153,6 @@ def _patching_size(data: pd.DataFrame) -> tuple[float, float]:
 # name of the figure: summary -> its table, its drawing, its size
 FIGURES: dict[str, Drawing] = {
     "patching": Drawing(patching_data, draw_patching, panels=2, size=_patching_size),
+    "factorial": Drawing(factorial_data, draw_factorial, panels=1, size=lambda _: (4.6, 3.2)),
     "heads": Drawing(heads_data, draw_heads, panels=1, size=lambda data: (4.2, 0.9 + 0.25 * data["row"].nunique())),
 }

@@ -16,6 +16,18 @@ NAMES = {"base": "base", "rl": "RL"}
 SOURCES = {"same": "same place", "other": "another problem", "other_host": "another problem, host's own"}
 WHERES = {"0": "decision point", "earlier": "all before", "prompt": "the prompt"}
 COLUMNS = ("share of the gap", "flips", "breaks")
+# of the factorial: log p(RL's choice) - log p(base's choice), with whose residual stream under whose later layers
+GAPS = {
+    "base_under_base": "gap, the base",
+    "rl_under_base": "gap, RL's residuals, base's layers",
+    "base_under_rl": "gap, base's residuals, RL's layers",
+    "rl_under_rl": "gap, RL",
+}
+CONTRASTS = {
+    "residual": "RL's residuals add",
+    "layers": "RL's later layers add",
+    "interaction": "interaction",
+}
 BEYOND = ("control", "share minus control", "flips minus control")
 
 
@@ -52,6 +64,22 @@ def heads_table(summary: Summary) -> pd.DataFrame:
     return table_of(rows, ["layer", "head", *COLUMNS[:2], *BEYOND, "places", "problems"])
 
 
+def factorial_table(summary: Summary) -> pd.DataFrame:
+    """One row a layer boundary: the four gaps, what RL's residual stream and later layers add, and the interaction."""
+    found = summary.get("factorial") or {"boundaries": []}
+    rows = [
+        {
+            "boundary": f"after layer {at['layer']}",
+            **{name: Cell.of(at["gaps"][key], "nats") for key, name in GAPS.items()},
+            **{name: Cell.of(at[key], "nats") for key, name in CONTRASTS.items()},
+            "places": found["points"],
+            "problems": found["problems"],
+        }
+        for at in found["boundaries"]
+    ]
+    return table_of(rows, ["boundary", *GAPS.values(), *CONTRASTS.values(), "places", "problems"])
+
+
 def _effects(cell: dict[str, Any]) -> dict[str, Any]:
     beyond = cell["minus_control"]
     return {
@@ -67,4 +95,8 @@ def _effects(cell: dict[str, Any]) -> dict[str, Any]:
 
 
 # name of the table: summary -> table
-TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {"patching": patching_table, "heads": heads_table}
+TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
+    "patching": patching_table,
+    "heads": heads_table,
+    "factorial": factorial_table,
+}

@@ -1,0 +1,1 @@
+"""What `rlprobe consequences` shows."""
