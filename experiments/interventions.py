@@ -18,7 +18,7 @@ from rlprobe.pipeline.progress import Reporter
 MODES = (
     *("oracle", "oracle-reranked", "entropy:0.3,0.6,0.9,1.2", "inverse:0.3,0.6,0.9,1.2"),
     *("random", "random-published", "random-top5", "random-replayed", "random-positions", "resample", "matched"),
-    *("support:2,3,5", "first:1,2,3,5", "dose:0.25,0.5,0.75"),
+    *("support:2,3,5", "first:1,2,3,5", "dose:0.25,0.5,0.75", "handoff:4,16,64", "handoff-first", "only", "without"),
     *("kl:0.1,0.3,1", "js:0.05,0.1,0.2", "delta:-0.3,-1,-2", "margin:0.5,1", "mix:0.25,0.5,0.75"),
 )
 

@@ -86,7 +86,7 @@ CLAIMS = (
     ),
     Asked(
         Claim(
-            statement="random tokens of the base's top 5 there: no better than the base (+ 2 points)",
+            statement="random tokens of the base's top 5 there, never RL's: no better than the base (+ 2 points)",
             source=ORACLE + " (note)",
             published="≤ base",
             high=EQUAL,
@@ -96,7 +96,7 @@ CLAIMS = (
     ),
     Asked(
         Claim(
-            statement="as many random tokens at random places: no better than the base (+ 2 points)",
+            statement="as many random tokens at random places, never RL's: no better than the base (+ 2 points)",
             source=ORACLE + " (note)",
             published="≤ base",
             high=EQUAL,
