@@ -4,6 +4,7 @@ Entries are strings and `Cell`s, as formats.py wants them.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 
 import pandas as pd
 
@@ -36,12 +37,12 @@ def _short(end: float, unit: str) -> str:
 
 def _row(finding: Finding) -> dict[str, object]:
     claim, ours, reason = finding.claim, finding.ours, finding.reason
-    ends = (None, None) if ours.method == FACT else (ours.low, ours.high)
+    ours = replace(ours, low=None, high=None) if ours.method == FACT else ours
     return {
         "claim": claim.statement,
         "source": claim.source,
         "published": claim.published,
         "asked": asked(claim),
-        "ours": Cell(ours.value, *ends, claim.unit),
+        "ours": Cell.of(asdict(ours), claim.unit),
         "verdict": finding.verdict.value + (f": {reason}" if reason else ""),
     }

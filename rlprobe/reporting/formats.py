@@ -19,21 +19,57 @@ _SUFFIX = {"": "", "%": " %", "×": "×", "nats": " nats"}
 class Cell:
     """A number with its interval, or (without `value`) a range; in its unit, which is one of "", "%", "×", "nats".
 
-    A percentage is held as a share from 0 to 1.
+    A percentage is held as a share from 0 to 1. Of what was never (or always) seen among `n` units, called `units`, the
+    interval holds if they were independent, and `problems_bound` is the share of problems that may have one (another).
     """
 
     value: float | None
     low: float | None = None
     high: float | None = None
     unit: str = ""
+    n: int | None = None
+    units: str = "tokens"
+    problems_bound: float | None = None
 
     @classmethod
-    def of(cls, interval: dict[str, Any] | None, unit: str = "") -> "Cell":
+    def of(cls, interval: dict[str, Any] | None, unit: str = "", units: str | None = None) -> "Cell":
         """From an interval of a summary; None (not measured) gives an empty cell."""
-        return cls(interval["value"], interval["low"], interval["high"], unit) if interval else cls(None, unit=unit)
+        if not interval:
+            return cls(None, unit=unit)
+        units = units or ("responses" if interval.get("n_tokens") is None else "tokens")
+        never = (interval.get("n_units"), units, interval.get("problems_bound"))  # older summaries lack both
+        return cls(interval["value"], interval["low"], interval["high"], unit, *never)
 
     def __str__(self) -> str:
-        """2.11 % [1.90, 2.35]; a range as 1.0–4.1 %; an empty cell as a dash."""
+        """2.11 % [1.90, 2.35]; a range as 1.0–4.1 %; an empty cell as a dash; what was never seen in words."""
+        if self.problems_bound is None:
+            return self.number
+        return f"{self.brief}{f' {self.units}' if self._is_unseen else ''}; {self.bounds}"
+
+    @property
+    def brief(self) -> str:
+        """The same where room is short: 0 of 91,895."""
+        seen = {0.0: "0", 1.0: "all"}.get(self.value) if self._is_unseen else None  # type: ignore[arg-type]
+        return f"{seen} of {self.n:,}" if seen else self.number
+
+    @property
+    def bounds(self) -> str:
+        """Both bounds of what was never (or always) seen, each with what it is a share of."""
+        problems, if_so = Cell(self.problems_bound, unit="%"), f"if {self.units} were independent"
+        if not self._is_unseen:
+            return f"the interval holds {if_so}; at most {problems} of problems differ"
+        reach = Cell(self.high if self.value == 0 else 1 - (self.low or 0), unit="%")
+        one = "one" if self.value == 0 else "another"
+        return f"at most {problems} of problems have {one}; at most {reach} of {self.units} {if_so}"
+
+    @property
+    def _is_unseen(self) -> bool:
+        """Whether this is a share of 0 or 1 with its bounds; a difference of two such shares can be negative."""
+        return self.problems_bound is not None and self.value in (0, 1) and self.low is not None and self.low >= 0
+
+    @property
+    def number(self) -> str:
+        """Value, unit and interval."""
         scale, suffix = (100 if self.unit == "%" else 1), _SUFFIX[self.unit]
         value, low, high = (None if x is None else scale * x for x in (self.value, self.low, self.high))
         if value is None:
@@ -79,7 +115,7 @@ def csv(table: pd.DataFrame) -> str:
     for name in table.columns:
         entries, header = list(table[name]), str(name).replace(" ", "_")
         columns[header] = [e.value if isinstance(e, Cell) else e for e in entries]
-        for end in ("low", "high"):
+        for end in ("low", "high", "problems_bound"):
             ends = [getattr(e, end, None) for e in entries]
             if any(e is not None for e in ends):
                 columns[f"{header}_{end}"] = ends

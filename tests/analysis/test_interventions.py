@@ -69,7 +69,7 @@ def test_seeds_of_one_arm_are_pooled_and_compared_by_the_means_of_problems():
     last = found["random"]["answers"]["last"]
     means = np.array([1, 0.5, 0, 0, 1, 0])
     assert last["accuracy"]["value"] == pytest.approx(means.mean())
-    assert last["accuracy"]["method"] == "bootstrap over problems"
+    assert last["accuracy"]["method"] == "Korn-Graubard over problems"
     against = last["against"]["base"]
     assert (against["repaired"], against["broken"], against["test"]) == (1.5, 1.0, "paired bootstrap")
     assert against["difference"]["value"] == pytest.approx((means - [0, 0, 0, 0, 1, 1]).mean())

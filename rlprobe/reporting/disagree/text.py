@@ -20,7 +20,7 @@ from rlprobe.reporting.disagree.tables import (
     text_of,
 )
 from rlprobe.reporting.formats import Cell, quoted
-from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.terminal import bounds_of, open_table, texts_of
 from rlprobe.reporting.unanswered import warning
 
 SWAPS_SHOWN = 5
@@ -90,6 +90,12 @@ def _notes(summary: Summary) -> Iterator[Text]:
     yield Text("Rates on the base's text and on RL's text are different numbers.")
     yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval that resamples problems.")
     yield Text("Published: arXiv 2605.06241, four pairs, on the base's text.")
+    yield from bounds_of(
+        (f"{name.strip()} on {text_of(arm)}", entry(summary, arm))
+        for section in SECTIONS
+        for name, entry, _ in section
+        for arm in summary["trajectories"]
+    )
     if any(found["problems"] == 1 for found in summary["trajectories"].values()):
         yield Text("One problem cannot be resampled: its rates have no intervals.", style="yellow")
     if near_tie["threshold"] is None:
