@@ -249,7 +249,15 @@ def _answers(
         "ungraded": len(pools[title].rows) - graded,
         "recovery": _recovery(mine, base, rl, same_as, resampling),
         "against": {end: None if end == title else _against(mine, verdicts[end], resampling) for end in MEMBERS},
+        "ends": {end: _on_the_same(mine, verdicts[end], resampling) for end in MEMBERS},
     }
+
+
+def _on_the_same(arm: Verdicts, end: Verdicts, resampling: Resampling) -> Interval | None:
+    """An end's accuracy on the problems that the arm has a verdict on; None where its own row is about just these."""
+    if np.array_equal(arm.known, end.known):
+        return None
+    return accuracy(end.correct[arm.known], end.graded[arm.known], resampling)
 
 
 def _recovery(arm: Verdicts, base: Verdicts, rl: Verdicts, same_as: str | None, resampling: Resampling) -> Interval:

@@ -35,6 +35,12 @@ def texts_of(entries: Sequence[Any]) -> list[Text]:
     return [Text(printable(entry.brief if isinstance(entry, Cell) else written(entry))) for entry in entries]
 
 
+def first_alone(summary: dict[str, Any]) -> Iterator[Text]:
+    """A sentence where a summary speaks of fewer problems than its run holds."""
+    if first := summary.get("first"):
+        yield Text(f"The first {first:,} of the run's {summary['problems']['held']:,} problems alone, in every row.")
+
+
 def bounds_of(named: Iterable[tuple[str, Any]]) -> Iterator[Text]:
     """A sentence for each of these cells that was never, or always, seen: the tables have room for "0 of 91,895"."""
     for name, cell in named:

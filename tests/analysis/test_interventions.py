@@ -52,6 +52,17 @@ def test_an_arm_stands_between_its_ends_with_recovery_and_exact_tests():
     assert found["entropy"]["answers"]["first"]["accuracy"]["value"] == 0
 
 
+def test_an_arm_on_fewer_problems_has_the_ends_on_just_these_beside_it():
+    tables = verdicts(base="wwcc" + "w" * 6, rl="cccw" + "c" * 6, few="cccc" + " " * 6, whole="c" * 10)
+    found = summarise(*tables, [arm("few"), arm("whole")], READING)["arms"]
+    ends = found["few"]["answers"]["last"]["ends"]
+    assert {end: cell["value"] for end, cell in ends.items()} == {"base": 2 / 4, "rl": 3 / 4}
+    assert {cell["n_problems"] for cell in ends.values()} == {4}
+    assert found["few"]["answers"]["last"]["recovery"]["n_problems"] == 4
+    for same in ("whole", "base", "rl"):
+        assert found[same]["answers"]["last"]["ends"] == {"base": None, "rl": None}
+
+
 def test_one_response_a_problem_has_the_exact_interval_of_a_binomial():
     found = summarise(*verdicts(base="wwww", rl="cccc"), [], READING)["arms"]
     for end in ("base", "rl"):

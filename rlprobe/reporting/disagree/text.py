@@ -20,7 +20,7 @@ from rlprobe.reporting.disagree.tables import (
     text_of,
 )
 from rlprobe.reporting.formats import Cell, quoted
-from rlprobe.reporting.terminal import bounds_of, open_table, texts_of
+from rlprobe.reporting.terminal import bounds_of, first_alone, open_table, texts_of
 from rlprobe.reporting.unanswered import warning
 
 SWAPS_SHOWN = 5
@@ -86,6 +86,7 @@ def _swaps(summary: Summary) -> Table:
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    yield from first_alone(summary)
     near_tie, left_out = summary["noise"]["near_tie"], summary["left_out"]
     yield Text("Rates on the base's text and on RL's text are different numbers.")
     yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval that resamples problems.")

@@ -38,6 +38,7 @@ def interventions_table(summary: Summary) -> pd.DataFrame:
         "gated per response",
         "edits per response",
     ]
+    columns += ["base on its problems", "RL on its problems"]
     columns += ["recovery", "p against base", "p against RL", "test", "repaired against base", "broken against base"]
     columns += ["repaired against RL", "broken against RL", "identical to base", "identical to RL"]
     return table_of(rows, [*columns, "truncated", "mean length", "problems", "responses", "ungraded", "specification"])
@@ -56,6 +57,7 @@ def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
         "gated per response": Cell.of(arm["gated_per_response"]),
         "edits per response": Cell.of(arm["edited_per_response"]),
         "recovery": Cell.of(found["recovery"]),
+        **{f"{name_of(end)} on its problems": Cell.of(found["ends"][end], "%") for end in MEMBERS},
         **{column: entry for end in MEMBERS for column, entry in _against(end, found["against"][end]).items()},
         "test": next((test["test"] for test in tests if test["test"]), None),
         **{f"identical to {name_of(end)}": Cell.of(arm["identical"][end], "%") for end in MEMBERS},

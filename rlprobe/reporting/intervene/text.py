@@ -13,7 +13,7 @@ from rich.text import Text
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell
 from rlprobe.reporting.intervene.tables import Summary, name_of
-from rlprobe.reporting.terminal import fixed, open_table, percent, texts_of
+from rlprobe.reporting.terminal import first_alone, fixed, open_table, percent, texts_of
 from rlprobe.reporting.unanswered import warning
 
 
@@ -30,7 +30,7 @@ def _heading(summary: Summary) -> Text:
 
 def _arms(summary: Summary) -> Table:
     """One line an arm, base at the top and RL at the foot."""
-    table = open_table("arm", "accuracy\n%", "gated\n%", "edited\n%", "recovery", "p against\nbase")
+    table = open_table("arm", "n", "accuracy\n%", "gated\n%", "edited\n%", "recovery", "p against\nbase")
     for i, column in enumerate(table.columns):
         column.no_wrap, column.overflow = i > 0, "fold"  # a composed gate may have a long name
     last = [title for title in summary["arms"] if title != "rl"][-1]
@@ -45,6 +45,7 @@ def _line(title: str, arm: dict, answer: str) -> list[Any]:
     is_identity = identity is not None and title not in MEMBERS and found["recovery"]["value"] is not None
     return [
         name_of(title),
+        arm["problems"],
         fixed(found["accuracy"], 1, scale=100),
         *(Cell(value and 100 * value) for value in (arm["gated"]["value"], arm["edited"]["value"])),
         fixed(found["recovery"], 2) + (f" = {name_of(identity)}" if is_identity else ""),
@@ -54,6 +55,7 @@ def _line(title: str, arm: dict, answer: str) -> list[Any]:
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    yield from first_alone(summary)
     reading, arms = summary["reading"], summary["arms"]
     yield Text("gated: the gate fired, no-ops included; edited: not what the host would say.")
     yield Text("Both are shares of the arm's own text, which is neither the base's nor RL's.")
@@ -65,8 +67,19 @@ def _notes(summary: Summary) -> Iterator[Text]:
         same = [title for title, arm in arms.items() if arm["identity"] == end and title not in MEMBERS]
         if same:
             yield Text(f"An identity, not a finding (every response is {name_of(end)}'s own): {', '.join(same)}.")
+    yield from _on_other_problems(arms, reading["answer"])
     yield from _undefined(arms["rl"]["answers"][reading["answer"]])
     yield from _left_out(summary)
+
+
+def _on_other_problems(arms: dict, answer: str) -> Iterator[Text]:
+    """The arms that stand beside ends on other problems than theirs, and the ends on theirs."""
+    for title, arm in arms.items():
+        ends = {end: cell for end, cell in arm["answers"][answer]["ends"].items() if cell}
+        if ends and title not in MEMBERS:
+            same = ", ".join(f"{name_of(end)} {fixed(found, 1, scale=100)} %" for end, found in ends.items())
+            n = arm["answers"][answer]["accuracy"]["n_problems"]
+            yield Text(f"{title} has {n:,} problems, not those of the ends' rows; on its own: {same}.", style="yellow")
 
 
 def _undefined(rl: dict) -> Iterator[Text]:

@@ -13,7 +13,7 @@ from rich.text import Text
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell
 from rlprobe.reporting.sample.tables import NAMES, SETS, Summary, found_in
-from rlprobe.reporting.terminal import fixed, open_table, percent, texts_of
+from rlprobe.reporting.terminal import first_alone, fixed, open_table, percent, texts_of
 from rlprobe.reporting.unanswered import warning
 
 
@@ -64,6 +64,7 @@ def _pass_at_k(summary: Summary) -> Table:
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    yield from first_alone(summary)
     found, solvable = found_in(summary), found_in(summary)["solvable"]
     if found["no_answer_differs"]:
         silent = (found["members"][m]["no_answer"] for m in MEMBERS)
