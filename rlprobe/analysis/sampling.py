@@ -164,6 +164,7 @@ def _gain(paired: Mapping[str, Solved], resampling: Resampling) -> dict[str, dic
         base, rl = (pass_at_k(paired[m].drawn, paired[m].right, k) for m in MEMBERS)
         difference: Interval = mean_difference(rl - base, resampling)
         found[str(k)] = {"difference": difference, "p_value": bootstrap_p_value(rl - base, resampling)}
+        found[str(k)]["p_floor"] = resampling.smallest_p
     return found
 
 

@@ -21,7 +21,7 @@ from rlprobe.analysis.calibration import Calibrated, Curve, Side, Tried
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import NamedArm, summarise
-from rlprobe.analysis.statistics import bootstrap_p_value, mcnemar, mean_difference, missing
+from rlprobe.analysis.statistics import bootstrap_p_value, holm, mcnemar, mean_difference, missing
 from rlprobe.records import MEMBERS, Status
 
 SIDES: dict[str, Side] = {  # where a signal's gate fires; random has no signal
@@ -222,6 +222,7 @@ def _compared(pairs: Sequence[tuple[Verdicts, Verdicts]], reading: Reading) -> d
         "problems": len(differences),
         "difference": mean_difference(differences, reading.resampling),
         "p_value": p_value,
+        "p_floor": None if single else reading.resampling.smallest_p,
         "test": None if p_value is None else "McNemar, exact" if single else "paired bootstrap",
     }
 
@@ -232,12 +233,3 @@ def _adjusted(compared: list[dict]) -> list[dict]:
     adjusted = holm([c["p_value"] for c in known])
     by_number = dict(zip(map(id, known), adjusted, strict=True))
     return [{**c, "p_adjusted": by_number.get(id(c)), "tests": len(known)} for c in compared]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979): the chance of any false finding among all of them stays below the level."""
-    order, adjusted, largest = np.argsort(p_values), [0.0] * len(p_values), 0.0
-    for place, which in enumerate(order.tolist()):
-        largest = max(largest, min(1.0, (len(order) - place) * p_values[which]))
-        adjusted[which] = largest
-    return adjusted

@@ -6,7 +6,7 @@ Knows nothing of tables, classes or models.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -40,6 +40,11 @@ class Resampling:
     def tails(self) -> tuple[float, float]:
         """The two quantile levels between which the interval lies."""
         return (1 - self.confidence) / 2, (1 + self.confidence) / 2
+
+    @property
+    def smallest_p(self) -> float:
+        """The least that `bootstrap_p_value` can say: no resample on the other side of 0. A true p may be smaller."""
+        return 2 / (1 + self.resamples)
 
     def generator(self) -> np.random.Generator:
         """A fresh generator, the same one each time."""
@@ -290,6 +295,15 @@ def bootstrap_p_value(differences: Float[np.ndarray, " problems"], resampling: R
     means = np.where(np.isclose(means, 0, atol=1e-12), 0, means)  # thirds that cancel are 0
     rarer = min((means <= 0).sum(), (means >= 0).sum())
     return float(min(1.0, 2 * (1 + rarer) / (1 + resampling.resamples)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction (1979): the chance of any false finding among all of them stays below the level."""
+    order, adjusted, largest = np.argsort(p_values), [0.0] * len(p_values), 0.0
+    for place, which in enumerate(order.tolist()):
+        largest = max(largest, min(1.0, (len(order) - place) * p_values[which]))
+        adjusted[which] = largest
+    return adjusted
 
 
 def auroc(

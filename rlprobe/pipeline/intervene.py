@@ -1,12 +1,12 @@
 """`rlprobe intervene`: one model decodes, chosen tokens are replaced, and the answers are graded."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rlprobe.analysis import thresholds
 from rlprobe.analysis.classes import Reading
-from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
 from rlprobe.decoding.engine import Counts
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
@@ -84,6 +84,7 @@ def plan(settings: InterveneSettings) -> list[str]:
 def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown: Shown, reading: Reading) -> Written:
     """Read some arms of a run on the problems that were asked for, and write their summary, tables and figures."""
     run = asked.run
+    shown = replace(shown, beside=_alike(run, entries))
     rollouts, verdicts = (asked.rows(shown.rows(run.table(name).to_pandas())) for name in ("rollouts", layer))
     summary = {
         "about": run.about,
@@ -117,6 +118,13 @@ def _arms(prepared: Prepared, run: Run, settings: InterveneSettings, reporter: R
         return chosen(choice, FromRun())
     stages.score(prepared, run, choice.host, reporter)
     return chosen(choice, FromRun(run.table("tokens", list(thresholds.COLUMNS)).to_pandas()))
+
+
+def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:
+    """The arms of the run with the host and the decoding of one that is shown: tests of one family."""
+    families = {(entry.host, entry.decoding) for entry in entries}
+    arms = [unnamed(spec) for spec in run.arms("rollouts") if " x " in spec]
+    return [arm.name for arm in arms if (arm.host, arm.decoding) in families and not arm.spec.startswith("never x ")]
 
 
 def _entry(named: Named) -> NamedArm:

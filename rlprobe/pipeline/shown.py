@@ -49,14 +49,16 @@ class Shown:
     """Some arms (their names), and the two ends that they stand between.
 
     `ends`: the arm that stands for the base and the one for RL; the greedy ones are called so themselves, sampled ones
-    take their names. Of each arm the draws 0..draws-1.
+    take their names. Of each arm the draws 0..draws-1. `beside`: arms that are not shown, but are as many attempts.
     """
 
     arms: Sequence[str]
     ends: dict[str, str]
     draws: int = 1
+    beside: Sequence[str] = ()
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
         """The rows of rollouts or grades that belong to it, the ends under the names "base" and "rl"."""
-        table = table[table["arm"].isin({*self.arms, *self.ends.values()}) & (table["draw"] < self.draws)]
+        among = {*self.arms, *self.ends.values(), *self.beside}
+        table = table[table["arm"].isin(among) & (table["draw"] < self.draws)]
         return table.assign(arm=table["arm"].replace({name: member for member, name in self.ends.items()}))

@@ -30,6 +30,15 @@ class Cell:
     n: int | None = None
     units: str = "tokens"
     problems_bound: float | None = None
+    sign: str | None = None
+
+    @classmethod
+    def p(cls, test: dict[str, Any] | None, key: str = "p_value") -> "Cell":
+        """The p-value of a test; "<" where it is the least that so many resamples can show, and may be smaller."""
+        if not test or test[key] is None:
+            return cls(None)
+        least = test.get("p_floor")
+        return cls(test[key], sign="<" if least is not None and test["p_value"] <= least and test[key] < 1 else None)
 
     @classmethod
     def of(cls, interval: dict[str, Any] | None, unit: str = "", units: str | None = None) -> "Cell":
@@ -75,7 +84,12 @@ class Cell:
         if value is None:
             return MISSING if low is None or high is None else _range(low, high) + suffix
         write = _writer(value or high or 0.0, fewest=1 if self.unit == "%" else 0)
-        return write(value) + suffix + ("" if low is None or high is None else f" [{write(low)}, {write(high)}]")
+        return (
+            f"{self.sign} " * bool(self.sign)
+            + write(value)
+            + suffix
+            + ("" if low is None or high is None else f" [{write(low)}, {write(high)}]")
+        )
 
 
 def _range(low: float, high: float) -> str:
@@ -115,7 +129,7 @@ def csv(table: pd.DataFrame) -> str:
     for name in table.columns:
         entries, header = list(table[name]), str(name).replace(" ", "_")
         columns[header] = [e.value if isinstance(e, Cell) else e for e in entries]
-        for end in ("low", "high", "problems_bound"):
+        for end in ("low", "high", "problems_bound", "sign"):
             ends = [getattr(e, end, None) for e in entries]
             if any(e is not None for e in ends):
                 columns[f"{header}_{end}"] = ends

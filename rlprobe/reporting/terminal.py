@@ -41,6 +41,16 @@ def first_alone(summary: dict[str, Any]) -> Iterator[Text]:
         yield Text(f"The first {first:,} of the run's {summary['problems']['held']:,} problems alone, in every row.")
 
 
+FEW = 50  # problems
+
+
+def few_problems(problems: int) -> Iterator[Text]:
+    """A warning where resampling so few problems gives intervals that are too narrow (figures/coverage_gain.md)."""
+    if 1 < problems < FEW:
+        said = f"{problems} problems: intervals that resample them hold less often than they say; with {FEW} they do."
+        yield Text(said, style="yellow")
+
+
 def bounds_of(named: Iterable[tuple[str, Any]]) -> Iterator[Text]:
     """A sentence for each of these cells that was never, or always, seen: the tables have room for "0 of 91,895"."""
     for name, cell in named:

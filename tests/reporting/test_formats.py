@@ -73,6 +73,18 @@ def test_what_was_never_seen_is_told_from_its_interval_and_csv_keeps_both_bounds
     assert str(one_each) == "0 % [0, 16.8]"  # a share of problems, and called nothing else
 
 
+def test_a_p_value_that_so_many_resamples_cannot_go_below_is_written_as_less():
+    least = 2 / 2001
+    test = {"p_value": least, "p_adjusted": 5 * least, "p_floor": least}
+    assert [str(Cell.p(test)), str(Cell.p(test, "p_adjusted"))] == ["< 0.00100", "< 0.0050"]
+    assert str(Cell.p({**test, "p_floor": None})) == "0.00100"  # an exact one
+    assert str(Cell.p({**test, "p_value": 2 * least})) == "0.0020"
+    assert str(Cell.p({**test, "p_adjusted": 1.0}, "p_adjusted")) == "1.00"
+    assert str(Cell.p(None)) == "–"
+    back = pd.read_csv(StringIO(csv(pd.DataFrame({"p": [Cell.p(test), Cell(0.5)]}, dtype=object))))
+    assert back["p_sign"].fillna("").tolist() == ["<", ""]
+
+
 def test_csv_keeps_full_precision_and_comes_back_as_numbers():
     table = pd.DataFrame(
         {"name": ["a", "b"], "the rate": [Cell(0.1 / 3, 0.01, 0.1), None], "n": [3, None]}, dtype=object
