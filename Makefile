@@ -44,6 +44,7 @@ figures: .venv/run
 	$(BIN)/python -m experiments.weights
 	$(BIN)/python -m experiments.cost_by_scale
 	$(BIN)/python -m experiments.cost_by_pair
+	$(BIN)/python -m experiments.coverage
 	$(BIN)/python -m experiments.claims --readme
 
 notebooks: .venv/dev

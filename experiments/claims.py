@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pandas as pd
 
 from experiments import kept
 from experiments.kept import KEPT, Shelf
 from experiments.own_pairs import OWN
 from experiments.request import NAMES, Request
-from rlprobe.analysis.claims import Claim, Finding
+from rlprobe.analysis.claims import Claim, Finding, Verdict
 from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.reporting.claims import claims_table
@@ -28,6 +29,7 @@ SCRIPTS = (  # in the order of the three questions
     *("signals", "extrapolation", "sampling", "footprint", "weights"),
 )
 SUFFIXES = ("csv", "md")
+JUDGED = (Verdict.HOLDS, Verdict.FAILS, Verdict.UNRESOLVED)  # by an interval, and could have been otherwise
 README = Path(__file__).parent.parent / "README.md"
 
 Key = str | int | Mapping[str, Any]  # of a dictionary; of a list; or what the first fitting row of a list holds
@@ -92,13 +94,32 @@ def gathered(folders: Sequence[Path]) -> str:
 
 
 def _sections(level: str, folders: Sequence[Path]) -> list[str]:
-    found = {file.name: file for folder in folders for file in folder.glob("claims_*.md")}
-    files = {script: found.get(f"claims_{script}.md") for script in SCRIPTS}
+    files = _files(folders)
     lacking = "not measured: run `python -m experiments.{}`\n"
     return [
-        f"{level} {script}\n\n{file.read_text(encoding='utf-8') if file else lacking.format(script)}"
-        for script, file in files.items()
+        _by_chance([file for file in files.values() if file]),
+        *(
+            f"{level} {script}\n\n{file.read_text(encoding='utf-8') if file else lacking.format(script)}"
+            for script, file in files.items()
+        ),
     ]
+
+
+def _files(folders: Sequence[Path]) -> dict[str, Path | None]:
+    found = {file.name: file for folder in folders for file in folder.glob("claims_*.md")}
+    return {script: found.get(f"claims_{script}.md") for script in SCRIPTS}
+
+
+def _by_chance(files: Sequence[Path]) -> str:
+    """How many verdicts chance alone would give: no claim is corrected for how many others there are."""
+    verdicts = pd.concat([pd.Series(dtype=str), *(pd.read_csv(file.with_suffix(".csv"))["verdict"] for file in files)])
+    judged = int(verdicts.str.split(":").str[0].isin(JUDGED).sum())
+    given = int(verdicts.isin((Verdict.HOLDS, Verdict.FAILS)).sum())
+    return (
+        f"{judged} claims were judged by an interval of 95 %, each for itself, and {given} of them *hold* or *do not "
+        f"hold*. If every true number stood at its margin, chance alone would give up to {0.05 * judged:.1f} verdicts, "
+        f"and up to {0.025 * judged:.1f} that it *holds*.\n"
+    )
 
 
 @click.command(help=__doc__)

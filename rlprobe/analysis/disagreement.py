@@ -189,7 +189,20 @@ def _rates(rows: Trajectory) -> dict:
         "up_to_answer": ~rows.mask("after_answer") if "after_answer" in rows.rows else None,
         "without_near_ties": ~rows.mask("near_tie") if "near_tie" in rows.rows else None,
     }
-    return {name: None if kept is None else _rates_among(rows, kept) for name, kept in subsets.items()}
+    found = {name: None if kept is None else _rates_among(rows, kept) for name, kept in subsets.items()}
+    if (apart := found["without_near_ties"]) and (reason := no_filter(apart)):
+        apart |= {"reason": reason, "micro": None, "macro": None}
+    return found
+
+
+def no_filter(apart: Mapping[str, Any]) -> str | None:
+    """Why leaving near ties out says nothing here: what removes nothing, or all there is to see, is no filter."""
+    if not apart["removed"]:
+        return "no token is a near tie: the threshold removes nothing"
+    if apart["removed"] == 1 or apart["removed_of_disagreements"] == 1:
+        what = "token" if apart["removed"] == 1 else "disagreement"
+        return f"every {what} is a near tie: the threshold removes all there is to see"
+    return None
 
 
 def _rates_among(rows: Trajectory, kept: Mask) -> dict:
@@ -198,6 +211,7 @@ def _rates_among(rows: Trajectory, kept: Mask) -> dict:
     return {
         "tokens": int(kept.sum()),
         "removed": float(np.mean(~kept)) if len(kept) else None,
+        "reason": None,
         "removed_of_disagreements": float(np.mean(~kept[disagrees])) if disagrees.any() else None,
         "micro": {event: rows.rate(_events(rows, event), kept) for event in RATES},
         "macro": {event: rows.rate(_events(rows, event), kept, macro_rate) for event in RATES},

@@ -6,8 +6,10 @@ in their seed are one row. Accuracy and what follows from it are given for eithe
 Knows no torch, no disk, and nothing of gates, writers or of how a number is printed.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -23,6 +25,7 @@ from rlprobe.analysis.statistics import (
     Resampling,
     Sums,
     bootstrap_p_value,
+    holm,
     mcnemar,
     mean,
     mean_difference,
@@ -86,6 +89,11 @@ class NamedArm:
         return False if "without_donor" in writer else None
 
     @property
+    def decoding(self) -> str:
+        """How both models are sampled, as its specification says it; nothing where they are greedy."""
+        return next((part for part in self.spec.split(" x ") if part.startswith("T=")), "")
+
+    @property
     def identity(self) -> str | None:
         """The end whose own text it writes by construction, if it does: an arm that never or always gives way."""
         gate, writer, *_ = *self.spec.split(" x "), ""
@@ -109,20 +117,23 @@ def summarise(
 
     `rollouts` and `grades` have the columns of records.ROLLOUT_SCHEMA and GRADE_SCHEMA, in any order of rows; `arms`
     are those to show, without the two ends, in the order to show them; arms of the tables that are not among them are
-    named and not counted. An arm is compared with the same draws of the ends. `left_out` gives the reason for each
-    problem_id that is not in the run. Of the result, "arms" has an entry for base, each title, and rl, in order.
+    named, and counted where p-values are corrected for how many there are. An arm is compared with the same draws of
+    the ends. `left_out` gives the reason for each problem_id that is not in the run. Of the result, "arms" has an entry
+    for base, each title, and rl, in order.
     """
     titles, (rows, n) = _titles(arms), _rows(rollouts, grades)
     pools = {title: Pool(rows[rows["arm"].isin([arm.name for arm in same])], n) for title, same in titles.items()}
     shown = {arm.name for same in titles.values() for arm in same}
     told = {title: _about(same) | _arm(title, same[0], pools, reading) for title, same in titles.items()}
+    others = [unnamed(spec) for spec in sorted(set(rollouts["arm"]) - shown)]
+    _correct({title: same[0] for title, same in titles.items()}, told, _Rest(rows, n, others, pools), reading)
     summary = {
         "reading": reading,
         "arms": told,
         "no_answer_differs": {
             answer: differ_much(*(told[end]["answers"][answer]["no_answer"] for end in MEMBERS)) for answer in ANSWERS
         },
-        "other_arms": sorted(set(rollouts["arm"]) - shown),
+        "other_arms": [arm.name for arm in others],
         "left_out": count_left_out(left_out or {}),
     }
     return plain(summary)
@@ -301,7 +312,15 @@ def _answers(
         "ungraded": len(pools[title].rows) - graded,
         "recovery": _recovery(mine, base, rl, same_as, resampling),
         "against": {end: None if end == title else _against(mine, verdicts[end], resampling) for end in MEMBERS},
+        "ends": {end: _on_the_same(mine, verdicts[end], resampling) for end in MEMBERS},
     }
+
+
+def _on_the_same(arm: Verdicts, end: Verdicts, resampling: Resampling) -> Interval | None:
+    """An end's accuracy on the problems that the arm has a verdict on; None where its own row is about just these."""
+    if np.array_equal(arm.known, end.known):
+        return None
+    return accuracy(end.correct[arm.known], end.graded[arm.known], resampling)
 
 
 def _recovery(arm: Verdicts, base: Verdicts, rl: Verdicts, same_as: str | None, resampling: Resampling) -> Interval:
@@ -322,13 +341,70 @@ def _against(arm: Verdicts, end: Verdicts, resampling: Resampling) -> dict[str, 
     common = arm.known & end.known
     mine, theirs, single = arm.shares[common], end.shares[common], arm.single and end.single
     number = int if single else float
-    exact = mcnemar(theirs == 1, mine == 1).p_value if single and common.any() else None
-    p_value = exact if single else bootstrap_p_value(mine - theirs, resampling)
+    p_value = _p_value(arm, end, resampling)
     return {
         "problems": int(common.sum()),
         "difference": mean_difference(mine - theirs, resampling),
         "repaired": number((mine * (1 - theirs)).sum()),
         "broken": number(((1 - mine) * theirs).sum()),
         "p_value": p_value,
+        "p_floor": None if single else resampling.smallest_p,
         "test": None if p_value is None else "McNemar, exact" if single else "paired bootstrap",
     }
+
+
+def _p_value(arm: Verdicts, end: Verdicts, resampling: Resampling) -> float | None:
+    """Two-sided, of the problems that both have a verdict on."""
+    common = arm.known & end.known
+    mine, theirs = arm.shares[common], end.shares[common]
+    if arm.single and end.single:
+        return mcnemar(theirs == 1, mine == 1).p_value if common.any() else None
+    return bootstrap_p_value(mine - theirs, resampling)
+
+
+# ---- many arms -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Rest:
+    """The arms of the tables that are not shown, and what their tests need."""
+
+    rows: pd.DataFrame
+    n_problems: int
+    arms: Sequence[NamedArm]
+    pools: Mapping[str, Pool]
+
+    def p_values(self, of: tuple[str, str], answer: str, end: str, resampling: Resampling) -> list[float]:
+        """Those of the arms of this host and decoding against an end; arms that differ in their seed are one."""
+        kinds = {arm.kind for arm in self.arms if (arm.host, arm.decoding) == of}
+        names = {kind: [arm.name for arm in self.arms if arm.kind == kind] for kind in sorted(kinds)}
+        pools = (Pool(self.rows[self.rows["arm"].isin(same)], self.n_problems) for same in names.values())
+        against = self.pools[end].verdicts(answer)
+        found = (_p_value(pool.verdicts(answer), against, resampling) for pool in pools)
+        return [p_value for p_value in found if p_value is not None]
+
+
+def unnamed(spec: str) -> NamedArm:
+    """An arm of the run that this summary was not asked for, from its specification."""
+    _, _, host, *_ = *spec.split(" x "), "", "base"
+    seed = re.search(r" x seed=(\d+)$", spec)
+    return NamedArm(name=spec, mode=spec, label=spec, seed=int(seed[1]) if seed else None, host=host, spec=spec)
+
+
+def _correct(arms: Mapping[str, NamedArm], told: dict[str, Any], rest: _Rest, reading: Reading) -> None:
+    """Beside each p-value that of Holm's correction, and for how many it corrects (`family`).
+
+    A family is all comparisons with one end, by one answer, of the arms of the run that share a host and a decoding,
+    shown or not, however many calls made them. The ends themselves are in none.
+    """
+    families = {(arm.host, arm.decoding) for title, arm in arms.items() if title not in MEMBERS}
+    for of, answer, end in product(families, ANSWERS, MEMBERS):
+        shown = [t for t, arm in arms.items() if t not in MEMBERS and (arm.host, arm.decoding) == of]
+        tests = [told[title]["answers"][answer]["against"][end] for title in shown]
+        known = [test for test in tests if test["p_value"] is not None]
+        others = rest.p_values(of, answer, end, reading.resampling)
+        adjusted = holm([*(test["p_value"] for test in known), *others])
+        for test in tests:
+            test |= {"p_adjusted": None, "family": len(adjusted)}
+        for test, p_value in zip(known, adjusted, strict=False):  # the others come behind
+            test["p_adjusted"] = p_value

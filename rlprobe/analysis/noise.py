@@ -2,7 +2,8 @@
 
 Each model, teacher-forced on its own greedy text, must choose the token it chose; the share of positions where it does
 not is the noise floor of every disagreement rate: float arithmetic depends on shapes. The difference of the
-two logprobs of an emitted token says how close a margin must be to mean nothing: a near tie.
+two logprobs of an emitted token says how close a margin must be to mean nothing: a near tie. Most tokens are certain,
+and their logprob has next to no error: only tokens of small margin, which can flip, say how large it is.
 Knows token and rollout tables; knows nothing of classes.
 """
 
@@ -15,9 +16,12 @@ from rlprobe.errors import RlprobeError
 from rlprobe.records import MEMBERS
 
 NEAR_TIE_FACTOR = 10
+SMALL_MARGIN = 1.0  # nats; the likelier of two is at most e times as likely
+FEWEST = 100  # tokens of small margin, for a 99th percentile
 NEAR_TIE = (
     f"either model's margin is below {NEAR_TIE_FACTOR} x the larger of the two models' 99th percentiles of "
-    "|logprob while decoding - logprob teacher-forced| over the tokens of its own greedy text"
+    "|logprob while decoding - logprob teacher-forced| over the tokens of its own greedy text "
+    f"whose margin is below {SMALL_MARGIN:g} nat"
 )
 
 
@@ -29,8 +33,10 @@ def measure(tokens: pd.DataFrame, rollouts: pd.DataFrame, resampling: Resampling
     rollouts of one arm do not hold the same ids.
     """
     models = {m: _model(tokens[tokens["arm"] == m], rollouts[rollouts["arm"] == m], m, resampling) for m in MEMBERS}
-    found = [m["difference"]["p99"] for m in models.values() if m["difference"]["p99"] is not None]
-    reason = None if found else "no logprobs were kept while decoding"
+    told = [m["difference"] for m in models.values() if m["difference"]["p99"] is not None]
+    found = [difference["p99_small"] for difference in told if difference["p99_small"] is not None]
+    few = f"no model has {FEWEST} tokens of its own greedy text with a margin below {SMALL_MARGIN:g} nat"
+    reason = None if found else few if told else "no logprobs were kept while decoding"
     threshold = NEAR_TIE_FACTOR * max(found) if found else None
     return {"models": models, "near_tie": {"threshold": threshold, "definition": NEAR_TIE, "reason": reason}}
 
@@ -48,17 +54,21 @@ def _model(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str, resampling:
 
 
 def _difference(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str) -> dict:
-    """Max, mean and 99th percentile in nats over all tokens of the model's own greedy text."""
+    """Max, mean and 99th percentile in nats over all tokens of the model's own greedy text, and over those that can
+    flip: how many have a small margin, and the 99th percentile over them (None: too few)."""
     rollouts = rollouts[rollouts["problem_id"].isin(tokens["problem_id"].unique())]
     if rollouts.empty or rollouts["logprobs"].isna().any():
         return _no_difference("no logprobs were kept while decoding")
     found = np.abs(decoding_differences(tokens, rollouts, model))
-    p99 = float(np.quantile(found, 0.99))
-    return {"max": float(found.max()), "mean": float(found.mean()), "p99": p99, "reason": None}
+    keys = ["problem_id", "draw", "position"]
+    small = found[(tokens.sort_values(keys)[f"margin_{model}"] < SMALL_MARGIN).to_numpy()]
+    whole = {"max": float(found.max()), "mean": float(found.mean()), "p99": float(np.quantile(found, 0.99))}
+    p99 = float(np.quantile(small, 0.99)) if len(small) >= FEWEST else None
+    return {**whole, "small": len(small), "p99_small": p99, "reason": None}
 
 
 def _no_difference(reason: str) -> dict:
-    return {"max": None, "mean": None, "p99": None, "reason": reason}
+    return dict.fromkeys(("max", "mean", "p99", "small", "p99_small")) | {"reason": reason}
 
 
 def decoding_differences(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str) -> Float[np.ndarray, " positions"]:

@@ -24,11 +24,11 @@ from rlprobe.analysis.statistics import (
     Interval,
     Resampling,
     bootstrap_p_value,
+    macro_rate,
     mcnemar,
     mean,
     mean_difference,
     proportion,
-    rate,
 )
 from rlprobe.records import MEMBERS, Status
 
@@ -140,19 +140,21 @@ def _member(solved: Solved, resampling: Resampling) -> dict[str, Any] | None:
     if not len(solved.drawn):
         return None
     n = solved.fewest
-    ones = np.ones(len(solved.drawn))
     return {
         "draws": n,
         "correct": int(solved.right.sum()),
         "graded": int(solved.drawn.sum()),
         "accuracy": accuracy(solved.right, solved.drawn, resampling),
         "no_answer": accuracy(solved.no_answer, solved.drawn, resampling),
-        "pass_at_k": {
-            str(k): replace(rate(pass_at_k(solved.drawn, solved.right, k), ones, resampling), n_tokens=None)
-            for k in sizes(n)
-        },
+        "pass_at_k": {str(k): _pass_at_k(solved, k, resampling) for k in sizes(n)},
         "right_draws": np.bincount(solved.right, minlength=n + 1).tolist(),
     }
+
+
+def _pass_at_k(solved: Solved, k: int, resampling: Resampling) -> Interval:
+    """The mean over problems; so many draws of one are worth at most as many trials as there are sets of k in them."""
+    trials = solved.drawn // k
+    return replace(macro_rate(pass_at_k(solved.drawn, solved.right, k) * trials, trials, resampling), n_tokens=None)
 
 
 def _gain(paired: Mapping[str, Solved], resampling: Resampling) -> dict[str, dict[str, Any]]:
@@ -162,6 +164,7 @@ def _gain(paired: Mapping[str, Solved], resampling: Resampling) -> dict[str, dic
         base, rl = (pass_at_k(paired[m].drawn, paired[m].right, k) for m in MEMBERS)
         difference: Interval = mean_difference(rl - base, resampling)
         found[str(k)] = {"difference": difference, "p_value": bootstrap_p_value(rl - base, resampling)}
+        found[str(k)]["p_floor"] = resampling.smallest_p
     return found
 
 

@@ -27,6 +27,7 @@ from rlprobe.analysis.statistics import (
     Resampling,
     auroc,
     bootstrap_p_value,
+    holm,
     mcnemar,
     mean_difference,
     missing,
@@ -250,6 +251,7 @@ def _compared(pairs: Sequence[tuple[Verdicts, Verdicts]], reading: Reading) -> d
         "problems": len(differences),
         "difference": mean_difference(differences, reading.resampling),
         "p_value": p_value,
+        "p_floor": None if single else reading.resampling.smallest_p,
         "test": None if p_value is None else "McNemar, exact" if single else "paired bootstrap",
     }
 
@@ -260,12 +262,3 @@ def _adjusted(compared: list[dict]) -> list[dict]:
     adjusted = holm([c["p_value"] for c in known])
     by_number = dict(zip(map(id, known), adjusted, strict=True))
     return [{**c, "p_adjusted": by_number.get(id(c)), "tests": len(known)} for c in compared]
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's step-down correction (1979): the chance of any false finding among all of them stays below the level."""
-    order, adjusted, largest = np.argsort(p_values), [0.0] * len(p_values), 0.0
-    for place, which in enumerate(order.tolist()):
-        largest = max(largest, min(1.0, (len(order) - place) * p_values[which]))
-        adjusted[which] = largest
-    return adjusted

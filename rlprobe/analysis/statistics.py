@@ -6,12 +6,12 @@ Knows nothing of tables, classes or models.
 """
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
-from scipy import stats
+from scipy import special, stats
 
 from rlprobe.errors import BadInput
 
@@ -41,6 +41,11 @@ class Resampling:
         """The two quantile levels between which the interval lies."""
         return (1 - self.confidence) / 2, (1 + self.confidence) / 2
 
+    @property
+    def smallest_p(self) -> float:
+        """The least that `bootstrap_p_value` can say: no resample on the other side of 0. A true p may be smaller."""
+        return 2 / (1 + self.resamples)
+
     def generator(self) -> np.random.Generator:
         """A fresh generator, the same one each time."""
         return np.random.default_rng(self.seed)
@@ -52,8 +57,10 @@ class Interval:
 
     `value` is None where there is nothing to count, `low` and `high` where no interval can be had; `reason` says why.
     `n_problems` and `n_tokens` are those of the denominator (n_tokens is None where responses are counted, not tokens).
-    `method` is "bootstrap over problems", "Clopper-Pearson over problems", or None. `dropped` counts the resamples
-    that had no denominator.
+    `method` is one of the names below, or None. `dropped` counts the resamples that had no denominator.
+    `n_units` is what a rate is a share of (tokens, responses, places). Where none of them, or all, is an event, `low`
+    and `high` hold if the units were independent, and `problems_bound` is what needs no such thing: at most that share
+    of *problems* has one (or has another). It is a share of problems and never stands for a share of tokens.
     """
 
     value: float | None
@@ -64,6 +71,8 @@ class Interval:
     method: str | None
     reason: str | None = None
     dropped: int = 0
+    n_units: int | None = None
+    problems_bound: float | None = None
 
 
 def missing(reason: str) -> Interval:
@@ -72,6 +81,9 @@ def missing(reason: str) -> Interval:
 
 
 BOOTSTRAP, CLOPPER_PEARSON = "bootstrap over problems", "Clopper-Pearson over problems"
+KORN_GRAUBARD = "Korn-Graubard over problems"
+INDEPENDENT = "Clopper-Pearson, if tokens were independent"
+FIELLER = "Fieller over problems"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,27 +99,57 @@ class Clusters:
 
 
 def rate(events: Sums, among: Sums, resampling: Resampling) -> Interval:
-    """Events per token (micro), with an interval that resamples problems.
+    """Events per token (micro), with Korn and Graubard's interval: one rule from one event to all but one.
 
-    Where no token, or every token, is an event, resampling has nothing to vary and would claim certainty. Then the
-    interval is Clopper and Pearson's for the share of problems with any event (or with any non-event, seen from 1).
-    It holds the rate: a problem without an event has rate 0 and any other at most 1, so the mean rate of problems
-    is at most that share; the rate per token likewise, as far as long responses are no likelier to hold an event than
-    short ones. The bound is wide because nothing is assumed about the tokens inside a problem.
+    Clopper and Pearson's interval with the tokens that would be worth as much if they were independent: their number
+    over the design effect (the variance of the rate between problems, over that of independent tokens), less what so
+    few problems say of a variance (t quantiles), and never more than there are. So it is never narrower than if tokens
+    were independent, which is the interval where no token or every token is an event: it does not jump there.
+    A percentile bootstrap would end at 0 with few events, and covers less (`figures/coverage_rates.md`).
     """
-    tried = int(np.count_nonzero(among))
-    if tried > 1 and not events.any():
-        return Interval(0.0, 0.0, _rarest(tried, resampling), tried, int(among.sum()), CLOPPER_PEARSON)
-    if tried > 1 and np.array_equal(events, among):
-        return Interval(1.0, 1.0 - _rarest(tried, resampling), 1.0, tried, int(among.sum()), CLOPPER_PEARSON)
-    return mean(events, among, resampling)
+    total = float(among.sum())
+    value = float(events.sum() / total) if total else None
+    return _share(value, (events - (value or 0) * among) / (total or 1), (events, among), resampling)
 
 
 def macro_rate(events: Sums, among: Sums, resampling: Resampling) -> Interval:
     """The mean over problems of each problem's own rate (macro); a problem without tokens has none and is left out."""
-    has_tokens = (among > 0).astype(np.float64)
-    own_rate = events / np.maximum(among, 1)
-    return replace(rate(own_rate, has_tokens, resampling), n_tokens=int(among.sum()))
+    tried = among > 0
+    value = float((events[tried] / among[tried]).mean()) if tried.any() else None
+    own = np.where(tried, events / np.maximum(among, 1) - (value or 0), 0.0)
+    return _share(value, own / max(1, np.count_nonzero(tried)), (events, among), resampling)
+
+
+def _share(value: float | None, pulls: Sums, sums: tuple[Sums, Sums], resampling: Resampling) -> Interval:
+    """Korn and Graubard's interval of a rate `value`; `pulls`: by how much each problem draws it to its side."""
+    events, among = sums
+    tried, n = int(np.count_nonzero(among)), int(among.sum())
+    found = Interval(value, None, None, tried, n, None, n_units=n)
+    if tried < 2:
+        return replace(found, reason="one problem cannot be resampled" if tried else "there is nothing to count")
+    if not events.any() or np.array_equal(events, among):
+        return _unseen(found, resampling)
+    assert value is not None  # there is something to count
+    spread = float((pulls**2).sum()) * tried / (tried - 1)  # the variance of the rate between problems
+    worth = (n / (n - 1)) * value * (1 - value) / spread if spread > 0 else np.inf
+    few = special.stdtrit([n - 1, tried - 1], resampling.tails[1])
+    worth = min(n, worth * (few[0] / few[1]) ** 2)
+    hits = value * worth
+    low = special.betaincinv(hits, worth - hits + 1, resampling.tails[0])
+    high = special.betaincinv(hits + 1, worth - hits, resampling.tails[1])
+    return replace(found, low=float(low), high=float(high), method=KORN_GRAUBARD)
+
+
+def _unseen(found: Interval, resampling: Resampling) -> Interval:
+    """A rate of 0 (or 1), seen from either side: of tokens if they were independent, and of problems in any case."""
+    assert found.value is not None
+    assert found.n_units is not None
+    reach = _rarest(found.n_units, resampling)
+    low, high = max(0.0, found.value - reach), min(1.0, found.value + reach)
+    if found.n_units == found.n_problems:  # one a problem: the two bounds are the same
+        return replace(found, low=low, high=high, method=CLOPPER_PEARSON)
+    bound = _rarest(found.n_problems, resampling)
+    return replace(found, low=low, high=high, method=INDEPENDENT, problems_bound=bound)
 
 
 def mean(totals: Sums, counts: Sums, resampling: Resampling) -> Interval:
@@ -124,12 +166,16 @@ def mean(totals: Sums, counts: Sums, resampling: Resampling) -> Interval:
 def rate_difference(events: Sums, others: Sums, among: Sums, resampling: Resampling) -> Interval:
     """Events less other events per token (micro), paired, with an interval that resamples problems.
 
-    Where every problem's own difference is one value, the interval is that of `mean_difference`: see `rate`.
+    Where every problem's own difference is one value, so would every resample's be: then the interval is that of
+    `mean_difference` if tokens were independent, and at most `problems_bound` of problems have another difference.
     """
     tried = among > 0
     own = (events - others)[tried] / among[tried]
     if len(own) > 1 and np.ptp(own) == 0:
-        return replace(mean_difference(own, resampling), n_tokens=int(among.sum()))
+        n, value = int(among.sum()), float(own[0])
+        low, high = _around(value, _rarest(n, resampling))
+        bound = _rarest(len(own), resampling)
+        return Interval(value, low, high, len(own), n, INDEPENDENT, n_units=n, problems_bound=bound)
     return mean(events - others, among, resampling)
 
 
@@ -169,10 +215,14 @@ def mean_difference(differences: Float[np.ndarray, " problems"], resampling: Res
     n = len(differences)
     found = replace(mean(differences, np.ones(n), resampling), n_tokens=None)
     if n > 1 and np.ptp(differences) == 0:
-        value, share = float(differences[0]), _rarest(n, resampling)
-        low, high = value - share * (1 + value), value + share * (1 - value)
-        return Interval(value, low, high, n, None, CLOPPER_PEARSON)
+        value = float(differences[0])
+        return Interval(value, *_around(value, _rarest(n, resampling)), n, None, CLOPPER_PEARSON)
     return found
+
+
+def _around(value: float, share: float) -> tuple[float, float]:
+    """Where a mean in [-1, 1] lies if at most this share of what it is taken over is not `value`."""
+    return value - share * (1 + value), value + share * (1 - value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,22 +250,37 @@ def recovery(
     rl: Float[np.ndarray, " problems"],
     resampling: Resampling,
 ) -> Interval:
-    """(mean(arm) - mean(base)) / (mean(rl) - mean(base)), signed; each problem's own accuracies are resampled together.
+    """(mean(arm) - mean(base)) / (mean(rl) - mean(base)), signed, with Fieller's interval of a ratio of paired means.
 
-    Undefined where the interval of rl - base contains 0 (or cannot be had). Where the arm has one end's accuracies on
-    every problem, resampling has nothing to vary: then at most a share u of problems (Clopper and Pearson) would tell
-    them apart, and the recovery lies within u / |rl - base| of that end's.
+    Undefined where an interval of rl - base contains 0 (or cannot be had): Fieller's own is unbounded exactly where
+    that of Student's t does. Where the arm has one end's accuracies on every problem, nothing varies: then at most a
+    share u of problems (Clopper and Pearson) would tell them apart, and the recovery lies within u / |rl - base| of
+    that end's. Coverage for few problems and small gains: `figures/coverage_recovery.md`.
     """
     gain, n = mean_difference(rl - base, resampling), len(arm)
     if gain.low is None or gain.high is None or gain.value is None:
         return Interval(None, None, None, n, None, None, gain.reason)
-    if gain.low <= 0 <= gain.high:
+    ends = _fieller(arm - base, rl - base, resampling)
+    if gain.low <= 0 <= gain.high or ends is None:
         return Interval(None, None, None, n, None, None, "the interval of rl - base contains 0")
-    value = float(_recovered(arm, base, rl))
+    value = float((arm - base).mean() / (rl - base).mean())
     if np.array_equal(arm, base) or np.array_equal(arm, rl):
         reach = _rarest(n, resampling) / abs(gain.value)
         return Interval(value, value - reach, value + reach, n, None, CLOPPER_PEARSON)
-    return _resampled(_recovered, (arm, base, rl), Interval(value, None, None, n, None, BOOTSTRAP), resampling)
+    return Interval(value, *ends, n, None, FIELLER)
+
+
+def _fieller(above: Sums, below: Sums, resampling: Resampling) -> tuple[float, float] | None:
+    """Where mean(above) - r mean(below) may be 0, by Student's t; None where that is no interval."""
+    n = len(below)
+    (va, vab), (_, vb) = np.cov(above, below) / n
+    reach = float(special.stdtrit(n - 1, resampling.tails[1])) ** 2
+    top, bottom = above.mean(), below.mean()
+    a, b, c = bottom**2 - reach * vb, top * bottom - reach * vab, top**2 - reach * va  # a r² - 2 b r + c <= 0
+    if a <= 0:
+        return None
+    root = np.sqrt(max(0.0, b * b - a * c))  # float noise alone can make it negative: r = the ratio fits always
+    return float((b - root) / a), float((b + root) / a)
 
 
 def bootstrap_p_value(differences: Float[np.ndarray, " problems"], resampling: Resampling) -> float | None:
@@ -230,6 +295,15 @@ def bootstrap_p_value(differences: Float[np.ndarray, " problems"], resampling: R
     means = np.where(np.isclose(means, 0, atol=1e-12), 0, means)  # thirds that cancel are 0
     rarer = min((means <= 0).sum(), (means >= 0).sum())
     return float(min(1.0, 2 * (1 + rarer) / (1 + resampling.resamples)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Holm's step-down correction (1979): the chance of any false finding among all of them stays below the level."""
+    order, adjusted, largest = np.argsort(p_values), [0.0] * len(p_values), 0.0
+    for place, which in enumerate(order.tolist()):
+        largest = max(largest, min(1.0, (len(order) - place) * p_values[which]))
+        adjusted[which] = largest
+    return adjusted
 
 
 def auroc(
@@ -279,10 +353,6 @@ def _ratio_of_sums(totals: np.ndarray, counts: np.ndarray, axis: int = -1) -> np
 def _ratio_of_ratios(a: np.ndarray, n_a: np.ndarray, b: np.ndarray, n_b: np.ndarray, axis: int = -1) -> np.ndarray:
     below = b.sum(axis) / n_b.sum(axis)
     return np.where(below < SMALLEST_DENOMINATOR, np.nan, a.sum(axis) / n_a.sum(axis) / below)
-
-
-def _recovered(arm: np.ndarray, base: np.ndarray, rl: np.ndarray, axis: int = -1) -> np.ndarray | np.float64:
-    return (arm.mean(axis) - base.mean(axis)) / (rl.mean(axis) - base.mean(axis))
 
 
 def _resampled(statistic: Callable, columns: tuple[Sums, ...], found: Interval, resampling: Resampling) -> Interval:

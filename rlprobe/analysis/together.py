@@ -14,12 +14,8 @@ Columns = Float[np.ndarray, "problems columns"]  # one statistic a column, its s
 
 
 def rates(events: Columns, among: Columns, resampling: Resampling) -> list[Interval]:
-    """`rate` of each column: events per token, with an interval that resamples problems."""
-    found: list[Interval | None] = [
-        rate(e, a, resampling) if _is_special(a) or not e.any() or np.array_equal(e, a) else None
-        for e, a in zip(events.T, among.T, strict=True)
-    ]
-    return _filled(found, events, among, resampling)
+    """`rate` of each column: events per token."""
+    return [rate(e, a, resampling) for e, a in zip(events.T, among.T, strict=True)]
 
 
 def means(totals: Columns, counts: Columns, resampling: Resampling) -> list[Interval]:

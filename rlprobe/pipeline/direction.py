@@ -11,6 +11,7 @@ from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.direction import COLUMNS, summarise
 from rlprobe.analysis.texts import TRAJECTORIES
 from rlprobe.errors import BadInput
+from rlprobe.pipeline.shown import First
 from rlprobe.pipeline.verdicts import answered, grader_of
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.direction.figures import FIGURES
@@ -37,16 +38,21 @@ def direction(path: Path, settings: DirectionSettings) -> Written:
         return summarise_direction(run, settings)
 
 
-def summarise_direction(run: Run, settings: DirectionSettings) -> Written:
-    """The same for a run that is open and locked. Raises BadInput where it has no text of base or RL."""
+def summarise_direction(run: Run, settings: DirectionSettings, asked: First | None = None) -> Written:
+    """The same for a run that is open and locked, or for the problems of it that were asked for.
+
+    Raises BadInput where it has no text of base or RL.
+    """
     table = run.table("tokens", columns=[*COLUMNS, "token"])
     table = table.filter(pc.field("arm").isin(TRAJECTORIES))
     if not table.num_rows:
         raise BadInput(f"{run.path} has no token of base's or RL's text: run `rlprobe disagree` on it first")
     texts = _texts_of_ids(table)
-    tokens = answered(run, table.select(list(COLUMNS)).to_pandas(strings_to_categorical=True), settings.reading.answer)
-    found = summarise(tokens, settings.reading, texts.__getitem__, settings.tail, run.left_out())
-    problems = {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": []}
+    asked = asked or First(run)
+    rows = asked.rows(table.select(list(COLUMNS)).to_pandas(strings_to_categorical=True))
+    tokens = answered(run, rows, settings.reading.answer)
+    found = summarise(tokens, settings.reading, texts.__getitem__, settings.tail, asked.left_out())
+    problems = {"asked": len(asked.ids), "left_out": asked.left_out(), "ungraded": []}
     return REPORT.write(run, SUMMARY, {"about": run.about, "grader": grader_of(run), "problems": problems, **found})
 
 

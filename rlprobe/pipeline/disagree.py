@@ -1,8 +1,8 @@
 """`rlprobe disagree`: both models answer, both read both answers, and every position gets its class."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-
-import pandas as pd
+from typing import Any
 
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import COLUMNS, summarise
@@ -13,8 +13,9 @@ from rlprobe.pipeline import stages
 from rlprobe.pipeline.given import GivenChoice, prepare_given, take_given
 from rlprobe.pipeline.prepare import Prepared, Settings
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.shown import First, first_asked
 from rlprobe.pipeline.verdicts import named_grader
-from rlprobe.pipeline.written import Report, Written, problems_of
+from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import ARM
 from rlprobe.records import MEMBERS, OUTSIDE
@@ -36,6 +37,7 @@ class DisagreeSettings(Settings):
 
 
 REPORT = Report(TABLES, FIGURES, show)
+SUMMARY = "summary.json"
 
 
 def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
@@ -51,7 +53,8 @@ def disagree_in(run: Run, prepared: Prepared, settings: DisagreeSettings, report
     """The same in a run that is held for writing."""
     _compute(prepared, run, settings, reporter)
     grades = stages.grade(run, settings.grader, reporter)
-    return summarise_run(run, grades, settings.reading)
+    texts = (ARM,) if settings.given != GivenChoice() else TRAJECTORIES[settings.trajectory]
+    return summarise_run(first_asked(run, len(prepared.problems)), grades, settings.reading, texts)
 
 
 def prepare_disagree(settings: DisagreeSettings) -> Prepared:
@@ -107,29 +110,43 @@ def _unreadable_golds(prepared: Prepared) -> list[str]:
     return [f"{len(found)} gold answers cannot be read, and their problems will not be graded:", *lines, *more]
 
 
-def summarise_run(run: Run, grades: str, reading: Reading) -> Written:
-    """Read the tables of a run, and write its summary, tables and figures."""
+def summarise_again(run: Run, grades: str, told: Sequence[Run], reading: Reading) -> Written:
+    """The same for the texts and problems that its one summary speaks of; of merged runs, or without one, for all."""
+    if len(told) > 1 or not told[0].file(SUMMARY).exists():
+        return summarise_run(First(run), grades, reading)
+
+    def parse(earlier: Any) -> tuple[First, tuple[str, ...]]:
+        return First(run, earlier.get("first")), tuple(map(str, earlier["trajectories"]))
+
+    asked, texts = told[0].read_json(SUMMARY, parse)
+    return summarise_run(asked, grades, reading, texts)
+
+
+def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[str] = (*MEMBERS, ARM)) -> Written:
+    """Read some texts of a run on the problems asked for, and write their summary, tables and figures."""
+    run = asked.run
     vocabulary = run.about["vocabulary"]
     whole = not (vocabulary["only_base"] or vocabulary["only_rl"] or any(vocabulary["padded_rows"]))
     columns = [*COLUMNS, *(() if whole else OUTSIDE)]
-    tokens = _trajectories(run.table("tokens", columns=columns).to_pandas())
-    rollouts, verdicts = (_trajectories(run.table(layer).to_pandas()) for layer in ("rollouts", grades))
+    whose = run.table("tokens", columns=columns).to_pandas(), *(run.table(n).to_pandas() for n in ("rollouts", grades))
+    tokens, rollouts, verdicts = (asked.rows(table[table["arm"].isin(texts)]) for table in whose)
     has_golds = "text" not in run.identity
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
     summary = {
         "about": run.about,
         "grader": named_grader(run, grades) if has_golds else None,
-        "problems": problems_of(run, verdicts, reading.answer),
+        "first": asked.count,
+        "problems": asked.problems(verdicts, reading.answer),
         **summarise(
-            tokens, rollouts, verdicts if has_golds else None, reading, lambda i: tokenizer.decode([i]), run.left_out()
+            tokens,
+            rollouts,
+            verdicts if has_golds else None,
+            reading,
+            lambda i: tokenizer.decode([i]),
+            asked.left_out(),
         ),
     }
-    return REPORT.write(run, "summary.json", summary, tokens)
-
-
-def _trajectories(table: pd.DataFrame) -> pd.DataFrame:
-    """The rows that `disagree` speaks of; a run may hold intervention arms as well."""
-    return table[table["arm"].isin((*MEMBERS, ARM))]
+    return REPORT.write(run, SUMMARY, summary, tokens)
 
 
 def _compute(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter: Reporter) -> None:

@@ -38,6 +38,7 @@ from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare, refuse_claims
 from rlprobe.pipeline.progress import Meter, Reporter
+from rlprobe.pipeline.shown import First, first_asked
 from rlprobe.pipeline.verdicts import grader_for, named
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import Grader, GraderSettings
@@ -230,10 +231,12 @@ def _summarised(run: Run, layers: Layers, settings: FlipSettings, grader: Grader
         for layer, schema in schemas.items()
     ]
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
-    single, needed, placebo = (table.to_pandas() for table in tables)
+    held = len(run.problems())
+    asked = first_asked(run, settings.problems.limit or held) if problem is None else First(run)
+    single, needed, placebo = (asked.rows(table.to_pandas()) for table in tables)
     found = summarise(single, needed, placebo, settings.reading, lambda i: tokenizer.decode([i]))
-    of_run = {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": found.pop("ungraded")}
-    of = {"about": run.about, "grader": named(grader)}
+    of_run = {"asked": len(asked.ids), "held": held, "left_out": asked.left_out(), "ungraded": found.pop("ungraded")}
+    of = {"about": run.about, "grader": named(grader), "first": asked.count}
     summary = {**of, "scope": scope, "problem": problem, "problems": of_run, **found}
     if problem is None:
         return Report(TABLES, {}, show).write(run, "flips.json", summary)

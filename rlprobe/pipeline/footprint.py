@@ -20,6 +20,7 @@ from rlprobe.pipeline.direction import DirectionSettings, summarise_direction
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree_in, notices, prepare_disagree
 from rlprobe.pipeline.prepare import OutputChoice, Prepared, Settings, refuse_claims
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.shown import first_asked
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.footprint.figures import FIGURES
 from rlprobe.reporting.footprint.tables import TABLES
@@ -91,7 +92,8 @@ def footprint(settings: FootprintSettings, reporter: Reporter) -> Written:
         for visit in visits:
             reporter.note(f"{visit.name}: {visit.prepared.about['rl']}")
             steps.append(_step(visit, whole, visits[0].name, settings, reporter))
-        problems = {"asked": len(whole.problems()), "left_out": whole.left_out(), "ungraded": _ungraded(steps)}
+        asked = first_asked(whole, len(visits[0].prepared.problems))
+        problems = {"asked": len(asked.ids), "left_out": asked.left_out(), "ungraded": _ungraded(steps)}
         models = {visit.name: visit.prepared.about["rl"] for visit in visits}
         about = {"base": whole.about["base"], "dataset": whole.about["dataset"], "checkpoints": models}
         told = {"about": about, "grader": steps[0].disagreement["grader"], "problems": problems}
@@ -181,8 +183,9 @@ def _step(visit: Visit, whole: Run, first: str, settings: FootprintSettings, rep
         if visit.name != first:
             _take_base(run, runs.read(whole.file(first)))
         found = disagree_in(run, visit.prepared, visit.settings, reporter)
-        directed = summarise_direction(run, DirectionSettings(settings.reading))
-    tokens = run.table("tokens", list(COLUMNS)).to_pandas(strings_to_categorical=True)
+        asked = first_asked(run, len(visit.prepared.problems))
+        directed = summarise_direction(run, DirectionSettings(settings.reading), asked)
+    tokens = asked.rows(run.table("tokens", list(COLUMNS)).to_pandas(strings_to_categorical=True))
     return Step(visit.name, found.summary, directed.summary, mark(tokens, settings.reading))
 
 

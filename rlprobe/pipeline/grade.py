@@ -7,8 +7,7 @@ from pathlib import Path
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
 from rlprobe.errors import BadInput
-from rlprobe.pipeline import intervene, sample, signals, stages
-from rlprobe.pipeline.disagree import summarise_run
+from rlprobe.pipeline import disagree, intervene, sample, signals, stages
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Written
 from rlprobe.problems.datasets import ProblemSet, load_problems
@@ -85,7 +84,9 @@ def summarise_all(
     Which arms a summary speaks of is read from the first of the runs `told` that has one.
     """
     layer = stages.grade(run, settings, reporter)
-    written = [summarise_run(run, layer, reading)] if run.arms("tokens") else []
+    written = []
+    if run.arms("tokens"):
+        written.append(disagree.summarise_again(run, layer, told, reading))
     for command in (intervene, sample):
         for source in [each for each in told if each.file(command.SUMMARY).exists()][:1]:
             written.append(command.summarise_again(run, layer, source, reading))

@@ -1,12 +1,12 @@
 """`rlprobe intervene`: one model decodes, chosen tokens are replaced, and the answers are graded."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from rlprobe.analysis import thresholds
 from rlprobe.analysis.classes import Reading
-from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
 from rlprobe.decoding.engine import Counts
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
@@ -15,9 +15,9 @@ from rlprobe.pipeline.arm_choice import ArmChoice, FromRun, chosen, described
 from rlprobe.pipeline.disagree import notices, resolvable
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.shown import GREEDY, Shown
+from rlprobe.pipeline.shown import GREEDY, First, Shown, first_asked
 from rlprobe.pipeline.verdicts import named_grader
-from rlprobe.pipeline.written import Report, Written, problems_of
+from rlprobe.pipeline.written import Report, Written
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.intervene.figures import FIGURES
 from rlprobe.reporting.intervene.tables import TABLES
@@ -53,7 +53,9 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
         layer = stages.grade(run, settings.grader, reporter)
         entries = [_entry(named) for named in arms if named.mode not in MEMBERS]
         ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
-        return summarise_arms(run, layer, entries, (ends, settings.arms.draws_each), settings.reading)
+        shown = Shown([entry.name for entry in entries], ends, settings.arms.draws_each)
+        asked = first_asked(run, len(prepared.problems))
+        return summarise_arms(asked, layer, entries, shown, settings.reading)
 
 
 def prepare_intervene(settings: InterveneSettings) -> Prepared:
@@ -80,24 +82,20 @@ def plan(settings: InterveneSettings) -> list[str]:
     ]
 
 
-def summarise_arms(
-    run: Run, layer: str, entries: Sequence[NamedArm], between: tuple[dict[str, str], int], reading: Reading
-) -> Written:
-    """Read some arms of a run, and write their summary, tables and figures.
-
-    `between`: which arms stand for base and rl, and how many draws of each arm are read.
-    """
-    ends, draws = between
-    shown = Shown([entry.name for entry in entries], ends, draws)
-    rollouts, verdicts = (shown.rows(run.table(name).to_pandas()) for name in ("rollouts", layer))
+def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown: Shown, reading: Reading) -> Written:
+    """Read some arms of a run on the problems that were asked for, and write their summary, tables and figures."""
+    run = asked.run
+    shown = replace(shown, beside=_alike(run, entries))
+    rollouts, verdicts = (asked.rows(shown.rows(run.table(name).to_pandas())) for name in ("rollouts", layer))
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
         "specs": [asdict(entry) for entry in entries],
-        "ends": ends,
-        "draws": draws,
-        "problems": problems_of(run, verdicts, reading.answer),
-        **summarise(rollouts, verdicts, entries, reading, run.left_out()),
+        "ends": shown.ends,
+        "draws": shown.draws,
+        "first": asked.count,
+        "problems": asked.problems(verdicts, reading.answer),
+        **summarise(rollouts, verdicts, entries, reading, asked.left_out()),
     }
     return REPORT.write(run, SUMMARY, summary)
 
@@ -105,12 +103,13 @@ def summarise_arms(
 def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Written:
     """The same for the arms that the summary of the run `told` speaks of."""
 
-    def parse(earlier: Any) -> tuple[list[NamedArm], dict[str, str], int]:
-        ends = {member: str(earlier["ends"][member]) for member in MEMBERS}
-        return [NamedArm(**spec) for spec in earlier["specs"]], ends, int(earlier["draws"])
+    def parse(earlier: Any) -> tuple[list[NamedArm], Shown, First]:
+        ends, entries = {m: str(earlier["ends"][m]) for m in MEMBERS}, [NamedArm(**spec) for spec in earlier["specs"]]
+        shown = Shown([entry.name for entry in entries], ends, int(earlier["draws"]))
+        return entries, shown, First(run, earlier.get("first"))
 
-    entries, ends, draws = told.read_json(SUMMARY, parse)
-    return summarise_arms(run, layer, entries, (ends, draws), reading)
+    entries, shown, asked = told.read_json(SUMMARY, parse)
+    return summarise_arms(asked, layer, entries, shown, reading)
 
 
 def _arms(prepared: Prepared, run: Run, settings: InterveneSettings, reporter: Reporter) -> list[Named]:
@@ -120,6 +119,13 @@ def _arms(prepared: Prepared, run: Run, settings: InterveneSettings, reporter: R
         return chosen(choice, FromRun())
     stages.score(prepared, run, choice.host, reporter)
     return chosen(choice, FromRun(run.table("tokens", list(thresholds.COLUMNS)).to_pandas()))
+
+
+def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:
+    """The arms of the run with the host and the decoding of one that is shown: tests of one family."""
+    families = {(entry.host, entry.decoding) for entry in entries}
+    arms = [unnamed(spec) for spec in run.arms("rollouts") if " x " in spec]
+    return [arm.name for arm in arms if (arm.host, arm.decoding) in families and not arm.spec.startswith("never x ")]
 
 
 def _entry(named: Named) -> NamedArm:

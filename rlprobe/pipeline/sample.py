@@ -12,9 +12,9 @@ from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Settings, prepare
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.shown import Shown
+from rlprobe.pipeline.shown import First, Shown, first_asked
 from rlprobe.pipeline.verdicts import named_grader
-from rlprobe.pipeline.written import Report, Written, problems_of
+from rlprobe.pipeline.written import Report, Written
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.sample.figures import FIGURES
 from rlprobe.reporting.sample.tables import TABLES
@@ -62,7 +62,7 @@ def sample(settings: SampleSettings, reporter: Reporter) -> Written:
         for end in choice.ends.values():
             stages.decode_arm(prepared, run, end, [], settings.output.share, reporter, choice.draws)
         layer = stages.grade(run, settings.grader, reporter)
-        return summarise_draws(run, layer, choice, settings.reading)
+        return summarise_draws(first_asked(run, len(prepared.problems)), layer, choice, settings.reading)
 
 
 def plan(settings: SampleSettings) -> list[str]:
@@ -76,18 +76,20 @@ def plan(settings: SampleSettings) -> list[str]:
     ]
 
 
-def summarise_draws(run: Run, layer: str, choice: SampleChoice, reading: Reading) -> Written:
-    """Read the draws of a run, and write their summary, tables and figure."""
+def summarise_draws(asked: First, layer: str, choice: SampleChoice, reading: Reading) -> Written:
+    """Read the draws of a run on the problems asked for, and write their summary, tables and figure."""
+    run = asked.run
     shown = Shown([], {member: end.arm.spec for member, end in choice.ends.items()}, choice.draws)
-    rollouts, verdicts = (shown.rows(run.table(name).to_pandas()) for name in ("rollouts", layer))
+    rollouts, verdicts = (asked.rows(shown.rows(run.table(name).to_pandas())) for name in ("rollouts", layer))
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
         "sampling": asdict(choice.sampling),
         "draws": choice.draws,
         "member": choice.member,
-        "problems": problems_of(run, verdicts, reading.answer),
-        **summarise(rollouts, verdicts, reading, run.left_out()),
+        "first": asked.count,
+        "problems": asked.problems(verdicts, reading.answer),
+        **summarise(rollouts, verdicts, reading, asked.left_out()),
     }
     return REPORT.write(run, SUMMARY, summary)
 
@@ -95,7 +97,9 @@ def summarise_draws(run: Run, layer: str, choice: SampleChoice, reading: Reading
 def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Written:
     """The same for the draws that the summary of the run `told` speaks of."""
 
-    def parse(earlier: Any) -> SampleChoice:
-        return SampleChoice(Sampling(**earlier["sampling"]), earlier["draws"], earlier["member"])
+    def parse(earlier: Any) -> tuple[SampleChoice, First]:
+        choice = SampleChoice(Sampling(**earlier["sampling"]), earlier["draws"], earlier["member"])
+        return choice, First(run, earlier.get("first"))
 
-    return summarise_draws(run, layer, told.read_json(SUMMARY, parse), reading)
+    choice, asked = told.read_json(SUMMARY, parse)
+    return summarise_draws(asked, layer, choice, reading)

@@ -28,6 +28,7 @@ from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.halves import Part
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.shown import First, first_asked
 from rlprobe.pipeline.signal_arms import FittedChoice, SignalChoice, named
 from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
@@ -57,7 +58,8 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
         run = held.enter_context(prepared.open_run(settings.output, reporter))
         if choice.preset:
             part, points = Part(prepared, run), choice.points()
-            about: dict[str, Any] = {"calibration": None, "split": None, "learned": None}
+            first = first_asked(run, len(prepared.problems)).count
+            about: dict[str, Any] = {"calibration": None, "split": None, "learned": None, "first": first}
         else:
             parts = held.enter_context(halves.split(prepared, settings.output, reporter))
             searches, oracle, choice = _calibrated(Bench(parts["calibration"], choice, reporter))
@@ -320,7 +322,7 @@ def _arms(saved: Sequence[dict[str, Any]]) -> tuple[NamedArm, ...]:
 
 def _rows(run: Run, layer: str, names: dict[str, str], asked: dict[str, Any]) -> pd.DataFrame:
     """Some arms of a layer under the names that they are told by: the problems and draws that were asked for."""
-    ids = set(asked["split"]["evaluation"]) if asked["split"] else {p.problem_id for p in run.problems()}
+    ids = set(asked["split"]["evaluation"]) if asked["split"] else set(First(run, asked.get("first")).ids)
     shards = [shard for arm in names for shard in run.shards(layer, arm) if shard.draw < asked["draws"]]
     table = pd.concat([run.read_shard(layer, shard).to_pandas() for shard in shards], ignore_index=True)
     return table[table["problem_id"].isin(ids)].assign(arm=table["arm"].map(names)).reset_index(drop=True)

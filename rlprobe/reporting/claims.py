@@ -5,7 +5,7 @@ and `Cell`s, as formats.py wants them.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import pandas as pd
 from rich.console import RenderableType
@@ -45,13 +45,13 @@ def _short(end: float, unit: str) -> str:
 
 def _row(finding: Finding) -> dict[str, object]:
     claim, ours, reason = finding.claim, finding.ours, finding.reason
-    ends = (None, None) if ours.method == FACT else (ours.low, ours.high)
+    ours = replace(ours, low=None, high=None) if ours.method == FACT else ours
     return {
         "claim": claim.statement,
         "source": claim.source,
         "published": claim.published,
         "asked": asked(claim),
-        "ours": Cell(ours.value, *ends, claim.unit),
+        "ours": Cell.of(asdict(ours), claim.unit),
         "verdict": finding.verdict.value + (f": {reason}" if reason else ""),
     }
 

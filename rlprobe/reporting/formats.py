@@ -19,27 +19,77 @@ _SUFFIX = {"": "", "%": " %", "×": "×", "nats": " nats"}
 class Cell:
     """A number with its interval, or (without `value`) a range; in its unit, which is one of "", "%", "×", "nats".
 
-    A percentage is held as a share from 0 to 1.
+    A percentage is held as a share from 0 to 1. Of what was never (or always) seen among `n` units, called `units`, the
+    interval holds if they were independent, and `problems_bound` is the share of problems that may have one (another).
     """
 
     value: float | None
     low: float | None = None
     high: float | None = None
     unit: str = ""
+    n: int | None = None
+    units: str = "tokens"
+    problems_bound: float | None = None
+    sign: str | None = None
 
     @classmethod
-    def of(cls, interval: dict[str, Any] | None, unit: str = "") -> "Cell":
+    def p(cls, test: dict[str, Any] | None, key: str = "p_value") -> "Cell":
+        """The p-value of a test; "<" where it is the least that so many resamples can show, and may be smaller."""
+        if not test or test[key] is None:
+            return cls(None)
+        least = test.get("p_floor")
+        return cls(test[key], sign="<" if least is not None and test["p_value"] <= least and test[key] < 1 else None)
+
+    @classmethod
+    def of(cls, interval: dict[str, Any] | None, unit: str = "", units: str | None = None) -> "Cell":
         """From an interval of a summary; None (not measured) gives an empty cell."""
-        return cls(interval["value"], interval["low"], interval["high"], unit) if interval else cls(None, unit=unit)
+        if not interval:
+            return cls(None, unit=unit)
+        units = units or ("responses" if interval.get("n_tokens") is None else "tokens")
+        never = (interval.get("n_units"), units, interval.get("problems_bound"))  # older summaries lack both
+        return cls(interval["value"], interval["low"], interval["high"], unit, *never)
 
     def __str__(self) -> str:
-        """2.11 % [1.90, 2.35]; a range as 1.0–4.1 %; an empty cell as a dash."""
+        """2.11 % [1.90, 2.35]; a range as 1.0–4.1 %; an empty cell as a dash; what was never seen in words."""
+        if self.problems_bound is None:
+            return self.number
+        return f"{self.brief}{f' {self.units}' if self._is_unseen else ''}; {self.bounds}"
+
+    @property
+    def brief(self) -> str:
+        """The same where room is short: 0 of 91,895."""
+        seen = {0.0: "0", 1.0: "all"}.get(self.value) if self._is_unseen else None  # type: ignore[arg-type]
+        return f"{seen} of {self.n:,}" if seen else self.number
+
+    @property
+    def bounds(self) -> str:
+        """Both bounds of what was never (or always) seen, each with what it is a share of."""
+        problems, if_so = Cell(self.problems_bound, unit="%"), f"if {self.units} were independent"
+        if not self._is_unseen:
+            return f"the interval holds {if_so}; at most {problems} of problems differ"
+        reach = Cell(self.high if self.value == 0 else 1 - (self.low or 0), unit="%")
+        one = "one" if self.value == 0 else "another"
+        return f"at most {problems} of problems have {one}; at most {reach} of {self.units} {if_so}"
+
+    @property
+    def _is_unseen(self) -> bool:
+        """Whether this is a share of 0 or 1 with its bounds; a difference of two such shares can be negative."""
+        return self.problems_bound is not None and self.value in (0, 1) and self.low is not None and self.low >= 0
+
+    @property
+    def number(self) -> str:
+        """Value, unit and interval."""
         scale, suffix = (100 if self.unit == "%" else 1), _SUFFIX[self.unit]
         value, low, high = (None if x is None else scale * x for x in (self.value, self.low, self.high))
         if value is None:
             return MISSING if low is None or high is None else _range(low, high) + suffix
         write = _writer(value or high or 0.0, fewest=1 if self.unit == "%" else 0)
-        return write(value) + suffix + ("" if low is None or high is None else f" [{write(low)}, {write(high)}]")
+        return (
+            f"{self.sign} " * bool(self.sign)
+            + write(value)
+            + suffix
+            + ("" if low is None or high is None else f" [{write(low)}, {write(high)}]")
+        )
 
 
 def _range(low: float, high: float) -> str:
@@ -79,7 +129,7 @@ def csv(table: pd.DataFrame) -> str:
     for name in table.columns:
         entries, header = list(table[name]), str(name).replace(" ", "_")
         columns[header] = [e.value if isinstance(e, Cell) else e for e in entries]
-        for end in ("low", "high"):
+        for end in ("low", "high", "problems_bound", "sign"):
             ends = [getattr(e, end, None) for e in entries]
             if any(e is not None for e in ends):
                 columns[f"{header}_{end}"] = ends

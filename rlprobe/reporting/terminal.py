@@ -1,6 +1,6 @@
 """How a table looks at the terminal, and the console that shows it. Knows nothing of what it holds."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich import box
@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rlprobe.printable import printable
-from rlprobe.reporting.formats import MISSING, written
+from rlprobe.reporting.formats import MISSING, Cell, written
 
 
 class SafeConsole(Console):
@@ -32,7 +32,30 @@ def open_table(*titles: str, texts: int = 1) -> Table:
 
 def texts_of(entries: Sequence[Any]) -> list[Text]:
     """As Text, which rich does not search for markup: a token may well be [/b]."""
-    return [Text(printable(written(entry))) for entry in entries]
+    return [Text(printable(entry.brief if isinstance(entry, Cell) else written(entry))) for entry in entries]
+
+
+def first_alone(summary: dict[str, Any]) -> Iterator[Text]:
+    """A sentence where a summary speaks of fewer problems than its run holds."""
+    if first := summary.get("first"):
+        yield Text(f"The first {first:,} of the run's {summary['problems']['held']:,} problems alone, in every row.")
+
+
+FEW = 50  # problems
+
+
+def few_problems(problems: int) -> Iterator[Text]:
+    """A warning where resampling so few problems gives intervals that are too narrow (figures/coverage_gain.md)."""
+    if 1 < problems < FEW:
+        said = f"{problems} problems: intervals that resample them hold less often than they say; with {FEW} they do."
+        yield Text(said, style="yellow")
+
+
+def bounds_of(named: Iterable[tuple[str, Any]]) -> Iterator[Text]:
+    """A sentence for each of these cells that was never, or always, seen: the tables have room for "0 of 91,895"."""
+    for name, cell in named:
+        if isinstance(cell, Cell) and cell.problems_bound is not None:
+            yield Text(printable(f"{name}: {cell}."))
 
 
 def percent(interval: dict[str, Any] | None) -> str:
@@ -42,7 +65,9 @@ def percent(interval: dict[str, Any] | None) -> str:
 
 
 def fixed(interval: dict[str, Any], decimals: int, scale: int = 1) -> str:
-    """A number and its interval with the same decimals in every line."""
+    """A number and its interval with the same decimals in every line; of what was never seen, how often it was not."""
+    if (never := Cell.of(interval)).problems_bound is not None:
+        return never.brief
     value, low, high = (
         None if interval[end] is None else f"{round(scale * interval[end], decimals) + 0.0:.{decimals}f}"
         for end in ("value", "low", "high")  # + 0.0, since -0.0 is 0

@@ -39,7 +39,7 @@ def test_each_answer_policy_has_its_own_verdicts():
 
 def test_several_draws_of_a_problem_are_a_cluster_and_not_independent_trials():
     found = compare(*tables("cccwww", "cccccw", draws=3), Resampling())["last"]
-    assert found["arms"]["base"]["accuracy"].method == "bootstrap over problems"
+    assert found["arms"]["base"]["accuracy"].method == "Korn-Graubard over problems"
     assert found["arms"]["base"]["accuracy"].value == 0.5
     assert found["gain"].n_problems == 2
 

@@ -9,6 +9,7 @@ import pytest
 from synthetic_tables import tables, token
 
 from rlprobe.analysis.disagreement import COLUMNS, Reading, summarise
+from rlprobe.reporting.disagree.tables import noise_table, rates_table
 
 READING = Reading(resamples=200)
 
@@ -96,6 +97,25 @@ def test_near_ties_are_left_out_at_the_measured_threshold():
     assert found["tokens"] == (~near).sum()
     assert found["removed"] == pytest.approx(near.mean())
     assert found["removed"] > 1 / 4
+    assert found["reason"] is None
+
+
+@pytest.mark.parametrize(
+    ("margin", "says"), [(9.0, "removes nothing"), (0.0, "every token"), (None, "every disagreem")]
+)
+def test_a_threshold_that_removes_nothing_or_all_is_no_filter(margin, says):
+    tokens, rollouts, grades = tables(problems=20)
+    differ = tokens["argmax_base"] != tokens["argmax_rl"]
+    own = tokens["arm"] == "rl"
+    shown = tokens.assign(margin_base=9.0, margin_rl=np.where(differ, 0.0, 9.0) if margin is None else margin)
+    tokens = pd.concat([tokens[~own], shown[own]])  # the base's text says what the threshold is
+    summary = summarise(tokens, rollouts, grades, READING)
+    found = summary["trajectories"]["rl"]["rates"]["without_near_ties"]
+    assert summary["noise"]["near_tie"]["threshold"] < 9
+    assert (found["micro"], found["macro"]) == (None, None)
+    assert says in found["reason"]
+    assert "without near ties" not in set(rates_table(summary).query("trajectory == 'rl'")["positions"])
+    assert found["reason"] in noise_table(summary).set_index("model").loc["rl", "near ties"]
 
 
 def test_ranks_entropies_and_the_gate_are_those_of_the_rows():

@@ -52,6 +52,40 @@ def test_an_arm_stands_between_its_ends_with_recovery_and_exact_tests():
     assert found["entropy"]["answers"]["first"]["accuracy"]["value"] == 0
 
 
+def test_an_arm_on_fewer_problems_has_the_ends_on_just_these_beside_it():
+    tables = verdicts(base="wwcc" + "w" * 6, rl="cccw" + "c" * 6, few="cccc" + " " * 6, whole="c" * 10)
+    found = summarise(*tables, [arm("few"), arm("whole")], READING)["arms"]
+    ends = found["few"]["answers"]["last"]["ends"]
+    assert {end: cell["value"] for end, cell in ends.items()} == {"base": 2 / 4, "rl": 3 / 4}
+    assert {cell["n_problems"] for cell in ends.values()} == {4}
+    assert found["few"]["answers"]["last"]["recovery"]["n_problems"] == 4
+    for same in ("whole", "base", "rl"):
+        assert found[same]["answers"]["last"]["ends"] == {"base": None, "rl": None}
+
+
+def test_p_values_are_corrected_for_all_arms_of_a_host_and_a_decoding_shown_or_not():
+    spec, base, rl = "entropy_above({}) x donor_argmax x {}".format, "w" * 16 + "c" * 4, "c" * 20
+    letters = {spec(1, "base"): "c" * 12 + "w" * 8, spec(2, "base"): "c" * 7 + base[7:], spec(3, "base"): base}
+    others = {spec(1, "rl"): rl, "always x mix(0.5) x base x T=1,top_p=1 x seed=0": rl}
+    tables, name = verdicts(base=base, rl=rl, **letters, **others), spec(2, "base")
+    found = summarise(*tables, [arm(name, spec=name)], READING)["arms"][name]["answers"]["last"]["against"]
+    raw = [
+        summarise(*tables, [arm(s, spec=s)], READING)["arms"][s]["answers"]["last"]["against"]["base"] for s in letters
+    ]
+    by_rank = sorted(test["p_value"] for test in raw)
+    place = by_rank.index(found["base"]["p_value"])
+    assert found["base"]["family"] == 3
+    assert found["base"]["p_adjusted"] == pytest.approx(max((3 - i) * p for i, p in enumerate(by_rank[: place + 1])))
+    assert found["rl"]["family"] == 3
+
+
+def test_arms_that_differ_in_their_seed_are_one_test():
+    names = [f"random(0.1) x donor_argmax x base x seed={seed}" for seed in range(3)]
+    tables = verdicts(base="wwww", rl="cccc", **dict.fromkeys(names, "cwcw"), **{"a x b x base": "cccw"})
+    found = summarise(*tables, [arm("a x b x base", spec="a x b x base")], READING)["arms"]["a x b x base"]
+    assert found["answers"]["last"]["against"]["base"]["family"] == 2
+
+
 def test_one_response_a_problem_has_the_exact_interval_of_a_binomial():
     found = summarise(*verdicts(base="wwww", rl="cccc"), [], READING)["arms"]
     for end in ("base", "rl"):
@@ -69,7 +103,7 @@ def test_seeds_of_one_arm_are_pooled_and_compared_by_the_means_of_problems():
     last = found["random"]["answers"]["last"]
     means = np.array([1, 0.5, 0, 0, 1, 0])
     assert last["accuracy"]["value"] == pytest.approx(means.mean())
-    assert last["accuracy"]["method"] == "bootstrap over problems"
+    assert last["accuracy"]["method"] == "Korn-Graubard over problems"
     against = last["against"]["base"]
     assert (against["repaired"], against["broken"], against["test"]) == (1.5, 1.0, "paired bootstrap")
     assert against["difference"]["value"] == pytest.approx((means - [0, 0, 0, 0, 1, 1]).mean())
@@ -118,7 +152,8 @@ def test_an_arm_that_never_edits_has_a_bound_and_not_certainty():
         "edited"
     ]
     assert (edited["value"], edited["low"]) == (0, 0)
-    assert edited["high"] == pytest.approx(1 - 0.025 ** (1 / 4))
+    assert edited["high"] == pytest.approx(1 - 0.025 ** (1 / 12))  # of tokens
+    assert edited["problems_bound"] == pytest.approx(1 - 0.025 ** (1 / 4))
 
 
 def test_the_oracle_is_found_out_as_an_identity_and_has_no_interval():

@@ -19,7 +19,7 @@ def test_the_floor_counts_the_positions_where_a_model_would_not_repeat_itself():
     assert found["base"]["floor"].high > 0
 
 
-def test_the_threshold_is_ten_times_the_larger_99th_percentile():
+def test_the_threshold_is_ten_times_the_larger_99th_percentile_of_the_tokens_that_can_flip():
     tokens, rollouts, _ = tables(problems=20)
     found = noise.measure(tokens, rollouts, Resampling())
     by_hand = {}
@@ -28,8 +28,28 @@ def test_the_threshold_is_ten_times_the_larger_99th_percentile():
         by_hand[m] = np.abs(decoded - tokens.loc[tokens["arm"] == m, f"logprob_{m}"].to_numpy(float))
         assert found["models"][m]["difference"]["max"] == by_hand[m].max()
         assert found["models"][m]["difference"]["mean"] == pytest.approx(by_hand[m].mean())
-    expected = 10 * max(np.quantile(d, 0.99) for d in by_hand.values())
+    small = {m: by_hand[m][tokens.loc[tokens["arm"] == m, f"margin_{m}"] < 1] for m in by_hand}
+    expected = 10 * max(np.quantile(d, 0.99) for d in small.values())
     assert found["near_tie"]["threshold"] == pytest.approx(expected)
+    assert {m: found["models"][m]["difference"]["small"] for m in small} == {m: len(d) for m, d in small.items()}
+
+
+def test_certain_tokens_do_not_make_the_threshold_too_narrow():
+    tokens, rollouts, _ = tables(problems=20, arms=("rl",))
+    certain = np.arange(len(tokens)) % 25 > 0
+    tokens["margin_rl"] = np.where(certain, 9.0, 0.1)
+    decoded = tokens["logprob_rl"].to_numpy(float) + np.where(certain, 0.0, 0.02)
+    lengths = np.cumsum(rollouts["response_ids"].map(len))[:-1]
+    found = noise.measure(tokens, rollouts.assign(logprobs=np.split(decoded, lengths)), Resampling())
+    assert found["near_tie"]["threshold"] == pytest.approx(0.2, rel=1e-4)
+    assert found["models"]["rl"]["difference"]["mean"] < 0.001
+
+
+def test_too_few_tokens_that_can_flip_give_no_threshold():
+    tokens, rollouts, _ = tables(problems=5, arms=("rl",))
+    found = noise.measure(tokens.assign(margin_rl=9.0), rollouts, Resampling())["near_tie"]
+    assert found["threshold"] is None
+    assert "100 tokens" in found["reason"]
 
 
 def test_the_order_of_the_rows_does_not_matter():

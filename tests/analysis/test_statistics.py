@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
+from scipy import optimize, stats
 
 from rlprobe.analysis.statistics import (
     Clusters,
@@ -41,21 +41,55 @@ def by_a_loop(statistic, n, seed=5, resamples=4000):
     return np.quantile(found, [0.025, 0.975])
 
 
-def test_the_rate_per_token_is_bootstrapped_as_a_plain_loop_over_problems_does(sums):
-    events, tokens = sums
-    found = rate(events, tokens, RESAMPLING)
-    low, high = by_a_loop(lambda i: events[i].sum() / tokens[i].sum(), len(tokens))
-    assert found.value == events.sum() / tokens.sum()
-    assert (found.low, found.high) == pytest.approx((low, high), rel=0.04)
-    assert (found.n_problems, found.n_tokens, found.dropped) == (40, tokens.sum(), 0)
+def by_beta_tails(value, worth, find=optimize.brentq):
+    """Clopper and Pearson's ends of `value` among `worth` trials, from what they are defined by."""
+    hits = value * worth
+    low = find(lambda p: stats.beta(hits, worth - hits + 1).cdf(p) - 0.025, 1e-9, 1 - 1e-9)
+    return low, find(lambda p: stats.beta(hits + 1, worth - hits).sf(p) - 0.025, 1e-9, 1 - 1e-9)
 
 
-def test_the_rate_per_problem_is_the_mean_of_the_problems_own_rates(sums):
+def by_leaving_one_out(statistic, n):
+    """The variance of a statistic over problems, by the jackknife."""
+    left = np.array([statistic(np.delete(np.arange(n), i)) for i in range(n)])
+    return (n - 1) / n * ((left - left.mean()) ** 2).sum()
+
+
+@pytest.mark.parametrize("of", [rate, macro_rate])
+def test_a_rate_has_the_exact_interval_of_as_many_trials_as_its_tokens_are_worth(sums, of):
     events, tokens = sums
-    own = events / tokens
-    found = macro_rate(events, tokens, RESAMPLING)
-    assert found.value == pytest.approx(own.mean())
-    assert (found.low, found.high) == pytest.approx(by_a_loop(lambda i: own[i].mean(), 40), rel=0.04)
+    by_hand = {
+        rate: lambda i: events[i].sum() / tokens[i].sum(),
+        macro_rate: lambda i: (events[i] / tokens[i]).mean(),
+    }[of]
+    found, value = of(events, tokens, RESAMPLING), by_hand(np.arange(40))
+    worth = (
+        value * (1 - value) / by_leaving_one_out(by_hand, 40) * (stats.t.ppf(0.975, 1e9) / stats.t.ppf(0.975, 39)) ** 2
+    )
+    assert found.value == pytest.approx(value)
+    assert (found.low, found.high) == pytest.approx(by_beta_tails(value, worth), rel=0.03)
+    assert (found.n_problems, found.n_tokens, found.n_units, found.dropped) == (40, tokens.sum(), tokens.sum(), 0)
+    low, high = by_a_loop(by_hand, 40)
+    assert found.low == pytest.approx(low, rel=0.1)
+    assert high < found.high < 1.15 * high  # a bootstrap of a skewed rate ends too early
+
+
+def test_one_response_a_problem_has_the_interval_of_a_share_of_problems():
+    events = np.r_[np.ones(7), np.zeros(23)]
+    found, exact = rate(events, np.ones(30), RESAMPLING), proportion(7, 30, RESAMPLING)
+    assert (found.low, found.high) == pytest.approx((exact.low, exact.high))
+
+
+@given(st.lists(st.tuples(st.integers(1, 60), st.integers(0, 60)), min_size=2, max_size=30))
+def test_no_rate_has_a_bound_below_that_of_no_event(problems):
+    """However few the events, and however they cluster; and its mirror image."""
+    tokens = np.array([n for n, _ in problems], float)
+    events = np.minimum(tokens, [k for _, k in problems])
+    for of in (rate, macro_rate):
+        found, none = of(events, tokens, RESAMPLING), of(tokens * 0, tokens, RESAMPLING)
+        mirrored = of(tokens - events, tokens, RESAMPLING)
+        assert found.low <= found.value <= found.high
+        assert found.high >= none.high - 1e-12
+        assert (1 - found.high, 1 - found.low) == pytest.approx((mirrored.low, mirrored.high), abs=1e-9)
 
 
 def test_problems_without_tokens_have_no_rate_of_their_own_and_are_not_counted():
@@ -88,9 +122,13 @@ def test_a_ratio_over_almost_nothing_is_missing_with_a_reason():
 @pytest.mark.parametrize("n", [2, 10, 500])
 def test_no_event_at_all_has_the_closed_form_of_clopper_and_pearson(n):
     found = rate(np.zeros(n), np.full(n, 100.0), RESAMPLING)
-    assert (found.value, found.low) == (0, 0)
-    assert found.high == pytest.approx(1 - 0.025 ** (1 / n))
-    assert found.method == "Clopper-Pearson over problems"
+    assert (found.value, found.low, found.n_units) == (0, 0, 100 * n)
+    assert found.high == pytest.approx(1 - 0.025 ** (1 / (100 * n)))
+    assert found.problems_bound == pytest.approx(1 - 0.025 ** (1 / n))
+    assert found.method == "Clopper-Pearson, if tokens were independent"
+    one_each = rate(np.zeros(n), np.ones(n), RESAMPLING)
+    assert (one_each.high, one_each.problems_bound) == (pytest.approx(found.problems_bound), None)
+    assert one_each.method == "Clopper-Pearson over problems"
 
 
 def test_nothing_but_events_is_the_mirror_image_of_none():
@@ -102,7 +140,7 @@ def test_nothing_but_events_is_the_mirror_image_of_none():
 
 def test_problems_without_tokens_do_not_tighten_the_bound():
     tokens = np.array([5.0, 5.0, 0.0, 0.0])
-    assert rate(np.zeros(4), tokens, RESAMPLING).high == pytest.approx(1 - 0.025 ** (1 / 2))
+    assert rate(np.zeros(4), tokens, RESAMPLING).problems_bound == pytest.approx(1 - 0.025 ** (1 / 2))
 
 
 def test_one_problem_has_a_rate_but_no_interval():
@@ -125,8 +163,8 @@ def test_resamples_without_a_denominator_are_dropped_and_counted():
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another(sums):
-    assert rate(*sums, RESAMPLING) == rate(*sums, RESAMPLING)
-    assert rate(*sums, RESAMPLING).low != rate(*sums, Resampling(seed=1)).low
+    assert mean(*sums, RESAMPLING) == mean(*sums, RESAMPLING)
+    assert mean(*sums, RESAMPLING).low != mean(*sums, Resampling(seed=1)).low
 
 
 def test_more_confidence_is_a_wider_interval(sums):
@@ -217,12 +255,14 @@ def three():
     return np.where(rng.random(50) < 0.5, rl, base), base, rl
 
 
-def test_recovery_is_bootstrapped_as_a_plain_loop_over_problems_does(three):
+def test_recovery_is_what_a_paired_t_test_does_not_reject_near_a_plain_loop_over_problems(three):
     arm, base, rl = three
     found = recovery(arm, base, rl, RESAMPLING)
     low, high = by_a_loop(lambda i: (arm[i] - base[i]).sum() / (rl[i] - base[i]).sum(), 50)
+    for end in (found.low, found.high):  # where a paired t test of arm - base against its share of the gain just fails
+        assert stats.ttest_1samp(arm - base - end * (rl - base), 0).pvalue == pytest.approx(0.05)
     assert found.value == pytest.approx((arm.sum() - base.sum()) / (rl.sum() - base.sum()))
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.03)
+    assert (found.low, found.high) == pytest.approx((low, high), abs=0.06)
     assert found.n_problems == 50
 
 

@@ -117,6 +117,19 @@ def test_the_tables_are_gathered_and_a_missing_one_names_its_command(figures):
     assert [line[3:] for line in text.splitlines() if line.startswith("## ")] == list(claims.SCRIPTS)
     assert (figures / "claims_footprint.md").read_text() in text
     assert "not measured: run `python -m experiments.backward`" in text
+    assert "0 claims were judged by an interval of 95 %, each for itself" in text
+
+
+def test_verdicts_that_chance_alone_would_give_are_counted_of_what_was_judged(figures):
+    verdicts = (
+        ["holds"] * 30 + ["does not hold"] * 6 + ["not resolved: one problem"] * 4 + ["identity", "not measured: no"]
+    )
+    pd.DataFrame({"verdict": verdicts}).to_csv(figures / "claims_signals.csv")
+    (figures / "claims_signals.md").write_text("a table\n")
+    text = " ".join(claims.gathered([figures]).split())
+    assert "40 claims were judged" in text
+    assert "36 of them *hold* or *do not hold*" in text
+    assert "up to 2.0 verdicts, and up to 1.0 that it *holds*" in text
 
 
 def test_shares_of_near_zero_and_unlikely_are_counted():

@@ -54,8 +54,15 @@ def test_a_larger_limit_extends_the_run(rlprobe):
     assert rlprobe.disagree("--limit", 4, dataset=file)[0] == 0
     assert rlprobe.disagree(dataset=file)[0] == 0
     assert len(runs.read(rlprobe.tmp_path / "run").table("rollouts")) == 18
-    assert rlprobe.disagree("--limit", 2, dataset=file)[0] == 0
-    assert len(runs.read(rlprobe.tmp_path / "run").problems()) == 9
+    code, out, _ = rlprobe.disagree("--limit", 2, "--trajectory", "rl", dataset=file)
+    assert code == 0
+    assert "The first 2 of the run's 9 problems alone" in out
+    run = runs.read(rlprobe.tmp_path / "run")
+    assert len(run.problems()) == 9
+    for _ in range(2):  # read again by `grade`, too
+        found = json.loads((run.path / "summary.json").read_text())
+        assert {arm: told["problems"] for arm, told in found["trajectories"].items()} == {"rl": 2}
+        assert rlprobe("grade", run.path)[0] == 0
 
 
 def test_a_pair_of_a_model_with_itself_has_no_disagreement(rlprobe):

@@ -308,8 +308,15 @@ def test_a_smaller_limit_on_a_larger_run_leaves_the_other_problems_to_be_done(in
     file = intervene.problems(8)
     assert intervene("--mode", "entropy", dataset=file, out="whole")[0] == 0
     assert rlprobe.disagree("--max-new-tokens", 20, dataset=file)[0] == 0
-    assert intervene("--mode", "entropy", "--limit", 4, dataset=file)[0] == 0
+    code, out, _ = intervene("--mode", "entropy", "--limit", 4, dataset=file)
+    assert code == 0
+    assert "The first 4 of the run's 8 problems alone" in out
     run = runs.read(intervene.tmp_path / "run")
+    summary = json.loads((run.path / "interventions.json").read_text())
+    assert {arm["problems"] for arm in summary["arms"].values()} == {4}  # the ends, too, which the run has on 8
+    assert summary["problems"]["asked"] == 4
+    assert rlprobe("grade", run.path)[0] == 0
+    assert json.loads((run.path / "interventions.json").read_text())["arms"] == summary["arms"]
     arm = "entropy_above(1.2) x donor_argmax x base"
     assert [r for r in run.table("rollouts")["arm"].to_pylist() if r == arm] == [arm] * 4
     assert intervene("--mode", "entropy", dataset=file)[0] == 0

@@ -1,10 +1,14 @@
 """Numbers and tables as people and programs read them."""
 
+from dataclasses import asdict
 from io import StringIO
+from math import nan
 
+import numpy as np
 import pandas as pd
 import pytest
 
+from rlprobe.analysis.statistics import Resampling, rate
 from rlprobe.reporting.formats import FORMATS, Cell, csv, latex, markdown, quoted
 
 TABLE = pd.DataFrame(
@@ -34,10 +38,51 @@ TABLE = pd.DataFrame(
         (Cell(None, 5.0, 12.0, "×"), "5–12×"),
         (Cell(None), "–"),
         (Cell(0.5, unit="%"), "50.0 %"),
+        (
+            Cell(0.0, 0.0, 0.00004014, "%", 91_895, "tokens", 0.00735),
+            "0 of 91,895 tokens; at most 0.735 % of problems have one; "
+            "at most 0.0040 % of tokens if tokens were independent",
+        ),
+        (
+            Cell(1.0, 0.9963, 1.0, "%", 1000, "responses", 0.0362),
+            "all of 1,000 responses; at most 3.62 % of problems have another; "
+            "at most 0.370 % of responses if responses were independent",
+        ),
+        (
+            Cell(0.0, -0.0108, 0.0108, "%", 340, "places", 0.0362),
+            "0 % [-1.08, 1.08]; the interval holds if places were independent; at most 3.62 % of problems differ",
+        ),
     ],
 )
 def test_a_cell_shows_three_digits_its_interval_and_its_unit(cell, written):
     assert str(cell) == written
+
+
+def test_what_was_never_seen_is_told_from_its_interval_and_csv_keeps_both_bounds():
+    resampling = Resampling()
+    never = Cell.of(asdict(rate(np.zeros(20), np.full(20, 50.0), resampling)), "%")
+    assert str(never).startswith("0 of 1,000 tokens; at most 16.8 % of problems have one; at most 0.368 % of tokens")
+    assert never.brief == "0 of 1,000"
+    back = pd.read_csv(StringIO(csv(pd.DataFrame({"shifted": [never, Cell(0.1, unit="%")]}, dtype=object))))
+    assert back["shifted_high"][0] == pytest.approx(1 - 0.025 ** (1 / 1000))
+    assert back["shifted_problems_bound"].tolist() == [
+        pytest.approx(1 - 0.025 ** (1 / 20)),
+        pytest.approx(nan, nan_ok=True),
+    ]
+    one_each = Cell.of(asdict(rate(np.zeros(20), np.ones(20), resampling)), "%")
+    assert str(one_each) == "0 % [0, 16.8]"  # a share of problems, and called nothing else
+
+
+def test_a_p_value_that_so_many_resamples_cannot_go_below_is_written_as_less():
+    least = 2 / 2001
+    test = {"p_value": least, "p_adjusted": 5 * least, "p_floor": least}
+    assert [str(Cell.p(test)), str(Cell.p(test, "p_adjusted"))] == ["< 0.00100", "< 0.0050"]
+    assert str(Cell.p({**test, "p_floor": None})) == "0.00100"  # an exact one
+    assert str(Cell.p({**test, "p_value": 2 * least})) == "0.0020"
+    assert str(Cell.p({**test, "p_adjusted": 1.0}, "p_adjusted")) == "1.00"
+    assert str(Cell.p(None)) == "–"
+    back = pd.read_csv(StringIO(csv(pd.DataFrame({"p": [Cell.p(test), Cell(0.5)]}, dtype=object))))
+    assert back["p_sign"].fillna("").tolist() == ["<", ""]
 
 
 def test_csv_keeps_full_precision_and_comes_back_as_numbers():

@@ -59,7 +59,7 @@ def _classes(summary: Summary, arm: str, found: dict) -> dict:
         **{name: Cell.of(micro[name], "%") for name in ("unchanged", "reranked", "shifted")},
         "mean base rank": Cell.of(found["ranks"]["mean"]),
         "entropy ratio": Cell.of(found["entropy"]["ratio"], "×"),
-        "disagreements without near ties": Cell.of(apart and apart["micro"]["disagreements"], "%"),
+        "disagreements without near ties": Cell.of(apart and apart["micro"] and apart["micro"]["disagreements"], "%"),
         "noise floor": noise_floor(summary, arm),
     }
 
@@ -86,7 +86,7 @@ def rates_table(summary: Summary) -> pd.DataFrame:
         }
         for arm, found in summary["trajectories"].items()
         for subset, rates in found["rates"].items()
-        if rates is not None
+        if rates is not None and rates["micro"] is not None
         for event in rates["micro"]
     ]
     columns = ["trajectory", "positions", "class", "micro", "macro", "tokens", "removed", "disagreements removed"]
@@ -200,13 +200,26 @@ def noise_table(summary: Summary) -> pd.DataFrame:
             "differing": found["differing"],
             "noise floor": Cell.of(found["floor"], "%"),
             **{name: Cell(found["difference"][name], unit="nats") for name in ("mean", "p99", "max")},
+            "small margins": found["difference"]["small"],
+            "p99 of small margins": Cell(found["difference"]["p99_small"], unit="nats"),
             "near-tie threshold": threshold,
+            "near ties": _near_ties(summary, model),
         }
         for model, found in summary["noise"]["models"].items()
     ]
     return table_of(
-        rows, ["model", "positions", "differing", "noise floor", "mean", "p99", "max", "near-tie threshold"]
+        rows,
+        [
+            *("model", "positions", "differing", "noise floor", "mean", "p99", "max"),
+            *("small margins", "p99 of small margins", "near-tie threshold", "near ties"),
+        ],
     )
+
+
+def _near_ties(summary: Summary, model: str) -> Any:
+    """The share of the tokens of a model's text that the threshold removes, or why it is no filter."""
+    apart = summary["trajectories"].get(model, {}).get("rates", {}).get("without_near_ties")
+    return apart and (apart["reason"] or Cell(apart["removed"], unit="%"))
 
 
 def sampler_table(summary: Summary) -> pd.DataFrame:

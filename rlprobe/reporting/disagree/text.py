@@ -20,7 +20,7 @@ from rlprobe.reporting.disagree.tables import (
     text_of,
 )
 from rlprobe.reporting.formats import Cell, quoted
-from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.terminal import bounds_of, few_problems, first_alone, open_table, texts_of
 from rlprobe.reporting.unanswered import warning
 
 SWAPS_SHOWN = 5
@@ -86,17 +86,29 @@ def _swaps(summary: Summary) -> Table:
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    yield from first_alone(summary)
+    yield from few_problems(max(found["problems"] for found in summary["trajectories"].values()))
     near_tie, left_out = summary["noise"]["near_tie"], summary["left_out"]
     yield Text("Rates on the base's text and on RL's text are different numbers.")
     yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval that resamples problems.")
     yield Text("Published: arXiv 2605.06241, four pairs, on the base's text.")
+    yield from bounds_of(
+        (f"{name.strip()} on {text_of(arm)}", entry(summary, arm))
+        for section in SECTIONS
+        for name, entry, _ in section
+        for arm in summary["trajectories"]
+    )
     if any(found["problems"] == 1 for found in summary["trajectories"].values()):
         yield Text("One problem cannot be resampled: its rates have no intervals.", style="yellow")
     if near_tie["threshold"] is None:
         yield Text(f"Near ties are not told apart: {near_tie['reason']}.")
     else:
         threshold = Cell(near_tie["threshold"], unit="nats")
-        yield Text(f"Near tie: a margin below {threshold}, 10 x p99 of |decoding - teacher-forced|.")
+        yield Text(f"Near tie: a margin below {threshold}, 10 x p99 of |decoding - teacher-forced|,")
+        yield Text("of the tokens that can flip (margin below 1 nat).")
+        for arm, found in summary["trajectories"].items():
+            if reason := found["rates"]["without_near_ties"]["reason"]:
+                yield Text(f"Without near ties on {text_of(arm)}: no rate; {reason}.", style="yellow")
     for arm, found in summary["trajectories"].items():
         if outside := found.get("outside"):
             said = (f"{m} {100 * p['mean']:.2g} % (at most {100 * p['largest']:.2g} %)" for m, p in outside.items())

@@ -13,7 +13,7 @@ from rich.text import Text
 from rlprobe.records import SearchEnd
 from rlprobe.reporting.flips.tables import ENDS, STARTS, Summary
 from rlprobe.reporting.formats import Cell, quoted
-from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.terminal import first_alone, open_table, texts_of
 
 SWAPS_SHOWN = 10
 _SHARES = {"share": "%", "per_problem": "", "problems_with": "%"}
@@ -123,6 +123,7 @@ def _one(summary: Summary) -> Iterator[RenderableType]:
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    yield from first_alone(summary)
     several = summary["problem"] is None
     if summary["looked_at"]:
         yield Text("flip: RL's token once, at a disagreement along the base's text; then the base.")

@@ -41,7 +41,9 @@ def interventions_table(summary: Summary) -> pd.DataFrame:
         "gated per response",
         "edits per response",
     ]
-    columns += ["recovery", "p against base", "p against RL", "test", "repaired against base", "broken against base"]
+    columns += ["base on its problems", "RL on its problems"]
+    columns += ["recovery", "p against base", "p against base, corrected", "p against RL", "p against RL, corrected"]
+    columns += ["arms corrected for", "test", "repaired against base", "broken against base"]
     columns += ["repaired against RL", "broken against RL", "identical to base", "identical to RL"]
     return table_of(rows, [*columns, "truncated", "mean length", "problems", "responses", "ungraded", "specification"])
 
@@ -54,12 +56,15 @@ def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
         "host": name_of(arm["host"]),
         "accuracy": Cell.of(found["accuracy"], "%"),
         "no answer": Cell.of(found["no_answer"], "%"),
-        **{name.replace("_", "-"): Cell.of(arm[name], "%") for name in ("gated", "edited", "no_ops")},
-        DONORS: Cell.of(arm.get("donors_token"), "%"),
+        **{name: Cell.of(arm[name], "%") for name in ("gated", "edited")},
+        "no-ops": Cell.of(arm["no_ops"], "%", "gated tokens"),
+        DONORS: Cell.of(arm.get("donors_token"), "%", "edits"),
         "gated per response": Cell.of(arm["gated_per_response"]),
         "edits per response": Cell.of(arm["edited_per_response"]),
         "recovery": Cell.of(found["recovery"]),
+        **{f"{name_of(end)} on its problems": Cell.of(found["ends"][end], "%") for end in MEMBERS},
         **{column: entry for end in MEMBERS for column, entry in _against(end, found["against"][end]).items()},
+        "arms corrected for": next((test["family"] for test in tests if "family" in test), None),
         "test": next((test["test"] for test in tests if test["test"]), None),
         **{f"identical to {name_of(end)}": Cell.of(arm["identical"][end], "%") for end in MEMBERS},
         "truncated": Cell.of(arm["truncated"], "%"),
@@ -72,8 +77,9 @@ def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
 
 def _against(end: str, test: dict | None) -> dict[str, Any]:
     """The columns that compare an arm with one end; empty for the end itself."""
-    names = {"p": "p_value", "repaired": "repaired", "broken": "broken"}
-    return {f"{column} against {name_of(end)}": _number(test[key] if test else None) for column, key in names.items()}
+    counts = {f"{name} against {name_of(end)}": _number(test[name] if test else None) for name in ("repaired", "broken")}
+    p_values = {"": Cell.p(test), ", corrected": Cell.p(test if test and "family" in test else None, "p_adjusted")}
+    return counts | {f"p against {name_of(end)}{which}": cell for which, cell in p_values.items()}
 
 
 def _number(value: float | None) -> Any:

@@ -13,7 +13,7 @@ from rich.text import Text
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell
 from rlprobe.reporting.intervene.tables import Summary, name_of
-from rlprobe.reporting.terminal import fixed, open_table, percent, texts_of
+from rlprobe.reporting.terminal import few_problems, first_alone, fixed, open_table, percent, texts_of
 from rlprobe.reporting.unanswered import warning
 
 
@@ -30,7 +30,7 @@ def _heading(summary: Summary) -> Text:
 
 def _arms(summary: Summary) -> Table:
     """One line an arm, base at the top and RL at the foot."""
-    table = open_table("arm", "accuracy\n%", "gated\n%", "edited\n%", "recovery", "p against\nbase")
+    table = open_table("arm", "n", "accuracy\n%", "gated\n%", "edited\n%", "recovery", "corrected\np, base")
     for i, column in enumerate(table.columns):
         column.no_wrap, column.overflow = i > 0, "fold"  # a composed gate may have a long name
     last = [title for title in summary["arms"] if title != "rl"][-1]
@@ -42,31 +42,56 @@ def _arms(summary: Summary) -> Table:
 def _line(title: str, arm: dict, answer: str) -> list[Any]:
     """An arm's numbers; an identity is called one; the ends recover 0 and 1 by definition."""
     found, identity = arm["answers"][answer], arm["identity"]
+    test = found["against"]["base"]
     is_identity = identity is not None and title not in MEMBERS and found["recovery"]["value"] is not None
     return [
         name_of(title),
+        arm["problems"],
         fixed(found["accuracy"], 1, scale=100),
         *(Cell(value and 100 * value) for value in (arm["gated"]["value"], arm["edited"]["value"])),
         fixed(found["recovery"], 2) + (f" = {name_of(identity)}" if is_identity else ""),
-        Cell(found["against"]["base"] and found["against"]["base"]["p_value"]),
+        Cell.p(test, "p_adjusted" if test and "family" in test else "p_value"),
     ]
 
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    yield from first_alone(summary)
+    yield from few_problems(max(arm["problems"] for arm in summary["arms"].values()))
     reading, arms = summary["reading"], summary["arms"]
     yield Text("gated: the gate fired, no-ops included; edited: not what the host would say.")
     yield Text("Both are shares of the arm's own text, which is neither the base's nor RL's.")
     yield Text(f"[ ] is a {100 * reading['confidence']:g} % interval over problems.")
     silent = (f"{name_of(t)} {percent(arm['answers'][reading['answer']]['no_answer'])}" for t, arm in arms.items())
     yield Text(f"No answer found (and so not right), in % of responses: {', '.join(silent)}.")
+    yield from _families(summary)
     yield Text("recovery = (arm - base) / (RL - base), over problems with all three verdicts.")
     for end in reversed(MEMBERS):
         same = [title for title, arm in arms.items() if arm["identity"] == end and title not in MEMBERS]
         if same:
             yield Text(f"An identity, not a finding (every response is {name_of(end)}'s own): {', '.join(same)}.")
+    yield from _on_other_problems(arms, reading["answer"])
     yield from _undefined(arms["rl"]["answers"][reading["answer"]])
     yield from _left_out(summary)
+
+
+def _families(summary: Summary) -> Iterator[Text]:
+    """For how many arms the p-values are corrected."""
+    answer, arms = summary["reading"]["answer"], [arm for t, arm in summary["arms"].items() if t not in MEMBERS]
+    sizes = {(arm["host"], arm["answers"][answer]["against"]["base"]["family"]) for arm in arms}
+    for host, n in sorted(sizes):
+        yield Text(f"p against the base is corrected (Holm) for the {n:,} arms of the run that {name_of(host)} hosts")
+        yield Text("and that are decoded alike, shown here or not.")
+
+
+def _on_other_problems(arms: dict, answer: str) -> Iterator[Text]:
+    """The arms that stand beside ends on other problems than theirs, and the ends on theirs."""
+    for title, arm in arms.items():
+        ends = {end: cell for end, cell in arm["answers"][answer]["ends"].items() if cell}
+        if ends and title not in MEMBERS:
+            same = ", ".join(f"{name_of(end)} {fixed(found, 1, scale=100)} %" for end, found in ends.items())
+            n = arm["answers"][answer]["accuracy"]["n_problems"]
+            yield Text(f"{title} has {n:,} problems, not those of the ends' rows; on its own: {same}.", style="yellow")
 
 
 def _undefined(rl: dict) -> Iterator[Text]:
@@ -90,4 +115,4 @@ def _left_out(summary: Summary) -> Iterator[Text]:
     for reason, n in summary["left_out"]["reasons"].items():
         yield Text(f"Problems left out: {n:,} ({reason}).", style="yellow")
     if summary["other_arms"]:
-        yield Text(f"In the run, not shown here: {', '.join(summary['other_arms'])}.")
+        yield Text(f"In the run, not shown here: {len(summary['other_arms']):,} arms.")

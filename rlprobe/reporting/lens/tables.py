@@ -36,8 +36,8 @@ def lens_table(summary: Summary) -> pd.DataFrame:
             "after": depth_name(entry["depth"]),
             "logprob of base's choice": Cell.of(entry["logprob_of_base"]),
             "logprob of RL's choice": Cell.of(entry["logprob_of_rl"]),
-            "own choice leads": Cell.of(entry["leads"], "%"),
-            "own choice has settled": Cell.of(entry["settled"], "%"),
+            "own choice leads": Cell.of(entry["leads"], "%", "places"),
+            "own choice has settled": Cell.of(entry["settled"], "%", "places"),
         }
         for group, member, entries in by_model(summary["depths"])
         for entry in entries
@@ -71,8 +71,8 @@ def crossed_table(summary: Summary) -> pd.DataFrame:
         {
             "trunk": NAMES[entry["trunk"]],
             "final norm and head": NAMES[entry["readout"]],
-            "says base's choice": Cell.of(entry["base_choice"], "%"),
-            "says RL's choice": Cell.of(entry["rl_choice"], "%"),
+            "says base's choice": Cell.of(entry["base_choice"], "%", "places"),
+            "says RL's choice": Cell.of(entry["rl_choice"], "%", "places"),
             "logprob of RL's choice minus base's": Cell.of(entry["gap"], "nats"),
         }
         for entry in summary["crossed"]

@@ -84,11 +84,11 @@ def _effects(cell: dict[str, Any]) -> dict[str, Any]:
     beyond = cell["minus_control"]
     return {
         "share of the gap": Cell.of(cell["share"], "%"),
-        "flips": Cell.of(cell["flips"], "%"),
-        "breaks": Cell.of(cell["breaks"], "%"),
+        "flips": Cell.of(cell["flips"], "%", "places"),
+        "breaks": Cell.of(cell["breaks"], "%", "places"),
         "control": SOURCES[beyond["control"]] if beyond else None,
         "share minus control": Cell.of(beyond and beyond["share"], "%"),
-        "flips minus control": Cell.of(beyond and beyond["flips"], "%"),
+        "flips minus control": Cell.of(beyond and beyond["flips"], "%", "places"),
         "places": cell["points"],
         "problems": cell["share"]["n_problems"],
     }

@@ -57,9 +57,9 @@ def pass_at_k_table(summary: Summary) -> pd.DataFrame:
     rows = [
         {
             "k": int(k),
-            **{NAMES[m]: Cell.of(curve.get(k), "%") for m, curve in curves.items()},
+            **{NAMES[m]: Cell.of(curve.get(k), "%", f"sets of {k} draws") for m, curve in curves.items()},
             "RL minus base": Cell.of(gain and gain["difference"], "%"),
-            "p": Cell(gain["p_value"] if gain else None),
+            "p": Cell.p(gain),
         }
         for k in ks
         for gain in [found["gain"].get(k)]

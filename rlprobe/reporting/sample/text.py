@@ -13,7 +13,7 @@ from rich.text import Text
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell
 from rlprobe.reporting.sample.tables import NAMES, SETS, Summary, found_in
-from rlprobe.reporting.terminal import fixed, open_table, percent, texts_of
+from rlprobe.reporting.terminal import few_problems, first_alone, fixed, open_table, percent, texts_of
 from rlprobe.reporting.unanswered import warning
 
 
@@ -55,15 +55,15 @@ def _pass_at_k(summary: Summary) -> Table:
     for k in sorted({k for curve in curves.values() for k in curve}, key=int):
         entries: list[Any] = [fixed(curve[k], 1, scale=100) if k in curve else None for curve in curves.values()]
         if gain:
-            entries += (
-                [fixed(gain[k]["difference"], 1, scale=100), Cell(gain[k]["p_value"])] if k in gain else [None] * 2
-            )
+            entries += [fixed(gain[k]["difference"], 1, scale=100), Cell.p(gain[k])] if k in gain else [None] * 2
         table.add_row(*texts_of([k, *entries]))
     return table
 
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    yield from first_alone(summary)
+    yield from few_problems(summary.get("problems", {}).get("asked", 0))
     found, solvable = found_in(summary), found_in(summary)["solvable"]
     if found["no_answer_differs"]:
         silent = (found["members"][m]["no_answer"] for m in MEMBERS)

@@ -64,7 +64,7 @@ def _result(title: str, arm: dict[str, Any], summary: Summary) -> dict[str, Any]
         **{name.replace("_", "-"): Cell.of(arm[name], "%") for name in ("edited", "gated", "no_ops")},
         "edits per response": Cell.of(arm["edited_per_response"]),
         "recovery": Cell.of(found["recovery"]),
-        **{f"p against {name_of(end)}": test and Cell(test["p_value"]) for end, test in against.items()},
+        **{f"p against {name_of(end)}": test and Cell.p(test) for end, test in against.items()},
         "test": next((test["test"] for test in against.values() if test and test["test"]), None),
         "truncated": Cell.of(arm["truncated"], "%"),
         "mean length": Cell.of(arm["length"]),
@@ -117,7 +117,7 @@ def _difference(row: dict[str, Any]) -> dict[str, Any]:
     return {
         **{name: row[name] for name in ("first", "other", "tests", "test", "problems")},
         "difference": Cell.of(row["difference"], "%"),
-        "p": Cell(row["p_value"]),
+        "p": Cell.p(row),
         "p corrected": Cell(row["p_adjusted"]),
     }
 

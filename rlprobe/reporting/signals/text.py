@@ -62,7 +62,7 @@ def _differences(summary: Summary) -> Table:
     table = open_table("accuracy, mean over targets", "difference, %-points", "p", "p corrected")
     for row in summary["overall"]:
         found = {end: value and 100 * value for end, value in row["difference"].items() if end in _ENDS}
-        cells = [Cell(**found), Cell(row["p_value"]), Cell(row["p_adjusted"])]
+        cells = [Cell(**found), Cell.p(row), Cell.p(row, "p_adjusted")]
         table.add_row(*texts_of([f"{row['first']} - {row['other']}", *cells]))
     return table
 

@@ -102,7 +102,7 @@ def answers_table(summary: Summary) -> pd.DataFrame:
 
 
 def _p_value(test: dict | None) -> Cell:
-    return Cell(test["p_value"] if test else None)
+    return Cell.p(test)
 
 
 def choices_table(summary: Summary) -> pd.DataFrame:
