@@ -112,7 +112,7 @@ def summarise(
     named and not counted. An arm is compared with the same draws of the ends. `left_out` gives the reason for each
     problem_id that is not in the run. Of the result, "arms" has an entry for base, each title, and rl, in order.
     """
-    titles, (rows, n) = _titles(arms), _rows(rollouts, grades)
+    titles, (rows, n) = _titles(arms), counted(rollouts, grades)
     pools = {title: Pool(rows[rows["arm"].isin([arm.name for arm in same])], n) for title, same in titles.items()}
     shown = {arm.name for same in titles.values() for arm in same}
     told = {title: _about(same) | _arm(title, same[0], pools, reading) for title, same in titles.items()}
@@ -189,7 +189,7 @@ def _about(same: list[NamedArm]) -> dict[str, Any]:
     return {**shared, "names": [arm.name for arm in same], "seeds": seeds}
 
 
-def _rows(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def counted(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """One row a response, with all that is counted of it, and the number of problems.
 
     Adds `problem` (a code from 0), `responses` (1), `tokens`, `gated`, `edited`, `no_ops`, `donors` (edits that are the
