@@ -46,7 +46,8 @@ class NamedArm:
     `name` is its key in rollouts and grades; `mode` its family ("oracle", "entropy", ...); `label` what it is called;
     `dose` the parameter that its family sweeps (q of dose, m of first, k of support, τ of entropy, kl, js, delta, ...),
     None where there is none; `seed` that of its noise, None where there is none; `spec` its canonical
-    gate × writer × host, with the seed at its end.
+    gate × writer × host, with the seed at its end; `half` the half of the problems that it is told for, None for all,
+    since what was chosen on the other half (a percentile) says nothing new there.
     """
 
     name: str
@@ -56,6 +57,7 @@ class NamedArm:
     seed: int | None = None
     host: str = "base"
     spec: str = ""
+    half: str | None = None
 
     @property
     def title(self) -> str:
@@ -185,7 +187,7 @@ def _titles(arms: Sequence[NamedArm]) -> dict[str, list[NamedArm]]:
 def _about(same: list[NamedArm]) -> dict[str, Any]:
     """What the arms of one title are."""
     first, seeds = same[0], [arm.seed for arm in same if arm.seed is not None]
-    shared = {name: getattr(first, name) for name in ("mode", "label", "dose", "host")} | {"spec": first.kind}
+    shared = {name: getattr(first, name) for name in ("mode", "label", "dose", "host", "half")} | {"spec": first.kind}
     return {**shared, "names": [arm.name for arm in same], "seeds": seeds}
 
 
