@@ -92,7 +92,7 @@ def _signals(choice: SignalChoice, arms: dict[str, Reads]) -> Passes:
         return [*ends, *((draws, arms["entropy"]) for _ in choice.points())]
     arm = {signal: arms.get(signal, arms["entropy"]) for signal in choice.signals}
     seeds = {signal: choice.draws if signal == "random" and not choice.how else draws for signal in choice.signals}
-    return [*ends, *((0.5 + 0.5 * seeds[s], arm[s]) for s in choice.signals for _ in choice.targets)]
+    return [*ends, *((0.5 + 0.5 * seeds[s], arm[s]) for s in choice.signals for _ in choice.doses)]
 
 
 def row(pair: str, arms: dict[str, Reads]) -> dict[str, object]:

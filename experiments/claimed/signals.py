@@ -1,9 +1,12 @@
 """What is claimed of signals that choose where to edit (arXiv 2603.22117; 2603.22446), and where `signals` says it.
 
-At equal edits an order is claimed, so every difference, the mean over the targets that both reached, is asked to be
-above 0. Of the protocols with thresholds of their own the papers give one accuracy a benchmark of 30 problems, where
-one problem is 3.3 points: "recovers" and "loses" are asked within five points of the model in question.
+An order is claimed at equal shares of replaced tokens; it is asked there, and at equal edits, too. Every difference,
+at matched dose and the mean over the targets that both reached, is asked to be above 0. Of the protocols with
+thresholds of their own the papers give one accuracy a benchmark of 30 problems, where one problem is 3.3 points:
+"recovers" and "loses" are asked within five points of the model in question.
 """
+
+from dataclasses import replace
 
 from experiments.claimed.interventions import CLOSE, against
 from experiments.claims import Asked, Key
@@ -11,15 +14,21 @@ from rlprobe.analysis.claims import Claim, Kind
 
 DIR, SBC = "2603.22117 (replacement)", "2603.22446 (cross-sampling)"
 ORDER = (("delta", "kl"), ("kl", "entropy"), ("entropy", "random"))  # as claimed; each before the next
-NAMES = {"delta": "Δ log p", "kl": "KL", "entropy": "entropy", "random": "random"}
-DECODINGS = ("greedy", "sampled")
+NAMES = {"delta": "Δ log p", "kl": "KL", "entropy": "entropy", "random": "RL's edits thinned"}
+COMPARED = {  # comparison -> how it is called
+    "greedy, replaced": "at equal replacement, greedy",
+    "sampled, replaced": "at equal replacement, sampled",
+    "greedy": "at equal edits, greedy",
+    "sampled": "at equal edits, sampled",
+}
 
 
-def before(first: str, other: str, decoding: str) -> Asked:
-    """That a signal repairs more than another at equal edits."""
-    statement = f"{NAMES[first]} > {NAMES[other]} at equal edits, {decoding}"
-    claim = Claim(statement=statement, source=DIR, published="Δ log p > KL > entropy ≫ random", low=0, unit="%")
-    return Asked(claim, (decoding, "overall", {"first": first, "other": other}, "difference"))
+def before(first: str, other: str, comparison: str) -> Asked:
+    """That a signal repairs more than another at equal doses; the published axis is that of replaced tokens."""
+    claim = Claim(statement=f"{NAMES[first]} > {NAMES[other]} {COMPARED[comparison]}", source="ours", low=0, unit="%")
+    if comparison.endswith("replaced"):
+        claim = replace(claim, source=DIR, published="Δ log p > KL > entropy ≫ random")
+    return Asked(claim, (comparison, "overall", {"first": first, "other": other}, "difference"))
 
 
 def preset(name: str, *way: str) -> tuple[Key, ...]:
@@ -39,8 +48,8 @@ PROTOCOLS = (
         preset("dir", *against("delta -0.3", "rl")),
     ),
     Asked(
-        Claim(statement="… at few edits", source=DIR, published="0.3–5.4 %", high=0.054, unit="%"),
-        preset("dir", "arms", "delta -0.3", "edited"),
+        Claim(statement="… at few replaced, no-ops counted", source=DIR, published="0.3–5.4 %", high=0.054, unit="%"),
+        preset("dir", "arms", "delta -0.3", "gated"),
     ),
     Asked(
         Claim(
@@ -82,4 +91,4 @@ PROTOCOLS = (
         preset("sbc", "arms", "oracle", "identical", "rl"),
     ),
 )
-CLAIMS = (*(before(first, other, decoding) for decoding in DECODINGS for first, other in ORDER), *PROTOCOLS)
+CLAIMS = (*(before(first, other, comparison) for comparison in COMPARED for first, other in ORDER), *PROTOCOLS)

@@ -12,8 +12,8 @@ from typing import Any
 import pandas as pd
 
 from rlprobe.analysis.classes import Reading
-from rlprobe.analysis.signals import Verdicts
 from rlprobe.analysis.statistics import Interval, bootstrap_p_value, mean_difference, missing
+from rlprobe.records import Status
 
 TOLERANCE = 0.02  # of the entropy wanted
 WARMEST = 4.0  # temperature
@@ -61,7 +61,11 @@ def _next(wanted: float, tried: dict[float, float]) -> float:
 
 def compared(grades: pd.DataFrame, arm: str, rl: str, reading: Reading) -> dict[str, Any]:
     """Both accuracies and the arm's less RL's, on the problems on which both have verdicts, in pairs."""
-    both = [Verdicts.of(grades, [name], reading.answer).shares for name in (arm, rl)]
+    known = grades[grades[f"status_{reading.answer}"].notna()]
+    right = (
+        (known[f"status_{reading.answer}"] == Status.CORRECT.value).groupby([known["arm"], known["problem_id"]]).mean()
+    )
+    both = [right[right.index.get_level_values("arm") == name].droplevel("arm") for name in (arm, rl)]
     mine, theirs = pd.concat(both, axis=1, keys=["mine", "theirs"]).dropna().to_numpy().T
     shares = {"accuracy": mine, "accuracy_rl": theirs, "difference": mine - theirs}
     found: dict[str, Interval] = {name: mean_difference(values, reading.resampling) for name, values in shares.items()}

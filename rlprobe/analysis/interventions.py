@@ -49,7 +49,8 @@ class NamedArm:
     `name` is its key in rollouts and grades; `mode` its family ("oracle", "entropy", ...); `label` what it is called;
     `dose` the parameter that its family sweeps (q of dose, m of first, k of support, τ of entropy, kl, js, delta, ...),
     None where there is none; `seed` that of its noise, None where there is none; `spec` its canonical
-    gate × writer × host, with the seed at its end.
+    gate × writer × host, with the seed at its end; `half` the half of the problems that it is told for, None for all,
+    since what was chosen on the other half (a percentile) says nothing new there.
     """
 
     name: str
@@ -59,6 +60,7 @@ class NamedArm:
     seed: int | None = None
     host: str = "base"
     spec: str = ""
+    half: str | None = None
 
     @property
     def title(self) -> str:
@@ -121,7 +123,7 @@ def summarise(
     the ends. `left_out` gives the reason for each problem_id that is not in the run. Of the result, "arms" has an entry
     for base, each title, and rl, in order.
     """
-    titles, (rows, n) = _titles(arms), _rows(rollouts, grades)
+    titles, (rows, n) = _titles(arms), counted(rollouts, grades)
     pools = {title: Pool(rows[rows["arm"].isin([arm.name for arm in same])], n) for title, same in titles.items()}
     shown = {arm.name for same in titles.values() for arm in same}
     told = {title: _about(same) | _arm(title, same[0], pools, reading) for title, same in titles.items()}
@@ -196,11 +198,11 @@ def _titles(arms: Sequence[NamedArm]) -> dict[str, list[NamedArm]]:
 def _about(same: list[NamedArm]) -> dict[str, Any]:
     """What the arms of one title are."""
     first, seeds = same[0], [arm.seed for arm in same if arm.seed is not None]
-    shared = {name: getattr(first, name) for name in ("mode", "label", "dose", "host")} | {"spec": first.kind}
+    shared = {name: getattr(first, name) for name in ("mode", "label", "dose", "host", "half")} | {"spec": first.kind}
     return {**shared, "names": [arm.name for arm in same], "seeds": seeds}
 
 
-def _rows(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def counted(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """One row a response, with all that is counted of it, and the number of problems.
 
     Adds `problem` (a code from 0), `responses` (1), `tokens`, `gated`, `edited`, `no_ops`, `donors` (edits that are the

@@ -1,10 +1,12 @@
-"""Which signal finds the tokens that matter: gates compared at equal numbers of real edits.
+"""Which signal finds the tokens that matter: gates compared at equal doses.
 
-A point is a signal whose threshold was set, on other problems, for a wanted rate of edits (or fixed by a protocol).
-Tables in, one plain dictionary out: what each point did (as `rlprobe intervene` tells it), and in pairs over problems
-the difference between the first signal and each other at each rate, and between every two on average over rates. What
-was wanted is never taken for what was edited: both realised rates stand beside every difference.
-Source of the comparison: arXiv 2603.22117, which counts no-ops and gives no intervals. Knows no torch and no disk.
+A dose is either the tokens that were really edited, as a share of those that the oracle edits ("edits"), or the tokens
+at which the gate fired, as a share of all tokens ("replaced": no-ops are counted, as arXiv 2603.22117 does). A point is
+a signal whose threshold was set, on other problems, for a wanted dose (or fixed by a protocol). Tables in, one plain
+dictionary out: what each point did (as `rlprobe intervene` tells it), and in pairs over problems the difference between
+the first signal and each other at each wanted dose, and between every two on average over these. What was wanted is
+never taken for what was realised: both stand beside each other, and differences are at matched dose (matched_dose.py).
+Knows no torch and no disk.
 """
 
 import itertools
@@ -20,19 +22,10 @@ from rlprobe.analysis import thresholds
 from rlprobe.analysis.calibration import Calibrated, Curve, Side, Tried
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.interventions import NamedArm, summarise
-from rlprobe.analysis.statistics import (
-    Clusters,
-    Interval,
-    Resampling,
-    auroc,
-    bootstrap_p_value,
-    holm,
-    mcnemar,
-    mean_difference,
-    missing,
-)
-from rlprobe.records import MEMBERS, Status
+from rlprobe.analysis.interventions import NamedArm, counted, summarise
+from rlprobe.analysis.matched_dose import TEST, Knots, Matched, match
+from rlprobe.analysis.statistics import Clusters, Interval, Resampling, auroc, holm, missing, rate, ratio_of_means
+from rlprobe.records import MEMBERS
 
 SIDES: dict[str, Side] = {  # where a signal's gate fires; random has no signal
     "delta": "below",
@@ -43,6 +36,7 @@ SIDES: dict[str, Side] = {  # where a signal's gate fires; random has no signal
     "learned": "above",
 }
 SIGNALS = (*SIDES, "random")
+CHANGED = {"edits": "edited", "replaced": "gated"}  # what a dose counts: tokens really edited, or the gate's firings
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +47,9 @@ class Edited:
     gated: int
     edited: int
 
-    @property
-    def rate(self) -> float:
-        """Edited tokens of the arm's own tokens."""
-        return self.edited / max(1, self.tokens)
+    def share(self, equal: str = "edits") -> float:
+        """The share of the arm's own tokens that a dose (`CHANGED`) counts."""
+        return getattr(self, CHANGED[equal]) / max(1, self.tokens)
 
     @classmethod
     def of(cls, rollouts: pd.DataFrame) -> "Edited":
@@ -67,7 +60,7 @@ class Edited:
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """A signal's calibration: searches by the share of the oracle's edits that was wanted, and all that was tried."""
+    """A signal's calibration: searches by the dose that was wanted, and all that was tried."""
 
     signal: str
     found: Mapping[float, Calibrated]
@@ -79,7 +72,7 @@ class Search:
 class Point:
     """A signal at one threshold: the arms (one a seed) that decoded it, under one title.
 
-    `target` is the share of the oracle's edits that the threshold was set for; None where a protocol fixes it.
+    `target` is the dose that the threshold was set for; None where a protocol fixes it.
     """
 
     signal: str
@@ -93,9 +86,9 @@ class Point:
         return self.arms[0].title
 
 
-def curve(tokens: pd.DataFrame, signal: str, host: str, sampled: bool) -> Curve:
-    """The signal's curve on the host's own text: a token table of that one arm."""
-    edits = expected_edits(tokens, host, sampled)
+def curve(tokens: pd.DataFrame, signal: str, host: str, sampled: bool, equal: str = "edits") -> Curve:
+    """The signal's curve on the host's own text, a token table of that one arm: what a dose counts, by threshold."""
+    edits = expected_edits(tokens, host, sampled) if equal == "edits" else np.ones(len(tokens))
     if signal == "random":
         return Curve.of_chances(float(edits.mean()))
     return Curve.of(values(tokens, signal, host), edits, SIDES[signal])
@@ -154,6 +147,7 @@ class Evaluated:
     grades: pd.DataFrame
     oracles: Sequence[NamedArm]
     points: Sequence[Point]
+    equal: str = "edits"
 
 
 def compare(found: Evaluated, reading: Reading, left_out: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -163,96 +157,130 @@ def compare(found: Evaluated, reading: Reading, left_out: Mapping[str, str] | No
     """
     arms = [*found.oracles, *(arm for point in found.points for arm in point.arms)]
     told = summarise(found.rollouts, found.grades, arms, reading, left_out)
-    each, overall = differences(found, reading)
-    points = [asdict(point) | {"title": point.title} for point in found.points]
+    counts = _Counts.of(found, reading.answer)
+    points = [_point(point, counts, reading) for point in found.points]
+    each, overall = _differences(found, counts, reading)
     return plain({**told, "points": points, "differences": each, "overall": overall})
 
 
-def calibration(searches: Sequence[Search], oracle: Edited) -> dict[str, Any]:
+def calibration(searches: Sequence[Search], oracle: Edited, equal: str = "edits") -> dict[str, Any]:
     """What the searches found, and every threshold that was decoded with."""
-    targets = [_target(s, share, found) for s in searches for share, found in s.found.items()]
+    targets = [_target(s, dose, found) for s in searches for dose, found in s.found.items()]
     tried = [
-        {"signal": s.signal, "threshold": t.threshold, "edited": t.rate, "gated": s.edited[t.threshold].gated}
-        | {"tokens": s.edited[t.threshold].tokens}
+        {"signal": s.signal, "threshold": t.threshold, "reached": t.rate, **asdict(s.edited[t.threshold])}
         for s in searches
         for t in sorted(s.tried, key=lambda t: t.step)
     ]
-    return plain({"oracle": asdict(oracle) | {"rate": oracle.rate}, "targets": targets, "tried": tried})
+    return plain({"oracle": asdict(oracle) | {"rate": oracle.share(equal)}, "targets": targets, "tried": tried})
 
 
-def _target(search: Search, share: float, found: Calibrated) -> dict[str, Any]:
-    nearest = found.nearest and search.edited[found.nearest.threshold]
+def _target(search: Search, dose: float, found: Calibrated) -> dict[str, Any]:
+    """`wanted`, `reached` and `nearest` are shares of tokens, of what the dose counts."""
+    nearest, reached = found.nearest, found.nearest if found.threshold is not None else None
+    there = search.edited[reached.threshold] if reached else None
     return {
         "signal": search.signal,
-        "target": share,
+        "target": dose,
         "wanted": found.wanted,
         "threshold": found.threshold,
-        "reached": nearest.rate if nearest and found.threshold is not None else None,
-        "nearest": nearest.rate if nearest else None,
-        "gated": nearest.gated / max(1, nearest.tokens) if nearest and found.threshold is not None else None,
+        "reached": reached and reached.rate,
+        "nearest": nearest and nearest.rate,
+        "edited": there and there.share("edits"),
+        "gated": there and there.share("replaced"),
         "decodes": found.decodes,
         "reason": found.reason,
     }
 
 
-# ---- differences -----------------------------------------------------------------------------------------------------
+# ---- doses and differences -------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
-class Verdicts:
-    """Each problem's share of right answers among the graded responses of a point; `single`: one response each."""
+class _Counts:
+    """Of each arm and problem: tokens, changed ones, and the share of right answers (nan without a verdict)."""
 
-    shares: pd.Series  # by problem_id
-    single: bool
+    table: pd.DataFrame  # indexed by (arm, problem_id)
+    oracles: Mapping[str, str]  # by host
+    equal: str
 
     @classmethod
-    def of(cls, grades: pd.DataFrame, names: Sequence[str], answer: str) -> "Verdicts":
-        """Of the arms of these names."""
-        known = grades[grades["arm"].isin(set(names)) & grades[f"status_{answer}"].notna()]
-        right = (known[f"status_{answer}"] == Status.CORRECT.value).astype(np.float64)
-        by_problem = right.groupby(known["problem_id"])
-        return cls(by_problem.mean(), bool((by_problem.size() <= 1).all()))
+    def of(cls, found: Evaluated, answer: str) -> "_Counts":
+        rows = counted(found.rollouts, found.grades)[0].groupby(["arm", "problem_id"])
+        columns = {"changed": CHANGED[found.equal], "tokens": "tokens"}
+        columns |= {"right": f"correct_{answer}", "graded": f"graded_{answer}"}
+        table = pd.DataFrame({name: rows[column].sum() for name, column in columns.items()})
+        return cls(table, {oracle.host: oracle.name for oracle in found.oracles}, found.equal)
+
+    def pooled(self, names: Sequence[str]) -> pd.DataFrame:
+        """Of some arms together, by problem."""
+        here = self.table[self.table.index.get_level_values("arm").isin(set(names))]
+        sums = here.groupby(level="problem_id").sum()
+        return sums.assign(right=sums["right"] / sums["graded"])
+
+    def whole(self, host: str) -> pd.DataFrame:
+        """What dose 1 is, by problem: what the oracle edits, or every token."""
+        if self.equal == "edits":
+            return self.pooled([self.oracles[host]])
+        own = self.pooled([host])
+        return own.assign(changed=own["tokens"])
 
 
-def differences(found: Evaluated, reading: Reading) -> tuple[list[dict], list[dict]]:
+def _point(point: Point, counts: _Counts, reading: Reading) -> dict[str, Any]:
+    """A point with its realised dose, on all its problems."""
+    mine, told = counts.pooled([arm.name for arm in point.arms]), asdict(point) | {"title": point.title}
+    changed, tokens = (mine[name].to_numpy() for name in ("changed", "tokens"))
+    if counts.equal == "replaced":
+        return told | {"dose": rate(changed, tokens, reading.resampling)}
+    whole = counts.whole(point.arms[0].host).reindex(mine.index)
+    of_whole = whole["changed"].to_numpy(), whole["tokens"].to_numpy()
+    return told | {"dose": ratio_of_means((changed, tokens), of_whole, reading.resampling)}
+
+
+def _differences(found: Evaluated, counts: _Counts, reading: Reading) -> tuple[list[dict], list[dict]]:
     """At each target the first signal minus each other; for every two, the mean over the targets that both reached."""
     at = {(p.signal, p.target): p for p in found.points if p.target is not None}
-    verdicts = {k: Verdicts.of(found.grades, [a.name for a in p.arms], reading.answer) for k, p in at.items()}
     signals = list(dict.fromkeys(signal for signal, _ in at))
-    targets = sorted({target for _, target in at})
     each, overall = [], []
     for first, other in itertools.combinations(signals, 2):
-        shared = [t for t in targets if (first, t) in at and (other, t) in at]
-        pairs = [(verdicts[first, t], verdicts[other, t]) for t in shared]
+        shared = sorted(t for signal, t in at if signal == first and (other, t) in at)
+        mine, theirs = ([p for (name, _), p in at.items() if name == signal] for signal in (first, other))
+        matched = _matched((mine, theirs), shared, counts, reading) if shared else None
         compared = {"first": first, "other": other}
-        if first == signals[0]:
-            single = zip(shared, pairs, strict=True)
-            each += [compared | {"target": t, **_compared([pair], reading)} for t, pair in single]
-        overall.append(compared | {"targets": shared, **_compared(pairs, reading)})
+        if first == signals[0] and matched:
+            each += [compared | {"target": t, **_told(matched, [n], reading)} for n, t in enumerate(shared)]
+        overall.append(compared | {"targets": shared, **_told(matched, range(len(shared)), reading)})
     return _adjusted(each), _adjusted(overall)
 
 
-def _compared(pairs: Sequence[tuple[Verdicts, Verdicts]], reading: Reading) -> dict[str, Any]:
-    """The mean difference over pairs, on the problems with every verdict, with its interval and p-value.
+def _matched(
+    both: tuple[Sequence[Point], Sequence[Point]], wanted: Sequence[float], counts: _Counts, reading: Reading
+) -> Matched:
+    """Two signals at their thresholds, on the problems on which every one of them and the host have a verdict."""
+    host = both[0][0].arms[0].host
+    alone, whole = counts.pooled([host]).assign(changed=0.0), counts.whole(host)
+    tables = [[alone, *(counts.pooled([a.name for a in p.arms]) for p in points)] for points in both]
+    known = pd.concat([whole["tokens"], *(t["right"] for some in tables for t in some)], axis=1).dropna().index
+    mine, theirs = (
+        Knots(*(np.array([t.loc[known, name] for t in some], dtype=float) for name in ("changed", "tokens", "right")))
+        for some in tables
+    )
+    dose_1 = whole.loc[known, "changed"].to_numpy(float), whole.loc[known, "tokens"].to_numpy(float)
+    return match(mine, theirs, dose_1, wanted, reading.resampling)
 
-    One pair of one response a problem: McNemar's exact test; otherwise the paired bootstrap.
-    """
-    if not pairs:
-        return {"problems": 0, "difference": missing("no target was reached by both"), "p_value": None, "test": None}
-    columns = pd.concat([v.shares for pair in pairs for v in pair], axis=1).dropna().to_numpy()
-    mine, theirs = columns[:, ::2], columns[:, 1::2]
-    differences = (mine - theirs).mean(axis=1)
-    if not len(differences):
-        return {"problems": 0, "difference": missing("no problem has both verdicts"), "p_value": None, "test": None}
-    single = len(pairs) == 1 and all(v.single for v in pairs[0])
-    exact = mcnemar(theirs[:, 0] == 1, mine[:, 0] == 1).p_value if single else None
-    p_value = exact if single else bootstrap_p_value(differences, reading.resampling)
+
+def _told(matched: Matched | None, which: Sequence[int], reading: Reading) -> dict[str, Any]:
+    """The mean difference over some of the targets, and the doses at which they were compared."""
+    if matched is None:
+        nothing = {"problems": 0, "at": [], "p_value": None, "test": None}
+        return nothing | {"difference": missing("no target was reached by both")}
+    difference, p_value = matched.over(which, reading.resampling)
     return {
-        "problems": len(differences),
-        "difference": mean_difference(differences, reading.resampling),
+        "problems": matched.n_problems,
+        "at": [float(matched.at[0, n]) for n in which] if matched.n_problems else [],
+        "difference": difference,
         "p_value": p_value,
-        "p_floor": None if single else reading.resampling.smallest_p,
-        "test": None if p_value is None else "McNemar, exact" if single else "paired bootstrap",
+        "p_floor": None if p_value is None else reading.resampling.smallest_p,
+        "test": None if p_value is None else TEST,
     }
 
 

@@ -1,8 +1,8 @@
 """What steering repairs: one summary of the verdicts on steered responses, beside the base's and RL's own.
 
 Tables in, one plain dictionary out, ready for JSON: a missing number is None with a reason beside it. Random directions
-of equal norm are one control: their verdicts are averaged problem by problem. Intervals resample problems. Knows no
-torch and no disk.
+of equal norm are one control: their verdicts are averaged problem by problem. Where there are several coefficients, one
+is chosen on other problems than those that are told. Intervals resample problems. Knows no torch and no disk.
 """
 
 from dataclasses import replace
@@ -23,13 +23,15 @@ RESPONSES = (*ARM, "draw", "problem_id", "right", "no_answer", "differs", "token
 OWN = "own"
 
 
-def summarise(responses: pd.DataFrame, reading: Reading) -> dict[str, Any]:
+def summarise(responses: pd.DataFrame, chosen_on: pd.DataFrame, reading: Reading) -> dict[str, Any]:
     """Everything `rlprobe steer` says of accuracy; `responses` has the columns RESPONSES.
 
-    Problems on which any response has no verdict are left out of all arms, and counted.
+    `chosen_on` are those to other problems, on which a coefficient is chosen. Problems on which any response has no
+    verdict are left out of all arms, and counted.
     """
-    ungraded = set(responses.loc[responses["right"].isna(), "problem_id"])
-    graded = responses[~responses["problem_id"].isin(ungraded)].astype({"right": float})
+    graded, ungraded = _graded(responses)
+    choices = choose(responses, chosen_on)
+    coefficients = {choice["where"]: choice["coefficient"] for choice in choices}
     problems = sorted(graded["problem_id"].unique())
     accuracies = {key: _by_problem(rows, problems) for key, rows in graded.groupby(list(ARM), sort=False)}
     silent = {key: _silent(rows, reading.resampling) for key, rows in graded.groupby(list(ARM), sort=False)}
@@ -37,6 +39,7 @@ def summarise(responses: pd.DataFrame, reading: Reading) -> dict[str, Any]:
     arms = [
         {
             **dict(zip(ARM, key, strict=True)),
+            "chosen": coefficients.get(key[0]) == key[1],
             **_effect(accuracies[key], base, rl, reading.resampling),
             "no_answer": silent[key],
             **_changes(rows),
@@ -45,8 +48,35 @@ def summarise(responses: pd.DataFrame, reading: Reading) -> dict[str, Any]:
         for key, rows in graded.groupby(list(ARM), sort=False)
     ]
     differs = differ_much(*(silent[OWN, 0.0, member] for member in MEMBERS))
-    told = {"ungraded": sorted(ungraded), "tested": len(problems), "no_answer_differs": differs, "arms": arms}
+    told = {"ungraded": sorted(ungraded), "tested": len(problems), "no_answer_differs": differs}
+    told |= {"choices": choices, "arms": arms}
     return plain({"reading": reading, **told})
+
+
+def choose(responses: pd.DataFrame, chosen_on: pd.DataFrame) -> list[dict[str, Any]]:
+    """For each place where the vector acts, the coefficient with which most of `chosen_on` are answered right.
+
+    Of equally good ones the smallest. A single coefficient was given: its accuracy is None, on 0 problems.
+    """
+    graded, _ = _graded(chosen_on)
+    tried = graded[graded["direction"] == "difference"]
+    found = []
+    for where in dict.fromkeys(responses.loc[responses["where"] != OWN, "where"]):
+        rows = tried[tried["where"] == where]
+        accuracies = rows.groupby("coefficient")["right"].mean()
+        given = responses.loc[responses["where"] == where, "coefficient"].iloc[0]
+        best = min(accuracies.index, key=lambda c: (-accuracies[c], abs(c)), default=given)
+        accuracy = None if accuracies.empty else float(accuracies[best])
+        found.append(
+            {"where": where, "coefficient": best, "accuracy": accuracy, "problems": rows["problem_id"].nunique()}
+        )
+    return found
+
+
+def _graded(responses: pd.DataFrame) -> tuple[pd.DataFrame, set[str]]:
+    """The rows of problems with every verdict, and the other problems."""
+    ungraded = set(responses.loc[responses["right"].isna(), "problem_id"])
+    return responses[~responses["problem_id"].isin(ungraded)].astype({"right": float}), ungraded
 
 
 def _silent(rows: pd.DataFrame, resampling: Resampling) -> Interval:

@@ -28,10 +28,24 @@ if TYPE_CHECKING:
 @pair_options
 @problem_options
 @click.option(
-    "--signal", "signals", multiple=True, help="delta, kl, js, entropy, margin, learned, random.  [default: all]"
+    "--signal",
+    "signals",
+    multiple=True,
+    help="delta, kl, js, entropy, margin, learned, or random: RL's edits thinned by chance.  [default: all]",
 )
 @click.option(
-    "--target", "targets", multiple=True, type=float, help="% of the oracle's edits.  [default: 10 25 50 75 90]"
+    "--equal",
+    default="edits",
+    show_default=True,
+    type=click.Choice(["edits", "replaced"]),
+    help="Compare at equal numbers of tokens really edited, or replaced with no-ops counted.",
+)
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    type=float,
+    help="% of the oracle's edits [default: 10 25 50 75 90] or, replaced, of all tokens [default: 0.3 1 3 10 20].",
 )
 @click.option("--host", default="base", show_default=True, type=click.Choice(["base", "rl"]), help="Who decodes.")
 @sample_options
@@ -51,7 +65,7 @@ if TYPE_CHECKING:
 @reading_options
 @click.option("--dry-run", is_flag=True, help="Print the plan; compute nothing.")
 def signals(dry_run: bool, as_json: bool, **asked: Any) -> None:
-    """Which signal finds the tokens that matter? Compare gates at equal numbers of real edits."""
+    """Which signal finds the tokens that matter? Compare gates at equal doses: of real edits, or of replaced tokens."""
     from rlprobe.pipeline.signals import plan, signals
 
     settings = _signal_settings(asked)
@@ -65,7 +79,7 @@ def _signal_settings(asked: dict[str, Any]) -> "SignalSettings":
     from rlprobe.pipeline.signal_arms import SignalChoice
     from rlprobe.pipeline.signals import SignalSettings
 
-    own = given("signals", "targets", "host", "sample", "temperature", "top_p", "noise_seed", "most_decodes")
+    own = given("signals", "equal", "targets", "host", "sample", "temperature", "top_p", "noise_seed", "most_decodes")
     if asked["preset"] and own:
         raise BadInput(f"--preset {asked['preset']} has its own signal, thresholds and sampling; leave {own[0]} out")
     targets = {"targets": tuple(target / 100 for target in asked["targets"])} if asked["targets"] else {}

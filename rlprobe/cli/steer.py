@@ -26,7 +26,7 @@ from rlprobe.cli.options import grader_of, grader_options, noun, tau_option
 )
 @tau_option
 @grader_options
-@click.option("--limit", type=click.IntRange(min=1), help="Answer only so many problems of the other half.")
+@click.option("--limit", type=click.IntRange(min=1), help="Answer only so many problems of either half.")
 def steer(as_json: bool, **asked: Any) -> None:
     """Is the correction one direction? Add the mean difference at the disagreements of a finished RUN to the base."""
     from rlprobe.pipeline.steer import SteerChoice, SteerSettings, steer

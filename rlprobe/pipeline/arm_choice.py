@@ -21,6 +21,7 @@ DEFAULT_MODES = ("oracle", "random", "entropy")
 SIGNALS = {"entropy": "entropy", "inverse": "entropy", "margin": "margin", "kl": "kl", "js": "js", "delta": "delta"}
 SIGNALS |= {"delta-published": "delta"}
 COUNTS = ("support", "random", "oracle-reranked")  # modes with a top k
+READ_OFF = "read off the calibration half, told for the other"
 REPLAYING = ("random-replayed", "random-positions")  # modes that follow the greedy oracle's edits
 
 
@@ -102,7 +103,10 @@ class ArmChoice:
 
 @dataclass(frozen=True)
 class FromRun:
-    """What arms ask of a run's token table. Before there is one, stand-ins that make every arm possible."""
+    """What arms ask of a run's token table. Before there is one, stand-ins that make every arm possible.
+
+    The table holds the calibration half of the problems (analysis/halves.py); such arms are told for the other half.
+    """
 
     tokens: pd.DataFrame | None = None
 
@@ -148,16 +152,27 @@ def chosen(choice: ArmChoice, run: FromRun) -> list[Named]:
     return list({named.arm.spec: named for named in found}.values())
 
 
+def read_off(choice: ArmChoice, run: FromRun) -> frozenset[str]:
+    """The specifications of the arms that depend on what the run's token table says."""
+    found = _composed(choice, run) if choice.gates and choice.asks_the_run else []
+    for mode, values in choice.wanted:
+        asking = [(value,) for value in values if _asks_the_run((mode, (value,)))] if values else [()]
+        found += [
+            named for some in asking if _asks_the_run((mode, some)) for named in _of_mode(mode, some, choice, run)
+        ]
+    return frozenset(named.arm.spec for named in found)
+
+
 def described(choice: ArmChoice) -> list[str]:
     """The arms in words, before there is a run: what will be read off it stands as it was asked for."""
     if not choice.asks_the_run:
         return [f"{named.label}: {named.arm.spec}" for named in chosen(choice, FromRun())]
     if choice.gates:
-        return [f"{' & '.join(choice.gates)}: percentiles are read off the run"]
+        return [f"{' & '.join(choice.gates)}: percentiles are {READ_OFF}"]
     lines = []
     for mode, values in choice.wanted:
         if _asks_the_run((mode, values)):
-            lines.append(" ".join((mode, ", ".join(values))).strip() + ": read off the run")
+            lines.append(" ".join((mode, ", ".join(values))).strip() + f": {READ_OFF}")
         else:
             lines += [f"{named.label}: {named.arm.spec}" for named in _of_mode(mode, values, choice, FromRun())]
     return lines

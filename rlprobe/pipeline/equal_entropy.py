@@ -14,10 +14,11 @@ import pandas as pd
 from rlprobe import runs
 from rlprobe.analysis import equal_entropy
 from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of
 from rlprobe.analysis.signals import Point
 from rlprobe.decoding.arms import Arm, Sampling, donor_argmax, never
 from rlprobe.decoding.modes import Named
-from rlprobe.pipeline import halves, stages
+from rlprobe.pipeline import stages
 from rlprobe.pipeline.halves import Part
 from rlprobe.pipeline.prepare import Prepared
 from rlprobe.pipeline.progress import Reporter
@@ -25,13 +26,12 @@ from rlprobe.pipeline.signal_arms import SignalChoice
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.runs import ALL, INSIDE, Run
 
-CALIBRATION, EVALUATION = halves.HALVES
 KEPT = f"{INSIDE}/entropies.json"  # mean entropies, by what they are of: they need both models
 
 
 def possible(prepared: Prepared, choice: SignalChoice) -> bool:
     """Whether the choice asks for it, and both halves have a problem."""
-    return choice.equals_entropy and {halves.half_of(i) for i in prepared.prompts} == {*halves.HALVES}
+    return choice.equals_entropy and {half_of(i) for i in prepared.prompts} == {*HALVES}
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def compared(run: Run, layer: str, found: Sequence[dict[str, Any]], reading: Rea
     if not found:
         return []
     of = runs.read(run.file(f"{INSIDE}/{EVALUATION}"))
-    ids = {p.problem_id for p in run.problems() if halves.half_of(p.problem_id) == EVALUATION}
+    ids = {p.problem_id for p in run.problems() if half_of(p.problem_id) == EVALUATION}
     return [each | _compared((run, of), layer, ids, each, reading) for each in found if each["rl"]] + [
         each for each in found if not each["rl"]
     ]

@@ -6,12 +6,13 @@ from typing import Any
 
 from rlprobe.analysis import thresholds
 from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
 from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
 from rlprobe.decoding.engine import Counts
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
 from rlprobe.pipeline import stages
-from rlprobe.pipeline.arm_choice import ArmChoice, FromRun, chosen, described
+from rlprobe.pipeline.arm_choice import ArmChoice, FromRun, chosen, described, read_off
 from rlprobe.pipeline.disagree import notices, resolvable
 from rlprobe.pipeline.prepare import Prepared, Settings, prepare
 from rlprobe.pipeline.progress import Reporter
@@ -44,14 +45,15 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
     with prepared.open_run(settings.output, reporter) as run:
         for member in MEMBERS if settings.arms.asks_greedy_ends else ():
             stages.decode_greedy_arm(prepared, run, member, share, reporter)
-        arms = _arms(prepared, run, settings, reporter)
+        from_run = _from_run(prepared, run, settings.arms, reporter)
+        arms, halved = chosen(settings.arms, from_run), read_off(settings.arms, from_run)
         known = list(MEMBERS)
         for named in arms:
             took = stages.decode_arm(prepared, run, named, known, share, reporter, settings.arms.draws_each)
             known.append(named.arm.spec)
             _log(run, named, took)
         layer = stages.grade(run, settings.grader, reporter)
-        entries = [_entry(named) for named in arms if named.mode not in MEMBERS]
+        entries = [_entry(named, halved) for named in arms if named.mode not in MEMBERS]
         ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
         shown = Shown([entry.name for entry in entries], ends, settings.arms.draws_each)
         asked = first_asked(run, len(prepared.problems))
@@ -64,6 +66,8 @@ def prepare_intervene(settings: InterveneSettings) -> Prepared:
     if arms.asks_the_run and settings.output.share.count > 1:
         raise BadInput("percentiles and matched ranks need the whole run: give thresholds in nats with --shard")
     prepared = prepare(settings, {})
+    for half in HALVES if arms.asks_the_run else ():
+        members(prepared.prompts, half)
     for named in chosen(arms, FromRun()):
         named.arm.check(len(prepared.located.vocabulary.ids))
     return prepared
@@ -85,7 +89,8 @@ def plan(settings: InterveneSettings) -> list[str]:
 def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown: Shown, reading: Reading) -> Written:
     """Read some arms of a run on the problems that were asked for, and write their summary, tables and figures."""
     run = asked.run
-    shown = replace(shown, beside=_alike(run, entries))
+    halves = {entry.name: entry.half for entry in entries if entry.half}
+    shown = replace(shown, beside=_alike(run, entries), halves=halves)
     rollouts, verdicts = (asked.rows(shown.rows(run.table(name).to_pandas())) for name in ("rollouts", layer))
     summary = {
         "about": run.about,
@@ -112,13 +117,13 @@ def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Writte
     return summarise_arms(asked, layer, entries, shown, reading)
 
 
-def _arms(prepared: Prepared, run: Run, settings: InterveneSettings, reporter: Reporter) -> list[Named]:
-    """The arms, with what the token table of the host's own text says where that is asked for."""
-    choice = settings.arms
+def _from_run(prepared: Prepared, run: Run, choice: ArmChoice, reporter: Reporter) -> FromRun:
+    """What the token table of the host's own text says of the calibration half, where an arm asks for that."""
     if not choice.asks_the_run:
-        return chosen(choice, FromRun())
+        return FromRun()
     stages.score(prepared, run, choice.host, reporter)
-    return chosen(choice, FromRun(run.table("tokens", list(thresholds.COLUMNS)).to_pandas()))
+    tokens = run.table("tokens", ["problem_id", *thresholds.COLUMNS]).to_pandas()
+    return FromRun(tokens[tokens["problem_id"].map(half_of) == CALIBRATION])
 
 
 def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:
@@ -128,12 +133,11 @@ def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:
     return [arm.name for arm in arms if (arm.host, arm.decoding) in families and not arm.spec.startswith("never x ")]
 
 
-def _entry(named: Named) -> NamedArm:
+def _entry(named: Named, halved: frozenset[str]) -> NamedArm:
     seed = named.arm.seed if named.arm.random else None
-    spec = named.arm.spec
-    return NamedArm(
-        name=spec, mode=named.mode, label=named.label, dose=named.dose, seed=seed, host=named.arm.host, spec=spec
-    )
+    spec, half = named.arm.spec, EVALUATION if named.arm.spec in halved else None
+    told = NamedArm(name=spec, mode=named.mode, label=named.label, dose=named.dose, host=named.arm.host, spec=spec)
+    return replace(told, seed=seed, half=half)
 
 
 def _log(run: Run, named: Named, took: Counts) -> None:

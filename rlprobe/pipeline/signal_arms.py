@@ -9,7 +9,7 @@ from functools import partial
 
 from rlprobe.analysis.calibration import MOST_DECODES
 from rlprobe.analysis.interventions import NamedArm
-from rlprobe.analysis.signals import SIGNALS, Point
+from rlprobe.analysis.signals import CHANGED, SIGNALS, Point
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm, Gate, Sampling, Writer
 from rlprobe.decoding.modes import donors
@@ -17,7 +17,11 @@ from rlprobe.errors import BadInput
 from rlprobe.measures.learned import Learned
 from rlprobe.records import MEMBERS
 
-TARGETS = (0.10, 0.25, 0.50, 0.75, 0.90)  # of the oracle's own edited rate
+TARGETS = {  # doses by default, of each kind: shares of what the oracle edits; of all tokens, as far as were published
+    "edits": (0.10, 0.25, 0.50, 0.75, 0.90),
+    "replaced": (0.003, 0.01, 0.03, 0.10, 0.20),
+}
+WHOLE = {"edits": "the oracle's edits", "replaced": "all tokens"}  # what a dose is a share of
 GATES: dict[str, Callable[..., Gate]] = {
     "delta": arms.delta_below,
     "kl": arms.kl_above,
@@ -48,14 +52,16 @@ PRESETS = {
 
 @dataclass(frozen=True)
 class SignalChoice:
-    """Which signals, at which shares of the oracle's edits, and how the models speak; or a preset.
+    """Which signals, at which doses, and how the models speak; or a preset.
 
-    The first signal is the one that the others are compared with. `draws`: responses to a problem where there is
+    The first signal is the one that the others are compared with. `equal`: of what a dose is counted (`WHOLE`);
+    `targets`: the doses, those of `TARGETS` where there are none. `draws`: responses to a problem where there is
     randomness (sampling, or the random gate).
     """
 
     signals: tuple[str, ...] = SIGNALS
-    targets: tuple[float, ...] = TARGETS
+    equal: str = "edits"
+    targets: tuple[float, ...] = ()
     host: str = "base"
     sampling: Sampling | None = None
     draws: int = 4
@@ -70,8 +76,12 @@ class SignalChoice:
             raise BadInput(f"a signal is named twice: {', '.join(self.signals)}")
         if self.preset is not None and self.host != "base":
             raise BadInput(f"preset {self.preset} says who decodes; leave the host out")
+        if self.equal not in CHANGED:
+            raise BadInput(f"equal is {self.equal!r}: known are {', '.join(CHANGED)}")
+        if self.preset is not None and self.equal != "edits":
+            raise BadInput(f"preset {self.preset} has thresholds of its own, for no dose; leave equal out")
         if any(not 0 < target <= 1 for target in self.targets):
-            raise BadInput("a target is a share of the oracle's edits: above 0 and at most 100 %")
+            raise BadInput(f"a target is a share of {WHOLE[self.equal]}: above 0 and at most 100 %")
         if self.preset is not None and self.preset not in PRESETS:
             raise BadInput(f"no preset is called {self.preset!r}; known: {', '.join(PRESETS)}")
 
@@ -91,8 +101,18 @@ class SignalChoice:
         return tuple(dict.fromkeys(host for *_, host in PRESETS[self.preset].arms)) if self.preset else (self.host,)
 
     @property
+    def doses(self) -> tuple[float, ...]:
+        """The doses that thresholds are set for, in ascending order."""
+        return tuple(sorted(self.targets or TARGETS[self.equal]))
+
+    @property
+    def kind(self) -> str:
+        """What is compared: arms at equal doses of a kind, or those of a preset."""
+        return "preset" if self.preset else f"equal-{self.equal}"
+
+    @property
     def suffix(self) -> str:
-        """What the files of this choice are called after: a run keeps one comparison of each kind."""
+        """What the files of this choice are called after, beside its kind: a run keeps one comparison of each."""
         words = [self.preset] if self.preset else []
         words += ["sampled"] if self.sampling else []
         words += ["backward"] if self.host == "rl" and not self.preset else []

@@ -1,11 +1,11 @@
-"""`rlprobe signals`: which signal finds the tokens that matter, compared at equal numbers of real edits.
+"""`rlprobe signals`: which signal finds the tokens that matter, compared at equal doses of edits or of replaced tokens.
 
-On one half of the problems each signal gets, for each wanted share of the oracle's edits, the threshold at which it
-edits as much, closed loop; on the other half the arms with these thresholds are decoded and graded. A preset is a
+On one half of the problems each signal gets, for each wanted dose, the threshold at which it edits (or replaces, no-ops
+counted) as much, closed loop; on the other half the arms with these thresholds are decoded and graded. A preset is a
 published protocol with thresholds of its own: nothing is calibrated, and all problems are measured on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -16,9 +16,20 @@ from rlprobe import runs
 from rlprobe.analysis.calibration import TOLERANCE, Calibrated, Tried, calibrate
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
+from rlprobe.analysis.halves import HALVES, RULE
 from rlprobe.analysis.interventions import NamedArm
 from rlprobe.analysis.learned import columns_of, learn
-from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare, curve, detection
+from rlprobe.analysis.signals import (
+    CHANGED,
+    Edited,
+    Evaluated,
+    Point,
+    Search,
+    calibration,
+    compare,
+    curve,
+    detection,
+)
 from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
@@ -34,11 +45,17 @@ from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES
-from rlprobe.reporting.signals.tables import PRESET_TABLES, TABLES
+from rlprobe.reporting.drawing import Drawing
+from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_FIGURES
+from rlprobe.reporting.signals.tables import PRESET_TABLES, REPLACED_TABLES, TABLES
 from rlprobe.reporting.signals.text import show
 from rlprobe.runs import ALL, Run
 
+REPORTS: dict[str, tuple[dict[str, Callable], dict[str, Drawing]]] = {  # tables and figures, by what is compared
+    "equal-edits": (TABLES, FIGURES),
+    "equal-replaced": (REPLACED_TABLES, REPLACED_FIGURES),
+    "preset": (PRESET_TABLES, PRESET_FIGURES),
+}
 REMEMBERED = 3  # earlier arms of a signal that its next one is proposed from
 
 
@@ -64,7 +81,7 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
             parts = held.enter_context(halves.split(prepared, settings.output, reporter))
             searches, oracle, choice = _calibrated(Bench(parts["calibration"], choice, reporter))
             part, points = parts["evaluation"], _points(choice, searches)
-            about = {"calibration": calibration(searches, oracle), "split": _split(parts)}
+            about = {"calibration": calibration(searches, oracle, choice.equal), "split": _split(parts)}
             about |= {"learned": _kept(run, choice)}
         bench = Bench(part, choice, reporter)
         _decode(bench, points)
@@ -84,7 +101,7 @@ def prepare_signals(settings: SignalSettings) -> Prepared:
         raise BadInput("thresholds are chosen on a whole half of the problems: run rlprobe signals without --shard")
     prepared = prepare(settings, {})
     if not settings.choice.preset:
-        for half in halves.HALVES:
+        for half in HALVES:
             halves.only(prepared, half)
     return prepared
 
@@ -98,9 +115,10 @@ def plan(settings: SignalSettings) -> list[str]:
         if equal_entropy.possible(prepared, choice):
             work += ["RL alone at each arm's mean entropy: temperatures from one half of the problems, for the other"]
     else:
-        sizes = (f"{len(halves.only(prepared, half).prompts)} problems for {half}" for half in halves.HALVES)
-        split, shares = ", ".join(sizes) + ":", ", ".join(f"{100 * target:g}" for target in choice.targets)
-        work = [f"{signal}, at {shares} % of what the oracle edits" for signal in choice.signals]
+        sizes = (f"{len(halves.only(prepared, half).prompts)} problems for {half}" for half in HALVES)
+        split, shares = ", ".join(sizes) + ":", ", ".join(f"{100 * target:g}" for target in choice.doses)
+        dose = "of what the oracle edits" if choice.equal == "edits" else "of all tokens replaced, no-ops counted"
+        work = [f"{signal}, at {shares} % {dose}" for signal in choice.signals]
     return [*notices(prepared), split, *(f"  {line}" for line in work), f"would write to {prepared.out}"]
 
 
@@ -115,11 +133,11 @@ def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], read
         "about": run.about,
         "grader": named_grader(of, layer),
         "problems": problems_of(of, grades, reading.answer),
-        **compare(Evaluated(rollouts, grades, oracles, points), reading, of.left_out()),
+        **compare(Evaluated(rollouts, grades, oracles, points, asked["equal"]), reading, of.left_out()),
         "equal_entropy": equal_entropy.compared(run, layer, asked.get("equal_entropy", ()), reading),
         "detection": _detected(of, asked, reading),
     }
-    return _report(asked).write(run, f"signals{asked['suffix']}.json", summary)
+    return _report(asked).write(run, _name_of(asked), summary)
 
 
 def summarise_again(run: Run, settings: GraderSettings, reading: Reading, reporter: Reporter) -> list[Written]:
@@ -138,7 +156,7 @@ def _again(run: Run, name: str, settings: GraderSettings, reading: Reading, repo
 
 def _parsed(saved: Any) -> dict[str, Any]:
     """An earlier summary, which has what `summarise_signals` is told; a KeyError or TypeError says that it has not."""
-    _points_of(saved), _arms(saved["oracles"]), dict(saved["ends"])
+    _points_of(saved), _arms(saved["oracles"]), dict(saved["ends"]), REPORTS[saved["kind"]], CHANGED[saved["equal"]]
     str(saved["suffix"]), int(saved["draws"]), saved["preset"], saved["split"] and saved["split"]["evaluation"]
     return saved
 
@@ -206,20 +224,21 @@ def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalChoice]:
 
 
 def _searched(bench: Bench, signal: str, tokens: pd.DataFrame, oracle: Edited) -> Search:
-    """One signal's thresholds, from the smallest share up: what one search tries serves the next."""
+    """One signal's thresholds, from the smallest dose up: what one search tries serves the next."""
     choice, tried, edited = bench.choice, list[Tried](), dict[float, Edited]()
-    along = curve(tokens, signal, choice.host, choice.how is not None)
+    along = curve(tokens, signal, choice.host, choice.how is not None, choice.equal)
+    whole = oracle.share() if choice.equal == "edits" else 1.0
 
     def measure(threshold: float) -> float:
         arm, earlier = choice.arm(signal, threshold), [choice.arm(signal, t).spec for t in edited]
         bench.decode(arm, f"{signal} {threshold:g}", [*bench.ends, *earlier[-REMEMBERED:]])
         edited[threshold] = bench.edited(arm)
-        return edited[threshold].rate
+        return edited[threshold].share(choice.equal)
 
     found = {}
-    for share in sorted(choice.targets):
-        found[share] = calibrate(along, share * oracle.rate, tried, measure, choice.most_decodes)
-        bench.reporter.note(f"{signal} at {100 * share:g} %: {_outcome(found[share])}")
+    for dose in choice.doses:
+        found[dose] = calibrate(along, dose * whole, tried, measure, choice.most_decodes)
+        bench.reporter.note(f"{signal} at {100 * dose:g} %: {_outcome(found[dose])}")
     return Search(signal, found, tried, edited)
 
 
@@ -229,8 +248,8 @@ def _outcome(found: Calibrated) -> str:
 
 def _points(choice: SignalChoice, searches: Sequence[Search]) -> list[Point]:
     """The thresholds that were found."""
-    pairs = [(search.signal, share, found) for search in searches for share, found in search.found.items()]
-    return [choice.point(signal, f.threshold, share) for signal, share, f in pairs if f.threshold is not None]
+    found = [(search.signal, dose, each) for search in searches for dose, each in search.found.items()]
+    return [choice.point(signal, f.threshold, dose) for signal, dose, f in found if f.threshold is not None]
 
 
 def _decode(bench: Bench, points: Sequence[Point]) -> None:
@@ -264,7 +283,9 @@ def _asked(bench: Bench, points: Sequence[Point]) -> dict[str, Any]:
     choice = bench.choice
     oracles = [named(choice.oracle(host), "oracle", "oracle") for host in choice.hosts]
     return {
+        "kind": choice.kind,
         "suffix": choice.suffix,
+        "equal": choice.equal,
         "preset": choice.preset,
         "hosts": choice.hosts,
         "signals": list(dict.fromkeys(p.signal for p in points)) if choice.preset else list(choice.signals),
@@ -302,14 +323,18 @@ def _detected(of: Run, asked: dict[str, Any], reading: Reading) -> dict[str, Any
 
 def _split(parts: dict[str, Part]) -> dict[str, Any]:
     """Which problems served for what."""
-    return {"rule": halves.RULE, **{name: sorted(part.prepared.prompts) for name, part in parts.items()}}
+    return {"rule": RULE, **{name: sorted(part.prepared.prompts) for name, part in parts.items()}}
 
 
 def _report(asked: dict[str, Any]) -> Report:
     """Tables and figures are called after their kind of comparison, so that a run keeps one of each."""
-    tables, figures = (PRESET_TABLES, PRESET_FIGURES) if asked["preset"] else (TABLES, FIGURES)
-    suffix = asked["suffix"]
+    (tables, figures), suffix = REPORTS[asked["kind"]], asked["suffix"]
     return Report({f"{k}{suffix}": v for k, v in tables.items()}, {f"{k}{suffix}": v for k, v in figures.items()}, show)
+
+
+def _name_of(asked: dict[str, Any]) -> str:
+    """The summary's file."""
+    return f"signals{'-replaced' if asked['equal'] == 'replaced' else ''}{asked['suffix']}.json"
 
 
 def _points_of(saved: dict[str, Any]) -> list[Point]:

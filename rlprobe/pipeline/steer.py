@@ -1,7 +1,8 @@
 """`rlprobe steer RUN`: does one direction, the mean difference at decision points, make the base answer as RL does?
 
-The direction is taken on a random half of the problems; the other half is answered greedily by the base with multiples
-of it added after one layer, and with random directions of equal norm. The vector acts
+The direction is taken on the calibration half of the problems (analysis/halves.py), and on it the coefficient is chosen
+with which most are answered right. The evaluation half is answered greedily by the base with multiples of the direction
+added after one layer, and of random directions of equal norm. The vector acts
 
     everywhere   the steered base decodes alone
     uncertain    the base decodes, and says what the steered base would where its own entropy is above τ
@@ -19,6 +20,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, RULE, half_of, members
 from rlprobe.analysis.steering import OWN, RESPONSES, summarise
 from rlprobe.decoding.arms import Arm, donor_argmax, entropy_above, never
 from rlprobe.decoding.engine import DecodingSettings, Players, Response, Task, decode
@@ -50,7 +52,7 @@ class SteerChoice:
     coefficients: tuple[float, ...] = (1.0, 2.0, 4.0)
     directions: int = 3  # random ones
     wheres: tuple[str, ...] = WHERES
-    limit: int | None = None  # problems answered, at most
+    limit: int | None = None  # problems of either half answered, at most
 
     def __post_init__(self) -> None:
         if not self.coefficients or not all(isfinite(c) for c in self.coefficients):
@@ -83,41 +85,44 @@ def steer(
     reporter: Reporter,
     judging: Callable[[GraderSettings], AbstractContextManager[Judge]] = graded,
 ) -> Written:
-    """Take the direction on one half, answer the other half with it, and summarise."""
+    """Take the direction and choose its coefficient on one half, answer the other half with it, and summarise."""
     opened, choice = open_run(settings.run, settings.pair), settings.steering
     chosen, points = chosen_points(opened.run, settings.choice, settings.reading)
     layer = opened.inside["base"].depth // 2 if choice.layer is None else choice.layer
     opened.inside["base"].check_layers((layer,))
-    learned, tested = _halves(opened, settings)
+    sides = _halves(opened, settings)
     taken = [p for p, group in zip(points, chosen["group"], strict=True) if group == "disagreement"]
-    taken = [p for p in taken if p.problem_id in learned]
+    taken = [p for p in taken if half_of(p.problem_id) == CALIBRATION]
     if not taken:
         raise BadInput("no place lies in the half that the direction is taken on; ask for more --points")
     vector = mean_difference(opened.inside, taken, layer)
-    bench = _Bench(opened, settings, layer, tested)
+    benches = {half: _Bench(opened, settings, layer, ids) for half, ids in sides.items()}
+    arms = list(benches[EVALUATION].arms(vector))
+    tried = [arm for arm in arms if arm.direction == "difference"] if len(choice.coefficients) > 1 else []
     grader = grader_for(opened.run.identity, settings.grader)
     with judging(grader) as judge:
-        responses = pd.DataFrame(bench.responses(vector, judge, reporter), columns=list(RESPONSES))
+        chosen_on, told_for = (
+            pd.DataFrame(benches[half].responses(some, judge, reporter) if some else (), columns=list(RESPONSES))
+            for half, some in ((CALIBRATION, tried), (EVALUATION, arms))
+        )
     summary = {
         "about": opened.run.about,
         "grader": named(grader),
         "choice": asdict(settings.choice),
         "steering": asdict(choice) | {"layer": layer, "tau": settings.reading.tau},
         "direction": _described(opened, taken, layer, vector),
-        **summarise(responses, settings.reading),
+        "split": {"rule": RULE, **sides},
+        **summarise(told_for, chosen_on, settings.reading),
     }
     with opened.run.locked():
         return REPORT.write(opened.run, SUMMARY, summary)
 
 
-def _halves(opened: Opened, settings: SteerSettings) -> tuple[set[str], list[str]]:
-    """(problems that the direction is taken on, problems that are answered), at random."""
+def _halves(opened: Opened, settings: SteerSettings) -> dict[str, list[str]]:
+    """The problems of either half that are answered."""
     left_out = opened.run.left_out()
     ids = [p.problem_id for p in opened.run.problems() if p.problem_id not in left_out]
-    order = settings.reading.resampling.generator().permutation(len(ids))
-    half = len(ids) // 2
-    tested = sorted(order[half:])[: settings.steering.limit]
-    return {ids[i] for i in order[:half]}, [ids[i] for i in tested]
+    return {half: members(ids, half)[: settings.steering.limit] for half in HALVES}
 
 
 def _described(opened: Opened, points: Sequence[Point], layer: int, vector: Tensor) -> dict[str, Any]:
@@ -149,13 +154,13 @@ class _Bench:
     layer: int
     tested: list[str]
 
-    def responses(self, vector: Tensor, judge: Judge, reporter: Reporter) -> Iterator[dict[str, Any]]:
+    def responses(self, arms: Sequence[_Arm], judge: Judge, reporter: Reporter) -> Iterator[dict[str, Any]]:
         """One row (analysis.steering.RESPONSES) for each response: of both models themselves, then of each arm."""
-        run, arms = self.opened.run, list(self._arms(vector))
+        run = self.opened.run
         own = {member: stages.rollouts_in(run, member, 0, len(run.problems())) for member in MEMBERS}
         known = own["base"]
         for member in MEMBERS:
-            arm = _Arm(OWN, 0.0, member, 0, vector)
+            arm = _Arm(OWN, 0.0, member, 0, torch.empty(0))
             answers = [Response(list(own[member][i].response_ids)) for i in self.tested]
             yield from self._rows(arm, answers, known, judge)
         with reporter.task("steered answers", len(arms), "arms") as meter:
@@ -163,7 +168,8 @@ class _Bench:
                 yield from self._rows(arm, self._decode(arm, own), known, judge)
                 meter.advance()
 
-    def _arms(self, vector: Tensor) -> Iterator[_Arm]:
+    def arms(self, vector: Tensor) -> Iterator[_Arm]:
+        """Every place, coefficient and direction."""
         choice = self.settings.steering
         generator = torch.Generator().manual_seed(self.settings.reading.seed)
         randoms = [random_like(vector, generator) for _ in range(choice.directions)]

@@ -121,13 +121,14 @@ def sample(**options: Any) -> Results:
 
 @with_options(signalling.SignalSettings, cli.signals)
 def signals(**options: Any) -> Results:
-    """Which signal finds the tokens that matter, at equal numbers of real edits? (arXiv 2603.22117, 2603.22446)
+    """Which signal finds the tokens that matter, at equal doses? (arXiv 2603.22117, 2603.22446)
 
     Each signal gates RL's token into the base's text; its threshold (nats) is chosen on one half of the problems so
-    that a `targets` share of the oracle's edits is made, and the other half is graded. `learned` is a logistic
-    regression on what the host alone says, fitted on the first half. Tables: equal-edits, signal-differences (paired
-    intervals), signal-calibration, signal-detection (AUROC), signal-learned (its weights); of a preset, preset-NAME
-    and equal-entropy-NAME.
+    that a `targets` share of the oracle's edits is made or, with equal="replaced", the gate fires on that share of all
+    tokens; the other half is graded. `learned` is a logistic regression on what the host alone says, fitted on the
+    first half. Tables: equal-edits or equal-replaced, signal-differences (paired intervals at matched dose),
+    signal-calibration, signal-detection (AUROC), signal-learned (its weights); of a preset, preset-NAME and
+    equal-entropy-NAME.
 
     Raises BadInput for an option that cannot be or a half without problems, and OtherRun, NotAvailable,
     IncompatiblePair as `disagree`.

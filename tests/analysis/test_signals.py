@@ -1,9 +1,10 @@
-"""Signals at equal edits: expected edits against enumeration, differences against numpy, Holm's correction by hand."""
+"""Signals at equal doses: expected edits by enumeration, differences by plain loops, Holm's correction by hand."""
+
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
 from synthetic_arms import arm_tables, named_arms
 
 from rlprobe.analysis.calibration import Calibrated, Tried
@@ -59,42 +60,79 @@ def test_edits_are_counted_without_no_ops():
         }
     )
     assert Edited.of(rollouts) == Edited(tokens=5, gated=3, edited=1)
-    assert Edited.of(rollouts).rate == 0.2
+    assert Edited.of(rollouts).share() == 0.2
+    assert Edited.of(rollouts).share("replaced") == 0.6
 
 
-def test_differences_are_those_of_the_same_problems(found):
-    summary = compare(found, READING)
-    titles = {(p.signal, p.target): [arm.name for arm in p.arms] for p in found.points}
-    assert {(row["other"], row["target"]) for row in summary["differences"]} == {
-        ("entropy", 0.1),
-        ("entropy", 1.0),
-        ("random", 0.1),
-    }
+def dose_of(rollouts, names, problems, replaced):
+    """Changed tokens of all tokens of some arms, in a plain loop."""
+    changed = tokens = 0
+    for row in rollouts[rollouts["arm"].isin(names) & rollouts["problem_id"].isin(problems)].itertuples():
+        changed += row.gated.sum() if replaced else (np.array(row.response_ids) != np.array(row.host_ids)).sum()
+        tokens += len(row.response_ids)
+    return changed / tokens
+
+
+def curve_by_hand(found, signal, problems, replaced):
+    """(doses, accuracies) of a signal on some problems, the base alone first, in the order of the doses."""
+    whole = 1 if replaced else dose_of(found.rollouts, ["oracle"], problems, False)
+    knots = [(0.0, right(found.grades, ["base"])[problems].mean())]
+    for point in found.points:
+        if point.signal == signal:
+            names = [arm.name for arm in point.arms]
+            dose = dose_of(found.rollouts, names, problems, replaced) / whole
+            knots.append((dose, right(found.grades, names)[problems].mean()))
+    return zip(*sorted(knots), strict=True)
+
+
+def problems_of(found, *signals):
+    """Those on which the base and every point of some signals have a verdict."""
+    names = [["base"], *([a.name for a in p.arms] for p in found.points if p.signal in signals)]
+    return pd.concat([right(found.grades, each) for each in names], axis=1).dropna().index
+
+
+def by_hand(found, first, other, target, replaced):
+    """(difference, dose) at a target."""
+    problems = problems_of(found, first, other)
+    curves = [tuple(map(list, curve_by_hand(found, s, problems, replaced))) for s in (first, other)]
+    at = min(target, *(doses[-1] for doses, _ in curves))
+    mine, theirs = (np.interp(at, *curve) for curve in curves)
+    return mine - theirs, at
+
+
+@pytest.mark.parametrize("equal", ["edits", "replaced"])
+def test_differences_are_at_matched_dose_on_the_same_problems(found, equal):
+    summary, replaced = compare(replace(found, equal=equal), READING), equal == "replaced"
+    told = {(row["other"], row["target"]) for row in summary["differences"]}
+    assert told == {("entropy", 0.1), ("entropy", 1.0), ("random", 0.1)}
     for row in summary["differences"]:
-        mine = right(found.grades, titles["delta", row["target"]])
-        theirs = right(found.grades, titles[row["other"], row["target"]])
-        both = pd.concat([mine, theirs], axis=1).dropna()
-        assert row["problems"] == len(both)
-        assert row["difference"]["value"] == pytest.approx((both.iloc[:, 0] - both.iloc[:, 1]).mean())
+        difference, at = by_hand(found, "delta", row["other"], row["target"], replaced)
+        assert row["difference"]["value"] == pytest.approx(difference)
+        assert row["at"] == [pytest.approx(at)]
+        assert row["problems"] == len(problems_of(found, "delta", row["other"]))
         assert row["difference"]["low"] <= row["difference"]["value"] <= row["difference"]["high"]
-        assert row["test"] == ("paired bootstrap" if row["other"] == "random" else "McNemar, exact")
+        assert row["test"] == "paired bootstrap at matched dose"
 
 
-def test_one_response_a_problem_is_tested_exactly(found):
-    row = next(r for r in compare(found, READING)["differences"] if (r["other"], r["target"]) == ("entropy", 1.0))
-    both = pd.concat([right(found.grades, ["dose(0.75)"]), right(found.grades, ["entropy(0.3)"])], axis=1).dropna()
-    mine, theirs = both.to_numpy().T == 1
-    wins, losses = (mine & ~theirs).sum(), (theirs & ~mine).sum()
-    assert row["p_value"] == pytest.approx(stats.binomtest(wins, wins + losses).pvalue)
-
-
-def test_the_overall_difference_is_the_mean_over_the_targets_that_both_reached(found):
-    overall = {row["other"]: row for row in compare(found, READING)["overall"] if row["first"] == "delta"}
+@pytest.mark.parametrize("equal", ["edits", "replaced"])
+def test_the_overall_difference_is_the_mean_over_the_targets_that_both_reached(found, equal):
+    summary, replaced = compare(replace(found, equal=equal), READING), equal == "replaced"
+    overall = {row["other"]: row for row in summary["overall"] if row["first"] == "delta"}
     assert overall["entropy"]["targets"] == [0.1, 1.0]
-    columns = [["dose(0.25)"], ["entropy(1.8)"], ["dose(0.75)"], ["entropy(0.3)"]]
-    a, b, c, d = pd.concat([right(found.grades, names) for names in columns], axis=1).dropna().to_numpy().T
-    assert overall["entropy"]["difference"]["value"] == pytest.approx(((a - b) + (c - d)).mean() / 2)
+    each = [by_hand(found, "delta", "entropy", target, replaced)[0] for target in (0.1, 1.0)]
+    assert overall["entropy"]["difference"]["value"] == pytest.approx(np.mean(each))
     assert overall["entropy"]["tests"] == 3  # every two of the three signals
+
+
+@pytest.mark.parametrize("equal", ["edits", "replaced"])
+def test_a_point_tells_the_dose_that_was_realised_beside_the_one_that_was_wanted(found, equal):
+    everyone, replaced = found.rollouts["problem_id"].unique(), equal == "replaced"
+    whole = 1 if replaced else dose_of(found.rollouts, ["oracle"], everyone, False)
+    for point, told in zip(found.points, compare(replace(found, equal=equal), READING)["points"], strict=True):
+        dose = dose_of(found.rollouts, [arm.name for arm in point.arms], everyone, replaced) / whole
+        assert told["target"] == point.target
+        assert told["dose"]["value"] == pytest.approx(dose)
+        assert told["dose"]["low"] < dose < told["dose"]["high"]
 
 
 def test_a_rival_without_a_shared_target_has_a_reason_and_no_p_value(found):
@@ -178,6 +216,13 @@ def test_detection_counts_the_pairs_that_stand_in_the_right_order():
         assert found[signal].n_tokens == n
 
 
+def test_a_curve_of_replaced_tokens_counts_the_gates_firings():
+    tokens = pd.DataFrame({"entropy_base": np.arange(10.0), "argmax_base": 0, "argmax_rl": 0, "arm": "base"})
+    along = curve(tokens, "entropy", "base", sampled=False, equal="replaced")
+    np.testing.assert_allclose(along.estimates, np.arange(1, 10) / 10)  # though no edit is expected anywhere
+    np.testing.assert_allclose(along.thresholds, np.arange(8.5, 0, -1))
+
+
 def test_the_calibration_tells_what_was_reached_and_why_not():
     tried = [Tried(9, 0.5, 0.02), Tried(3, 0.9, 0.011)]
     found = {0.1: Calibrated(0.01, 0.9, tried[1], 2), 0.5: Calibrated(0.05, None, tried[0], 0, "out of reach")}
@@ -188,4 +233,5 @@ def test_the_calibration_tells_what_was_reached_and_why_not():
     assert (reached["reached"], reached["gated"], reached["threshold"], reached["reason"]) == (0.011, 0.03, 0.9, None)
     assert (absent["reached"], absent["gated"], absent["threshold"]) == (None, None, None)
     assert (absent["nearest"], absent["reason"]) == (0.02, "out of reach")
+    assert (reached["edited"], absent["edited"]) == (0.011, None)
     assert [t["threshold"] for t in told["tried"]] == [0.9, 0.5]  # from the strictest

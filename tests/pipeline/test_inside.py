@@ -9,6 +9,7 @@ import pytest
 from conftest import save_pair
 
 from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.halves import HALVES, half_of
 from rlprobe.analysis.points import PointChoice
 from rlprobe.errors import BadInput, OtherRun, UnsupportedArchitecture
 from rlprobe.pairs.loading import PairChoice
@@ -98,7 +99,11 @@ def test_patch_from_the_command_line_takes_some_layers_and_no_heads(rlprobe, run
 def test_steering_is_compared_with_random_directions_on_the_other_half(run):
     choice = SteerChoice(coefficients=(0.0, 3.0), directions=2)
     summary = steer(SteerSettings(run=run, reading=FAST, steering=choice), QUIET, judging).summary
-    assert summary["tested"] == 4
+    split = summary["split"]
+    assert {half: {half_of(i) for i in split[half]} for half in HALVES} == {half: {half} for half in HALVES}
+    assert summary["tested"] == len(split["evaluation"])
+    assert [choice["where"] for choice in summary["choices"]] == ["everywhere", "uncertain"]
+    assert all(choice["problems"] == len(split["calibration"]) for choice in summary["choices"])
     arms = [(arm["where"], arm["coefficient"], arm["direction"], arm["directions"]) for arm in summary["arms"]]
     assert arms[:2] == [("own", 0, "base", 1), ("own", 0, "rl", 1)]
     assert arms[2:6] == [("everywhere", c, d, n) for c in (0, 3) for d, n in (("difference", 1), ("random", 2))]

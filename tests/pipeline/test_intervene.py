@@ -6,6 +6,8 @@ import pytest
 from making import contents
 
 from rlprobe import runs, storage
+from rlprobe.analysis.halves import HALVES, half_of
+from rlprobe.analysis.thresholds import percentile
 from rlprobe.decoding.arms import Sampling
 from rlprobe.errors import BadInput
 from rlprobe.pairs.kinds import KINDS, VERSION, kind_of
@@ -103,6 +105,13 @@ def test_modes_that_ask_the_run_or_the_oracle(intervene):
         edited = [a != b for a, b in zip(same["response_ids"], same["host_ids"], strict=True)]
         n = min(len(edited), len(replayed["gated"]))
         assert replayed["gated"][:n] == edited[:n]
+    ids = {half: {i for i in oracle if half_of(i) == half} for half in HALVES}
+    tokens = runs.read(intervene.tmp_path / "run").table("tokens").to_pandas()
+    here = tokens[(tokens["arm"] == "base") & tokens["problem_id"].isin(ids["calibration"])]
+    assert tau == pytest.approx(percentile(here["entropy_base"], 90))
+    read_off = {arm["mode"]: arm["problems"] for arm in summary["arms"].values() if arm["half"] == "evaluation"}
+    assert read_off == dict.fromkeys(("matched", "entropy"), len(ids["evaluation"]))
+    assert summary["arms"]["oracle"]["problems"] == len(oracle)
     code, out, err = intervene("--gate", "entropy_above:p90", "--json")  # a percentile in a gate is its mode's
     assert code == 0, err
     (spec,) = [spec["spec"] for spec in json.loads(out)["specs"]]
@@ -244,7 +253,7 @@ def test_a_mode_that_is_named_twice_is_run_with_all_its_values():
         "entropy_above(1.2)",
         "entropy_above(1)",
     ]
-    assert described(choice)[-1] == "entropy p95: read off the run"
+    assert described(choice)[-1] == "entropy p95: read off the calibration half, told for the other"
 
 
 def test_a_sampled_gate_without_a_writer_is_redrawn_from_the_donor():

@@ -10,11 +10,11 @@ from making import contents
 
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.halves import half_of
 from rlprobe.analysis.learned import columns_of, learn
 from rlprobe.decoding import arms
 from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline.grade import grade
-from rlprobe.pipeline.halves import half_of
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.signal_arms import PRESETS, SignalChoice
@@ -22,7 +22,7 @@ from rlprobe.pipeline.signals import SignalSettings, signals
 from rlprobe.problems.grading import GraderSettings
 
 QUIET = Reporter(quiet=True)
-CHOICE = SignalChoice(("delta", "entropy", "random"), (0.3, 0.9), draws=2, most_decodes=4)
+CHOICE = SignalChoice(("delta", "entropy", "random"), targets=(0.3, 0.9), draws=2, most_decodes=4)
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,12 @@ def elsewhere(settings, tmp_path, **changes):
     return replace(settings, output=OutputChoice(tmp_path / "run"), choice=SignalChoice(**changes))
 
 
+def gated_rate(run, names):
+    """Counted from the shards, no-ops included."""
+    rows = [row for row in run.table("rollouts").to_pylist() if row["arm"] in names]
+    return np.concatenate([row["gated"] for row in rows]).mean()
+
+
 def edited_rate(run, names):
     """Counted from the shards."""
     rows = [row for row in run.table("rollouts").to_pylist() if row["arm"] in names]
@@ -77,6 +83,30 @@ def test_thresholds_hit_the_rates_that_were_asked_for_or_are_absent_with_a_reaso
     reached = {(found["signal"], found["target"]) for found in told["targets"] if found["threshold"] is not None}
     assert reached
     assert {(point["signal"], point["target"]) for point in done.summary["points"]} == reached
+
+
+def test_both_kinds_of_dose_live_in_one_run_and_neither_overwrites_the_other(done, settings, tmp_path):
+    run = tmp_path / "copy"
+    shutil.copytree(done.run.path, run)
+    before = {file: file.read_bytes() for file in run.rglob("*") if file.is_file() and file.name != "log.jsonl"}
+    choice = SignalChoice(("delta", "random"), "replaced", (0.05, 0.3), draws=2, most_decodes=4)
+    written = signals(replace(settings, output=OutputChoice(run), choice=choice), QUIET)
+    calibration, evaluation = (runs.read(run / "signals" / half) for half in ("calibration", "evaluation"))
+    reached = [found for found in written.summary["calibration"]["targets"] if found["threshold"] is not None]
+    assert reached
+    for found in reached:
+        arm = choice.arm(found["signal"], found["threshold"]).spec
+        assert gated_rate(calibration, [arm]) == pytest.approx(found["reached"])
+        assert abs(found["reached"] - found["target"]) <= 0.1 * found["target"]
+    for point in written.summary["points"]:
+        names = [arm["name"] for arm in point["arms"]]
+        assert point["dose"]["value"] == pytest.approx(gated_rate(evaluation, names))
+    assert before.items() <= {file: file.read_bytes() for file in before}.items()
+    added = {file.name for file in (run / "tables").iterdir()} - {file.name for file in before}
+    titles = {"equal-replaced", "signal-differences-replaced", "signal-calibration-replaced"}
+    assert added == {f"{title}.{suffix}" for title in titles for suffix in ("csv", "md", "tex")}
+    told = {again.summary["kind"] for again in grade(run, GraderSettings(), settings.reading, QUIET)}
+    assert told == {"equal-edits", "equal-replaced"}
 
 
 def test_what_is_compared_was_measured_on_other_problems(done):
@@ -104,7 +134,10 @@ def test_a_run_is_graded_and_read_again_without_models(done, tmp_path, monkeypat
     monkeypatch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))
     (written,) = grade(tmp_path / "copy", GraderSettings(answer="first"), Reading(answer="first"), QUIET)
     assert written.summary["reading"]["answer"] == "first"
-    assert written.summary["points"] == done.summary["points"]
+    first, again = (
+        [(p["title"], p["threshold"], p["dose"]["value"]) for p in of.summary["points"]] for of in (done, written)
+    )
+    assert first == again
     assert (tmp_path / "copy" / "tables" / "equal-edits.md").stat().st_size > 0
 
 
@@ -234,6 +267,7 @@ def test_the_plan_says_what_would_be_done_and_does_nothing(command):
     assert code == 0
     assert "for calibration" in out
     assert "delta, at 10, 25, 50, 75, 90 % of what the oracle edits" in out
+    assert "kl, at 2 % of all tokens replaced" in command("--dry-run", "--equal", "replaced", "--target", 2)[1]
     assert "js_above(0.1) x donor_draw x rl" in command("--dry-run", "--preset", "sbc")[1]
     assert not command.path.exists()
 
@@ -244,8 +278,10 @@ def test_the_plan_says_what_would_be_done_and_does_nothing(command):
         (("--signal", "luck"), "no signal is called 'luck'; known: delta"),
         (("--target", 0), "above 0"),
         (("--target", 150), "at most 100 %"),
+        (("--equal", "replaced", "--target", 150), "a share of all tokens"),
         (("--shard", "1/2"), "without --shard"),
         (("--preset", "dir", "--signal", "kl"), "leave --signal out"),
+        (("--preset", "dir", "--equal", "replaced"), "leave --equal out"),
         (("--sample", "--top-p", 0), "top-p 0.0 is not in (0, 1]"),
         (("--limit", 1), "half of 1 problems is empty"),
     ],

@@ -44,7 +44,7 @@ def steer_summary(*wheres):
     responses = steered_responses()
     if wheres:
         responses = responses[responses["where"].isin(["own", *wheres])]
-    return {"steering": how, "direction": direction, **steering.summarise(responses, READING)}
+    return {"steering": how, "direction": direction, **steering.summarise(responses, responses, READING)}
 
 
 KINDS = {

@@ -14,10 +14,11 @@ from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare
 from rlprobe.analysis.statistics import Clusters, auroc
 from rlprobe.measures.learned import FEATURES, Learned
+from rlprobe.pipeline.signals import REPORTS
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS
-from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES
-from rlprobe.reporting.signals.tables import PRESET_TABLES, TABLES
+from rlprobe.reporting.signals.figures import FIGURES, REPLACED_FIGURES
+from rlprobe.reporting.signals.tables import REPLACED_TABLES, TABLES
 from rlprobe.reporting.signals.text import show
 
 READING = Reading(resamples=100)
@@ -32,9 +33,10 @@ EQUAL_ENTROPY = [
 SCORES = np.random.default_rng(0).random(90)
 CLUSTERS = Clusters(np.repeat(np.arange(9), 10), 9)
 LEARNED = Learned((1.0,) * 8, (0.5,) * 8, tuple(range(8)), -3.0)
+THINNED = "RL's edits, thinned"  # a gate that fires by chance
 
 
-def made(signals=("delta", "entropy", "random"), preset=None, sampling=None):
+def made(signals=("delta", "entropy", "random"), preset=None, sampling=None, equal="edits"):
     """A summary with some of the points: entropy has no 10 %."""
     dose, entropy = ({arm.dose: arm for arm in named_arms((mode,))} for mode in ("dose", "entropy"))
     points = [Point("delta", -1.0, 0.1, (dose[0.1],)), Point("delta", -0.5, 0.5, (dose[0.5],))]
@@ -47,7 +49,8 @@ def made(signals=("delta", "entropy", "random"), preset=None, sampling=None):
     found |= {0.5: Calibrated(0.012, 1.2, tried, 1)}
     search = Search("entropy", found, [tried], {1.2: Edited(1000, 50, 12)})
     return {
-        **compare(Evaluated(*tables, oracles, points), READING),
+        **compare(Evaluated(*tables, oracles, points, equal), READING),
+        "equal": equal,
         "calibration": None if preset else calibration([search], Edited(1000, 24, 24)),
         "split": None if preset else {"rule": "", "calibration": ["a", "b"], "evaluation": ["c"]},
         "preset": preset,
@@ -73,6 +76,7 @@ CASES = {
     "everything": {},
     "one signal": {"signals": ("delta",)},
     "no point at all": {"signals": ()},
+    "equal replacement": {"equal": "replaced"},
     "sampled": {"sampling": {"temperature": 1.0, "top_p": 0.7}},
     "preset": {"preset": "dir", "sampling": {"temperature": 1.0, "top_p": 0.7}},
 }
@@ -81,7 +85,7 @@ CASES = {
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_everything_can_be_written_and_shown(case):
     summary = made(**case)
-    tables, figures = (PRESET_TABLES, PRESET_FIGURES) if summary["preset"] else (TABLES, FIGURES)
+    tables, figures = REPORTS["preset" if summary["preset"] else f"equal-{summary['equal']}"]
     for table in tables.values():
         for write in FORMATS.values():
             assert "nan" not in write(table(summary)).lower()
@@ -95,27 +99,29 @@ def test_everything_can_be_written_and_shown(case):
 def test_the_results_stand_between_the_ends_with_what_was_really_edited():
     summary = made()
     table = TABLES["equal-edits"](summary)
-    assert table["signal"].tolist() == ["base", "oracle", "delta", "delta", "entropy", "random", "RL"]
+    assert table["signal"].tolist() == ["base", "oracle", "delta", "delta", "entropy", THINNED, "RL"]
     assert table["target"].tolist() == [None, None, "10 %", "50 %", "50 %", "10 %", None]
     row = table[table["signal"] == "entropy"].iloc[0]
     arm = summary["arms"]["entropy(1.2)"]
     assert row["edited"].value == arm["edited"]["value"]
+    assert row["realised"].value == pytest.approx(arm["edited"]["value"] / summary["arms"]["oracle"]["edited"]["value"])
     assert row["accuracy"].value == arm["answers"]["last"]["accuracy"]["value"]
 
 
-def test_a_difference_stands_beside_the_edits_of_both():
+def test_a_difference_stands_beside_the_doses_of_both():
     summary = made()
     table = TABLES["signal-differences"](summary)
     assert table[["first", "other", "target"]].to_numpy().tolist() == [
         ["delta", "entropy", "50 %"],
-        ["delta", "random", "10 %"],
+        ["delta", THINNED, "10 %"],
         ["delta", "entropy", "mean of all"],
-        ["delta", "random", "mean of all"],
-        ["entropy", "random", None],
+        ["delta", THINNED, "mean of all"],
+        ["entropy", THINNED, None],
     ]
-    first = table.iloc[0]
-    assert first["edited by first"].value == summary["arms"]["dose(0.5)"]["edited"]["value"]
-    assert first["edited by other"].value == summary["arms"]["entropy(1.2)"]["edited"]["value"]
+    first, doses = table.iloc[0], {point["title"]: point["dose"]["value"] for point in summary["points"]}
+    assert first["realised by first"].value == doses["dose(0.5)"]
+    assert first["realised by other"].value == doses["entropy(1.2)"]
+    assert first["compared at"].value == summary["differences"][0]["at"][0] <= 0.5
     assert first["p corrected"].value >= first["p"].value
 
 
@@ -150,14 +156,33 @@ def test_the_figure_has_a_line_a_signal_through_what_was_really_edited_with_inte
     summary = made()
     figure, data = render(FIGURES["equal-edits"], summary)
     drawn = {c.get_label(): c for c in figure.axes[0].containers}
-    assert list(drawn) == ["Δ log p", "entropy", "random"]
-    points = data[data["signal"] == "delta"].sort_values("edited_value")
+    assert list(drawn) == ["Δ log p", "entropy", THINNED]
+    points = data[data["signal"] == "delta"].sort_values("dose_value")
     line, _, bars = drawn["Δ log p"].lines
-    np.testing.assert_allclose(line.get_xdata().astype(float), points["edited_value"])
+    np.testing.assert_allclose(line.get_xdata().astype(float), points["dose_value"])
     np.testing.assert_allclose(line.get_ydata().astype(float), points["accuracy_value"])
     assert len(bars) == 2
     ends = np.array(list(bars[0].get_segments()))  # (points, 2 ends, xy)
-    np.testing.assert_allclose(ends[:, :, 0], points[["edited_low", "edited_high"]])
+    np.testing.assert_allclose(ends[:, :, 0], points[["dose_low", "dose_high"]])
+
+
+def test_at_equal_replacement_a_dose_is_what_the_gate_fired_on_no_ops_counted():
+    summary = made(equal="replaced")
+    table = REPLACED_TABLES["equal-replaced"](summary)
+    row = table[table["signal"] == "entropy"].iloc[0]
+    assert row["dose"] == "tokens replaced, no-ops counted, of all tokens"
+    assert row["realised"].value == row["gated"].value == summary["arms"]["entropy(1.2)"]["gated"]["value"]
+    _, data = render(REPLACED_FIGURES["equal-replaced"], summary)
+    points = data[data["target"].notna()]
+    np.testing.assert_allclose(points["dose_value"], points["gated_value"])
+    assert "gated wanted" in REPLACED_TABLES["signal-calibration-replaced"](summary)
+    assert "no-ops counted" in shown(summary)
+
+
+def test_a_gate_that_fires_by_chance_is_called_what_it_lets_through():
+    said = shown(made())
+    assert THINNED in said
+    assert "random" not in said
 
 
 def test_the_figure_can_be_drawn_again_from_its_csv(tmp_path):

@@ -45,7 +45,9 @@ def interventions_table(summary: Summary) -> pd.DataFrame:
     columns += ["recovery", "p against base", "p against base, corrected", "p against RL", "p against RL, corrected"]
     columns += ["arms corrected for", "test", "repaired against base", "broken against base"]
     columns += ["repaired against RL", "broken against RL", "identical to base", "identical to RL"]
-    return table_of(rows, [*columns, "truncated", "mean length", "problems", "responses", "ungraded", "specification"])
+    return table_of(
+        rows, [*columns, "truncated", "mean length", "problems", "told for", "responses", "ungraded", "specification"]
+    )
 
 
 def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
@@ -71,6 +73,7 @@ def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
         "mean length": Cell.of(arm["length"]),
         **{name: arm[name] for name in ("problems", "responses")},
         "ungraded": found["ungraded"],
+        "told for": f"{arm['half']} half" if arm["half"] else "all",
         "specification": arm["spec"],
     }
 

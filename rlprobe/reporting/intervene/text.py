@@ -71,6 +71,10 @@ def _notes(summary: Summary) -> Iterator[Text]:
         if same:
             yield Text(f"An identity, not a finding (every response is {name_of(end)}'s own): {', '.join(same)}.")
     yield from _on_other_problems(arms, reading["answer"])
+    for title, arm in arms.items():
+        if arm["half"]:
+            problems = f"the {arm['problems']:,} problems of the {arm['half']} half"
+            yield Text(f"{title}: read off the other half of the problems; told for {problems}.")
     yield from _undefined(arms["rl"]["answers"][reading["answer"]])
     yield from _left_out(summary)
 

@@ -18,6 +18,7 @@ OPEN = {
     "consequences": "Disagreements with and without consequences",
     "tails": "Signed Δ log p",
     "equal-edits": "Signals at equal edits",
+    "equal-replaced": "Signals at equal replacement",
     "sampling": "Sampled answers",
     "pass_at_k": "pass@k",
     "footprint": "Over the training",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from rlprobe.analysis.signals import CHANGED
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell, table_of
 from rlprobe.reporting.intervene.tables import name_of
@@ -15,6 +16,22 @@ from rlprobe.reporting.intervene.tables import name_of
 Summary = dict[str, Any]
 EVERY = "mean of all"  # in the place of a target
 OF_HOST = ("entropy", "margin", "learned")  # signals that know nothing of the donor
+DOSES = {  # what a dose is, in words
+    "edits": "tokens really edited, of the oracle's edits",
+    "replaced": "tokens replaced, no-ops counted, of all tokens",
+}
+SIGNALS = {"random": "RL's edits, thinned"}  # what a signal is called, where its own name would not say what it does
+BACKWARD = {"random": "the base's edits, thinned"}
+
+
+def signal_name(signal: str, host: str = "base") -> str:
+    """What a signal is called: a gate that fires by chance is no signal, it lets through some of the donor's edits."""
+    return (SIGNALS if host == "base" else BACKWARD).get(signal, signal)
+
+
+def host_of(summary: Summary) -> str:
+    """Who decodes; the first, where a protocol has several."""
+    return next((point["arms"][0]["host"] for point in summary["points"]), "base")
 
 
 def share(target: float | None) -> str | None:
@@ -23,18 +40,23 @@ def share(target: float | None) -> str | None:
 
 
 def results_table(summary: Summary) -> pd.DataFrame:
-    """One row a signal and target on the evaluation problems, between base and RL; absent ones are not there."""
+    """One row a signal and target on the evaluation problems, between base and RL; absent ones are not there.
+
+    The dose that was realised stands beside the one that was wanted.
+    """
     rows = [_result("base", summary["arms"]["base"], summary)]
     for title in dict.fromkeys(["oracle", *summary["arms"]]):
         if title in summary["arms"] and summary["arms"][title]["mode"] == "oracle":
             rows.append(_result(title, summary["arms"][title], summary))
     for point in summary["points"]:
-        named = {"signal": point["signal"], "target": share(point["target"]), "threshold": _digits(point["threshold"])}
+        signal, target = signal_name(point["signal"], point["arms"][0]["host"]), share(point["target"])
+        named: dict[str, Any] = {"signal": signal, "target": target, "dose": DOSES[summary["equal"]]}
+        named |= {"realised": Cell.of(point["dose"], "%"), "threshold": _digits(point["threshold"])}
         rows.append(_result(point["title"], summary["arms"][point["title"]], summary) | named)
     rows.append(_result("rl", summary["arms"]["rl"], summary))
     columns = [
         "signal",
-        "target",
+        *("dose", "target", "realised"),
         "threshold",
         "host",
         "accuracy",
@@ -76,46 +98,49 @@ def _result(title: str, arm: dict[str, Any], summary: Summary) -> dict[str, Any]
 
 def calibration_table(summary: Summary) -> pd.DataFrame:
     """What each search on the calibration problems ended with; why, where it found no threshold."""
+    wanted = f"{CHANGED[summary['equal']]} wanted"
     rows = [
         {
-            "signal": found["signal"],
+            "signal": signal_name(found["signal"], host_of(summary)),
             "target": share(found["target"]),
-            "edited wanted": Cell(found["wanted"], unit="%"),
+            wanted: Cell(found["wanted"], unit="%"),
             "threshold": _digits(found["threshold"]),
-            **{
-                f"{name} there": Cell(found[key], unit="%") for name, key in (("edited", "reached"), ("gated", "gated"))
-            },
+            **{f"{name} there": Cell(found[name], unit="%") for name in ("edited", "gated")},
             "decodes": found["decodes"],
             "nearest": None if found["reason"] is None else Cell(found["nearest"], unit="%"),
             "absent because": found["reason"],
         }
         for found in summary["calibration"]["targets"]
     ]
-    columns = ["signal", "target", "edited wanted", "threshold", "edited there", "gated there", "decodes", "nearest"]
+    columns = ["signal", "target", wanted, "threshold", "edited there", "gated there", "decodes", "nearest"]
     return table_of(rows, [*columns, "absent because"])
 
 
 def differences_table(summary: Summary) -> pd.DataFrame:
     """The first signal minus each other at each target that both reached; on average over these, every two signals.
 
-    The edits that either really made on these problems stand beside it: equal edits are wanted, not assured.
+    All at matched dose (analysis/matched_dose.py): the dose at which accuracies are compared stands beside the target,
+    and beside it what either signal had realised there.
     """
-    titles = {(point["signal"], point["target"]): point["title"] for point in summary["points"]}
-    edited = {key: Cell(summary["arms"][title]["edited"]["value"], unit="%") for key, title in titles.items()}
+    realised = {(p["signal"], p["target"]): Cell(p["dose"]["value"], unit="%") for p in summary["points"]}
     rows = [
-        _difference(row)
-        | {"target": share(row["target"])}
-        | {f"edited by {place}": edited[row[place], row["target"]] for place in ("first", "other")}
+        _difference(row, host_of(summary))
+        | {"target": share(row["target"]), "compared at": Cell(next(iter(row["at"]), None), unit="%")}
+        | {f"realised by {place}": realised[row[place], row["target"]] for place in ("first", "other")}
         for row in summary["differences"]
     ]
-    rows += [_difference(row) | {"target": EVERY if row["targets"] else None} for row in summary["overall"]]
-    columns = ["first", "other", "target", "difference", "edited by first", "edited by other", "p", "p corrected"]
-    return table_of(rows, [*columns, "tests", "test", "problems"])
+    every = (
+        _difference(row, host_of(summary)) | {"target": EVERY if row["targets"] else None} for row in summary["overall"]
+    )
+    doses = [{"dose": DOSES[summary["equal"]]} | row for row in (*rows, *every)]
+    columns = ["first", "other", "dose", "target", "compared at", "difference", "realised by first"]
+    return table_of(doses, [*columns, "realised by other", "p", "p corrected", "tests", "test", "problems"])
 
 
-def _difference(row: dict[str, Any]) -> dict[str, Any]:
+def _difference(row: dict[str, Any], host: str) -> dict[str, Any]:
     return {
-        **{name: row[name] for name in ("first", "other", "tests", "test", "problems")},
+        **{place: signal_name(row[place], host) for place in ("first", "other")},
+        **{name: row[name] for name in ("tests", "test", "problems")},
         "difference": Cell.of(row["difference"], "%"),
         "p": Cell.p(row),
         "p corrected": Cell(row["p_adjusted"]),
@@ -186,6 +211,14 @@ TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
     "signal-calibration": calibration_table,
     "signal-detection": detection_table,
     "signal-learned": learned_table,
+}
+# the same at equal shares of replaced tokens
+REPLACED_TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
+    "equal-replaced": results_table,
+    "signal-differences-replaced": differences_table,
+    "signal-calibration-replaced": calibration_table,
+    "signal-detection-replaced": detection_table,
+    "signal-learned-replaced": learned_table,
 }
 # the same of a preset, which has neither targets nor calibration
 PRESET_TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {

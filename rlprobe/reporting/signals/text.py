@@ -13,7 +13,7 @@ from rich.text import Text
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import MISSING, Cell
 from rlprobe.reporting.intervene.tables import name_of
-from rlprobe.reporting.signals.tables import Summary, share
+from rlprobe.reporting.signals.tables import DOSES, Summary, host_of, share, signal_name
 from rlprobe.reporting.terminal import open_table, percent, texts_of
 from rlprobe.reporting.unanswered import warning
 
@@ -28,18 +28,22 @@ def _heading(summary: Summary) -> Text:
     problems = summary["arms"]["base"]["problems"]
     how = summary["sampling"]
     decoding = "greedy" if how is None else f"temperature {how['temperature']:g}, top-p {how['top_p']:g}"
-    return Text.assemble(("Which signal finds the tokens", "bold"), f"   {problems:,} problems, {decoding}")
+    heading = Text.assemble(("Which signal finds the tokens", "bold"), f"   {problems:,} problems, {decoding}")
+    return heading if summary["preset"] else heading.append(f"\nequal doses: {DOSES[summary['equal']]}")
 
 
 def _accuracies(summary: Summary) -> Table:
-    """Accuracy, below it the tokens really edited, and how often no answer was found, by signal and share of edits."""
+    """Accuracy, below it the dose that was realised, and how often no answer was found, by signal and dose wanted."""
     targets = list(dict.fromkeys(found["target"] for found in summary["calibration"]["targets"]))
-    table = open_table("accuracy %\n(edited %)", *(f"at {share(target)}\nof edits" for target in targets))
-    at = {(point["signal"], point["target"]): summary["arms"][point["title"]] for point in summary["points"]}
+    unit = "of edits" if summary["equal"] == "edits" else "replaced"
+    table = open_table("accuracy %\n(realised dose %)", *(f"at {share(target)}\n{unit}" for target in targets))
+    at = {(point["signal"], point["target"]): point for point in summary["points"]}
     for signal in summary["signals"]:
-        arms = [at.get((signal, target)) for target in targets]
-        table.add_row(*texts_of([signal, *(_accuracy(arm, summary) for arm in arms)]))
-        table.add_row(*texts_of(["", *(_edited(arm) for arm in arms)]))
+        points = [at.get((signal, target)) for target in targets]
+        arms = [point and summary["arms"][point["title"]] for point in points]
+        name = signal_name(signal, host_of(summary))
+        table.add_row(*texts_of([name, *(_accuracy(arm, summary) for arm in arms)]))
+        table.add_row(*texts_of(["", *(_realised(point) for point in points)]))
         table.add_row(*texts_of(["  no answer", *(_silent(arm, summary) for arm in arms)]))
     return table
 
@@ -53,17 +57,18 @@ def _silent(arm: dict[str, Any] | None, summary: Summary) -> str:
     return percent(arm and arm["answers"][summary["reading"]["answer"]]["no_answer"])
 
 
-def _edited(arm: dict[str, Any] | None) -> str:
-    return "" if arm is None or arm["edited"]["value"] is None else f"({Cell(100 * arm['edited']['value'])})"
+def _realised(point: dict[str, Any] | None) -> str:
+    return "" if point is None or point["dose"]["value"] is None else f"({Cell(100 * point['dose']['value'])})"
 
 
 def _differences(summary: Summary) -> Table:
-    """Every two signals, over the targets that both reached."""
-    table = open_table("accuracy, mean over targets", "difference, %-points", "p", "p corrected")
+    """Every two signals at matched dose, over the targets that both reached."""
+    table = open_table("accuracy at matched dose, mean", "difference, %-points", "p", "p corrected")
     for row in summary["overall"]:
         found = {end: value and 100 * value for end, value in row["difference"].items() if end in _ENDS}
         cells = [Cell(**found), Cell.p(row), Cell.p(row, "p_adjusted")]
-        table.add_row(*texts_of([f"{row['first']} - {row['other']}", *cells]))
+        names = (signal_name(row[place], host_of(summary)) for place in ("first", "other"))
+        table.add_row(*texts_of([" - ".join(names), *cells]))
     return table
 
 
@@ -98,19 +103,28 @@ def _notes(summary: Summary) -> Iterator[Text]:
         (name_of(m), _accuracy(summary["arms"][m], summary), _silent(summary["arms"][m], summary)) for m in MEMBERS
     ]
     ends = [f"{name} {accuracy} % (no answer {silent} %)" for name, accuracy, silent in of_ends]
-    yield Text(f"The ends: {', '.join(ends)}. Edited: not what the host would say; no-ops are not counted.")
+    yield Text(f"The ends: {', '.join(ends)}.")
     answer = summary["reading"]["answer"]
     if summary["no_answer_differs"][answer]:
         shares = (summary["arms"][m]["answers"][answer]["no_answer"] for m in MEMBERS)
         yield Text(warning(shares, summary.get("grader")), style="yellow")
     if summary["preset"]:
+        yield Text("Edited: not what the host would say; gated: the gate fired, no-ops counted.")
         yield Text("Thresholds and sampling are the published ones; nothing was calibrated.")
         yield from _equal_entropy(summary)
         return
     yield Text(f"Thresholds were set on {len(summary['split']['calibration']):,} other problems, to within a tenth.")
+    yield Text("Matched dose: each signal's accuracy is interpolated between the doses it realised;")
+    yield Text("the interval resamples problems, and doses with them.")
+    if "random" in summary["signals"]:
+        yield Text(
+            f"{signal_name('random', host_of(summary))}: a gate that fires by chance, and so lets through some of"
+        )
+        yield Text("the donor's edits; where both agree it changes nothing.")
     for found in summary["calibration"]["targets"]:
         if found["reason"]:
-            yield Text(f"Absent: {found['signal']} at {share(found['target'])}: {found['reason']}.", style="yellow")
+            name = signal_name(found["signal"], host_of(summary))
+            yield Text(f"Absent: {name} at {share(found['target'])}: {found['reason']}.", style="yellow")
     known = {signal: found["value"] for signal, found in summary["detection"].items() if found["value"] is not None}
     if known:
         told = ", ".join(f"{signal} {value:.3f}" for signal, value in sorted(known.items(), key=lambda s: -s[1]))

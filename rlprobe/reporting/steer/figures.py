@@ -21,12 +21,12 @@ DIRECTIONS: dict[str, tuple[str, Any, str, float]] = {
     "difference": ("#009E73", "-", "o", -0.06),
     "random": ("#888888", (0, (1, 1.2)), "s", 0.06),
 }
-_COLUMNS = ["where", "direction", "coefficient", "value", "low", "high"]
+_COLUMNS = ["where", "direction", "coefficient", "chosen", "value", "low", "high"]
 
 
 def steering_data(summary: dict[str, Any]) -> pd.DataFrame:
     """One row an arm, the two models themselves (where "own") first: its accuracy with low and high."""
-    rows = [{**{name: arm[name] for name in _COLUMNS[:3]}, **_ends(arm["accuracy"])} for arm in summary["arms"]]
+    rows = [{**{name: arm[name] for name in _COLUMNS[:4]}, **_ends(arm["accuracy"])} for arm in summary["arms"]]
     return pd.DataFrame(rows, columns=_COLUMNS)
 
 
@@ -53,7 +53,7 @@ def draw_steering(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
         in_percent(ax.yaxis)
         sns.despine(ax=ax)
     drawn = next(ax for ax in axes if ax.axison)
-    drawn.figure.legend(*drawn.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    drawn.figure.legend(*drawn.get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
 def _line(ax: Axes, arms: pd.DataFrame, direction: str, places: Sequence[float]) -> None:
@@ -64,6 +64,10 @@ def _line(ax: Axes, arms: pd.DataFrame, direction: str, places: Sequence[float])
     form: dict[str, Any] = {"linestyle": style, "marker": marker, "markersize": 4, "linewidth": 1.1, "elinewidth": 0.7}
     label = "base + RL − base" if direction == "difference" else "base + a random direction of that norm"
     ax.errorbar(x, arms["value"], yerr=ends, color=colour, clip_on=False, label=label, **form)
+    chosen = arms["chosen"].to_numpy(bool) & (direction == "difference")
+    ring: dict[str, Any] = {"marker": "o", "markersize": 9, "linestyle": "none", "mfc": "none", "color": "black"}
+    if chosen.any():
+        ax.plot(np.array(x)[chosen], arms["value"][chosen], clip_on=False, label="chosen on the other half", **ring)
 
 
 # name of the figure: summary -> its table, its drawing, its size

@@ -23,6 +23,7 @@ def steering_table(summary: Summary) -> pd.DataFrame:
             "vector acts": None if arm["where"] == "own" else arm["where"],
             "direction": NAMES[arm["direction"]],
             "coefficient": None if arm["where"] == "own" else Cell(arm["coefficient"]),
+            "chosen on the other half": "yes" if arm["chosen"] else None,
             "directions": None if arm["where"] == "own" else arm["directions"],
             "accuracy": Cell.of(arm["accuracy"], "%"),
             "no answer": Cell.of(arm["no_answer"], "%"),
@@ -34,7 +35,9 @@ def steering_table(summary: Summary) -> pd.DataFrame:
         }
         for arm in summary["arms"]
     ]
-    return table_of(rows, ["vector acts", "direction", "coefficient", "directions", *COLUMNS])
+    return table_of(
+        rows, ["vector acts", "direction", "coefficient", "chosen on the other half", "directions", *COLUMNS]
+    )
 
 
 # name of the table: summary -> table

@@ -34,6 +34,18 @@ def _arms(summary: Summary) -> Table:
     return table
 
 
+def _choices(summary: Summary) -> Iterator[Text]:
+    """Which coefficient is to be quoted: the best of those told would be chosen on the problems it is told for."""
+    chosen = [choice for choice in summary["choices"] if choice["problems"]]
+    for choice in chosen:
+        yield Text(
+            f"Chosen on {choice['problems']:,} other problems: {choice['coefficient']:g} times, {choice['where']} "
+            f"({Cell(choice['accuracy'], unit='%')} there)."
+        )
+    if chosen:
+        yield Text("Quote that one; the best of a column is chosen on what it is told for.")
+
+
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
     direction, steering = summary["direction"], summary["steering"]
@@ -42,6 +54,7 @@ def _notes(summary: Summary) -> Iterator[Text]:
         f"RL - base: the mean over {direction['points']} disagreements of {direction['problems']} other problems;"
     )
     yield Text(f"its norm is {share:.1f} % of the base's residual stream there.")
+    yield from _choices(summary)
     yield Text(f"random: {steering['directions']} directions of the same norm, their verdicts averaged.")
     yield Text(f"uncertain: the steered base is asked only where the base's entropy is above {steering['tau']:g} nats.")
     yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems.")
