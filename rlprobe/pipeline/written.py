@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from rlprobe.errors import ProblemsLeftOut
-from rlprobe.reporting.drawing import Drawing, encode, render
+from rlprobe.reporting.drawing import Drawing, corner_of, encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.runs import Run
 
@@ -55,7 +55,7 @@ class Report:
             frame = table(summary)
             files += [run.write_text(f"tables/{title}.{suffix}", text(frame)) for suffix, text in FORMATS.items()]
         for title, drawing in self.figures.items():
-            figure, data = render(drawing, *known, summary)
+            figure, data = render(drawing, *known, summary, corner=corner_of(summary, drawing.counted))
             images = {suffix: encode(figure, suffix) for suffix in ("png", "pdf")}
             files += [run.write_bytes(f"figures/{title}.{suffix}", image) for suffix, image in images.items()]
             files.append(run.write_text(f"figures/{title}.csv", FORMATS["csv"](data)))
