@@ -75,7 +75,7 @@ def interventions_data(summary: dict[str, Any]) -> pd.DataFrame:
     """One row an arm of the main figure, base first and RL last.
 
     Its accuracy with low and high, the same of its paired differences minus_base and minus_rl, and the shares of its
-    tokens that were gated and edited.
+    tokens that were gated and edited, and of its edits that are the donor's token.
     """
     points = _points(summary)
     return points[_is_main(points)].sort_values("mode", key=_places, kind="stable", ignore_index=True)
@@ -101,7 +101,7 @@ def _point(title: str, arm: dict, reading: dict) -> dict[str, Any]:
     answers = arm["answers"][reading["answer"]]
     accuracy = answers["accuracy"]
     floats = {name: accuracy[key] for name, key in (("accuracy", "value"), ("low", "low"), ("high", "high"))}
-    floats |= {name: arm[name]["value"] for name in ("gated", "edited")} | {"dose": arm["dose"]}
+    floats |= {name: (arm.get(name) or {}).get("value") for name in TOOK} | {"dose": arm["dose"]}
     for end, test in answers["against"].items():
         ends = test["difference"] if test else {}
         floats |= {f"minus_{end}{suffix}": ends.get(key) for suffix, key in zip(SUFFIXES, ENDS, strict=True)}
@@ -118,6 +118,7 @@ def _point(title: str, arm: dict, reading: dict) -> dict[str, Any]:
     }
 
 
+TOOK = {"edited": "tokens\nedited", "gated": "gate\nfires", "donors_token": "donor's,\nof edits"}
 ENDS, SUFFIXES = ("value", "low", "high"), ("", "_low", "_high")
 
 
@@ -129,7 +130,7 @@ def _writes(spec: str) -> str:
 
 def interventions_size(data: pd.DataFrame) -> tuple[float, float]:
     """As high as its rows need."""
-    return 7.4, 1.1 + 0.33 * len(data)
+    return 7.8, 1.1 + 0.33 * len(data)
 
 
 def draw_interventions(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
@@ -205,9 +206,10 @@ def _end_lines(line: Any, data: pd.DataFrame) -> None:
 
 
 def _columns(ax: Axes, data: pd.DataFrame) -> None:
-    """Beside each row what it took: tokens edited and tokens gated, as columns of numbers."""
+    """Beside each row what it took: tokens edited, tokens gated, and the edits that are the donor's token."""
     style: dict[str, Any] = {"xycoords": ax.get_yaxis_transform(), "textcoords": "offset points", "ha": "right"}
-    for right, name, words in ((42, "edited", "tokens\nedited"), (84, "gated", "gate\nfires")):
+    for column, (name, words) in enumerate(TOOK.items(), start=1):
+        right = 40 * column
         shares = data[name].dropna()
         if len(shares):
             ax.annotate(words, (1, -0.5), (right, 2), va="bottom", fontsize=7, **style)

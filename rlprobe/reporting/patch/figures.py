@@ -15,7 +15,7 @@ from rlprobe.reporting.drawing import Drawing, places_of
 from rlprobe.reporting.patch.tables import NAMES, donor_of, where_name
 
 SITES = {"residual": "residual", "attention": "attention", "mlp": "MLP"}
-SOURCES = {"same": "", "other": ", other problem", "other_host": ", other problem, host's"}
+SOURCES = {"same": "", "other": ", of another problem", "other_host": ", host's own, of another"}
 MOST_WRITTEN = 12  # columns of a heat map whose cells still have room for a number
 BEYOND = "*: more than the same from another problem does; the interval of the difference excludes 0"
 GAP = "the gap: how much likelier (in nats) RL's choice is than the base's, from the one model to the other"
@@ -96,8 +96,9 @@ def _heat_map(ax: Axes, cells: pd.DataFrame, widest: float = 1.0) -> None:
     if len(columns) > MOST_WRITTEN:
         step = -(-len(columns) // MOST_WRITTEN)
         ax.set_xticks(range(0, len(columns), step), [str(c) for c in columns[::step]])
-    bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
-    bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
+    if len(columns) > MOST_WRITTEN or widest < 1:
+        bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     for (row, column), value in np.ndenumerate(grid):
         number = _percent(value) if np.isfinite(value) and len(columns) <= MOST_WRITTEN else ""
         colour = "white" if value - lightest > 0.55 * (widest - lightest) else "0.15"
