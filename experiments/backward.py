@@ -2,7 +2,7 @@
 
 RL decodes greedily and the base is the donor: its token at every disagreement (the base's own text, by identity), at
 the first ones only, at RL's high entropy, where the two diverge; and controls that write other tokens of RL's own.
-Draws the figure "backward" and writes its table.
+Draws the figures "backward" and "backward-dose" and writes the table "backward".
 
     python -m experiments.backward
 """
@@ -30,6 +30,7 @@ def main(request: Request, seeds: int) -> None:
     written = intervene(settings, Reporter())
     shelf = request.shelf(written.run)  # the command calls its files alike in both directions
     shelf.keep(written.run, ("interventions",), ("interventions",), ("interventions", "backward"))
+    shelf.keep(written.run, ("dose",), (), ("dose", "backward-dose"))
     shelf.show("backward")
     write_claims("backward", CLAIMS, written.summary, shelf)
 

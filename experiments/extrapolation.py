@@ -33,7 +33,7 @@ from rlprobe.pipeline.prepare import OutputChoice
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import Shown
 from rlprobe.pipeline.written import Written
-from rlprobe.reporting.drawing import Drawing, colour_of, encode, in_percent, render
+from rlprobe.reporting.drawing import Drawing, corner_of, encode, in_percent, off_grid, on_ratios, reach, render
 from rlprobe.reporting.formats import FORMATS, Cell, table_of
 
 CHECKPOINTS = Path(__file__).parent / "organism" / "checkpoints"
@@ -42,8 +42,11 @@ WHERE = {"extrapolate": "everywhere", "extrapolate-delta": "Δ log p < −0.3"}
 TEMPERATURE = 1.0
 ITSELF = "itself"
 BUNDLED = [Checkpoint(name, str(CHECKPOINTS / name)) for name in ("step-004", "step-008")]
-# of RL, then of the checkpoints: no model's colour but RL's own, and apart in grey
-LOOKS = ((colour_of("rl"), "o"), ("#000000", "^"), ("#56B4E9", "s"), ("#CC79A7", "D"), ("#009E73", "v"))
+# where π_γ's token stands: colour, marker, words, and how far it is moved aside
+LOOKS = {
+    WHERE["extrapolate"]: ("#009E73", "o", "π_γ's token everywhere", -0.1),
+    WHERE["extrapolate-delta"]: ("#CC79A7", "s", "π_γ's token where Δ log p < −0.3", 0.1),
+}
 COLUMNS = ["model", "decoding", "where", "γ", "accuracy", "edited", "identical to the checkpoint"]
 COLUMNS += ["minus the checkpoint", "p against the checkpoint"]
 COLUMNS += ["recovery of final RL", "minus final RL", "p against final RL"]
@@ -108,13 +111,13 @@ def main(request: Request, named: tuple[str, ...], draws: int) -> None:
         rows += _rows(case, written.summary["arms"], responses.towards(final[case.decoding]))
         found.setdefault(f"{'early' if case.model else FINAL} {case.decoding}", written.summary)
     shelf = request.shelf(runs.read(request.path()))
-    _write(table_of(rows, COLUMNS), shelf)
+    _write(table_of(rows, COLUMNS), corner_of(found[f"{FINAL} greedy"]), shelf)
     shelf.show("extrapolation")
     write_claims("extrapolation", CLAIMS, found, shelf)
 
 
-def _write(table: pd.DataFrame, shelf: Shelf) -> None:
-    figure, _ = render(FIGURE, table)
+def _write(table: pd.DataFrame, corner: str, shelf: Shelf) -> None:
+    figure, _ = render(FIGURE, table, corner=corner)
     for suffix, text in FORMATS.items():
         shelf.file(f"extrapolation.{suffix}").write_text(text(table), encoding="utf-8")
     for suffix in ("png", "pdf"):
@@ -217,38 +220,50 @@ def _points(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """One panel a way of decoding; a line a checkpoint, dotted where it stands itself, dashed at the criterion."""
-    for ax, (decoding, points) in zip(axes, data.groupby("decoding", sort=False), strict=False):
-        models = list(dict.fromkeys(data["model"]))
-        for (model, _), line in points.groupby(["model", "where"], sort=False):
-            _line(ax, LOOKS[models.index(model) % len(LOOKS)], line.sort_values("gamma"))
-        ax.set_xscale("symlog", linthresh=0.1, linscale=0.4)
-        ax.set_xticks(ticks := sorted(set(data["gamma"])), [f"{g:g}" for g in ticks], rotation=45)
-        ax.set_xticks([], minor=True)
-        ax.set(title=f"Extrapolation, {decoding}", xlabel="γ", ylabel="accuracy")
+    """A row a way of decoding, a column a model, all to one scale: γ along an axis of doublings, 0 apart from it."""
+    models = list(dict.fromkeys(data["model"]))
+    data = data.assign(x=on_ratios(data["gamma"]))
+    cells = [(decoding, model) for decoding in data["decoding"].unique() for model in models]
+    room = data[["low", "high"]].to_numpy()
+    ticks = data.drop_duplicates("gamma").sort_values("gamma")
+    for ax, (decoding, model) in zip(axes, cells, strict=True):
+        for where, line in data[(data["decoding"] == decoding) & (data["model"] == model)].groupby("where"):
+            _line(ax, str(where), line.sort_values("gamma"))
+        ax.set_xticks(ticks["x"], [f"{gamma:g}" for gamma in ticks["gamma"]], rotation=45)
+        ax.set(title=f"{model}, {decoding}", xlabel="γ (0 stands apart)", ylim=(room.min() - 0.02, room.max() + 0.02))
+        ax.set_xlim(ticks["x"].min() - 0.5, ticks["x"].max() + 0.5)
         in_percent(ax.yaxis)
         sns.despine(ax=ax)
-    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
+    off_grid(axes, len(cells), len(models))
+    figure = axes[0].figure
+    figure.suptitle("Beyond RL: log π = (1 + γ) log π_RL − γ log π_base", fontsize=9)
+    figure.supylabel("accuracy", fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 
-def _line(ax: Axes, look: tuple[str, str], line: pd.DataFrame) -> None:
-    (colour, marker), (model, where) = look, line[["model", "where"]].iloc[0]
+def _line(ax: Axes, where: str, line: pd.DataFrame) -> None:
+    """A model itself as a line from side to side; else its points above γ = 0 joined, and that at 0 by itself."""
     if where == "plain":
-        ax.axhline(line["value"].iloc[0], color=colour, linewidth=0.9, linestyle=":", label=f"{model} itself")
+        ax.axhline(line["value"].iloc[0], color="0.3", linewidth=0.9, linestyle=":", label="the model itself")
         return
-    ends = abs(line[["low", "high"]].sub(line["value"], axis=0).to_numpy()).T
-    style: dict[str, Any] = {"color": colour, "linestyle": "-" if where == WHERE["extrapolate"] else "--"}
-    style |= {
-        "linewidth": 1.1,
-        "elinewidth": 0.7,
-        "marker": marker,
-        "mfc": colour if where == WHERE["extrapolate"] else "white",
-        "markersize": 4,
-    }
-    ax.errorbar(line["gamma"], line["value"], yerr=ends, label=f"{model}, {where}", **style)
+    colour, marker, label, aside = LOOKS[where]
+    line = line.assign(x=line["x"] + aside)
+    style: dict[str, Any] = {"color": colour, "marker": marker, "linewidth": 1.1, "elinewidth": 0.8, "markersize": 4}
+    joined, start = line[line["gamma"] > 0], line[line["gamma"] == 0]
+    ax.errorbar(joined["x"], joined["value"], yerr=reach(joined), label=label, **style)
+    ax.errorbar(start["x"], start["value"], yerr=reach(start), **style | {"linestyle": "none"})
 
 
-FIGURE = Drawing(_points, _draw, panels=2, size=lambda _: (7.5, 3.2))
+def _grid(data: pd.DataFrame) -> tuple[int, int]:
+    return data["decoding"].nunique(), data["model"].nunique()
+
+
+def _size(data: pd.DataFrame) -> tuple[float, float]:
+    rows, columns = _grid(data)
+    return 0.6 + 2.1 * columns, 0.9 + 1.9 * rows
+
+
+FIGURE = Drawing(_points, _draw, panels=_grid, size=_size)
 
 if __name__ == "__main__":
     main()

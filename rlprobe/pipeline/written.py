@@ -13,7 +13,7 @@ from rich.console import Group
 from rlprobe.errors import ProblemsLeftOut
 from rlprobe.pipeline.claims import judged
 from rlprobe.reporting.claims import own_claims_table, show_own_claims
-from rlprobe.reporting.drawing import Drawing, encode, render
+from rlprobe.reporting.drawing import Drawing, corner_of, encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.runs import Run
 
@@ -57,7 +57,7 @@ class Report:
         for title, table in self.tables.items():
             files += write_table(run, title, table(summary))
         for title, drawing in self.figures.items():
-            figure, data = render(drawing, *known, summary)
+            figure, data = render(drawing, *known, summary, corner=corner_of(summary, drawing.counted))
             images = {suffix: encode(figure, suffix) for suffix in ("png", "pdf")}
             files += [run.write_bytes(f"figures/{title}.{suffix}", image) for suffix, image in images.items()]
             files.append(run.write_text(f"figures/{title}.csv", FORMATS["csv"](data)))

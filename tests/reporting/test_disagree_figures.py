@@ -7,7 +7,7 @@ import pytest
 from synthetic_tables import tables, token
 
 from rlprobe.analysis.disagreement import Reading, summarise
-from rlprobe.reporting.disagree.figures import FIGURES
+from rlprobe.reporting.disagree.figures import CLASS_COLOURS, FEWEST, FIGURES
 from rlprobe.reporting.drawing import encode, render
 
 CASES = {
@@ -91,5 +91,20 @@ def test_the_position_panel_counts_disagreements_in_tenths_of_each_response(both
             apart[tenth] += row.argmax_base != row.argmax_rl
     assert line["n"].tolist() == tried.tolist()
     np.testing.assert_allclose(line["y"], apart / tried)
-    assert (line["low"] <= line["y"]).all()
-    assert (line["y"] <= line["high"]).all()
+    seen = line[line["y"] > 0]
+    assert (seen["low"] <= seen["y"]).all()
+    assert (seen["y"] <= seen["high"]).all()
+    assert line.loc[line["y"] == 0, ["low", "high"]].isna().all(axis=None)
+
+
+def test_a_class_of_few_tokens_is_marks_and_no_curve_and_bands_stay_in_the_axes():
+    few = made(problems=12, shifted=0.001)
+    figure, data = render(FIGURES["disagreement"], *few)
+    sizes = data[data["panel"] == "entropy"].groupby(["trajectory", "class"])["n"].first()
+    assert 0 < sizes.xs("shifted", level="class").max() < FEWEST
+    left, right = figure.axes
+    curves = [line for line in left.lines if line.get_color() == CLASS_COLOURS["shifted"]]
+    assert curves
+    assert all(line.get_linestyle() == "None" for line in curves)
+    assert len([line for line in left.lines if line.get_drawstyle() == "steps-post"]) == (sizes >= FEWEST).sum()
+    assert data.loc[data["panel"] == "position", "high"].max() <= right.get_ylim()[1]

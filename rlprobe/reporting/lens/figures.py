@@ -13,18 +13,17 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.drawing import Drawing, colour_of, in_percent
+from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, places_of
 from rlprobe.reporting.lens.tables import NAMES, by_model
 
 MEASURES = ("logprob_of_base", "logprob_of_rl", "settled")
-CHOICE_LINES: dict[str, Any] = {"logprob_of_base": (0, (3, 1.5)), "logprob_of_rl": "-"}
-CHOICES = {"logprob_of_base": "base's choice", "logprob_of_rl": "RL's choice"}
+OF_MODEL = {"base": "logprob_of_base", "rl": "logprob_of_rl"}  # the measure of its own choice
+OWN, OTHERS = "-", (0, (3, 1.5))  # a line says whose choice it follows, in every panel
 MARKERS: dict[str, dict[str, Any]] = {
     "base": {"marker": "o", "markersize": 3},
     "rl": {"marker": "s", "markersize": 3.5, "markerfacecolor": "white"},
 }
-GROUP_LINES: dict[str, Any] = {"disagreement": "-", "unchanged": (0, (1, 1.2))}
-TITLES = {"disagreement": "Where they disagree", "unchanged": "Where they agree, as unsure"}
+GROUPS = {"disagreement": "Where they disagree", "unchanged": "Where they agree, as unsure"}
 MOST_TICKS = 8
 
 
@@ -44,32 +43,36 @@ def _ends(interval: dict[str, Any]) -> dict[str, float]:
 
 
 def draw_lens(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """Logprobs of both choices by depth, at disagreements and at unchanged places; then how many have settled."""
-    logprobs = data[data["measure"].isin(list(CHOICES))]
-    lowest = np.nanmin(logprobs.loc[logprobs["depth"] > 0, ["low", "value"]].to_numpy())  # the embedding is far below
-    for ax, (group, title) in zip(axes, TITLES.items(), strict=False):
-        here = logprobs[logprobs["places"] == group]
-        for member, measure in product(MEMBERS, CHOICES):
-            line = here[(here["model"] == member) & (here["measure"] == measure)]
-            if group == "disagreement" or measure == "logprob_of_rl":  # elsewhere both choices are one token
-                label = f"{NAMES[member]}: " + (CHOICES[measure] if group == "disagreement" else "the choice of both")
-                _line(ax, line, member, CHOICE_LINES[measure], label)
-        ax.set(title=title, ylabel="mean logprob, nats", ylim=(1.05 * lowest, -0.02 * lowest))
-        ax.legend(loc="lower right", handlelength=3)
-    _draw_settled(axes[2], data[data["measure"] == "settled"])
+    """By depth, at disagreements (left) and at places of agreement (right): logprobs above, settled choices below.
+
+    The embedding, which knows nothing yet and lies far below, is left out of the logprobs.
+    """
+    logprobs = data[data["measure"].isin(OF_MODEL.values()) & (data["depth"] > 0)]
+    lowest = np.nanmin(logprobs[["low", "value"]].to_numpy())
+    for column, (group, words) in enumerate(GROUPS.items()):
+        _draw_logprobs(axes[column], logprobs[logprobs["places"] == group], group)
+        axes[column].set(title=words, ylim=(1.05 * lowest, -0.02 * lowest))
+        below = axes[column + 2]
+        for member in MEMBERS:
+            settled = data[(data["measure"] == "settled") & (data["places"] == group) & (data["model"] == member)]
+            _line(below, settled, member, OWN, "")
+        below.set(title=words, ylim=(-0.02, 1.02))
+        in_percent(below.yaxis)
     for ax in axes:
         _depth_axis(ax, int(data["depth"].max()))
         sns.despine(ax=ax)
+    axes[0].set_ylabel("how likely a choice is\n(mean logprob, nats)")
+    axes[2].set_ylabel("its own choice leads,\nand stays (share of places)")
+    axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=4, handlelength=3)
 
 
-def _draw_settled(ax: Axes, settled: pd.DataFrame) -> None:
-    for group, member in product(GROUP_LINES, MEMBERS):
-        line = settled[(settled["places"] == group) & (settled["model"] == member)]
-        places = "disagreement" if group == "disagreement" else "agreement"
-        _line(ax, line, member, GROUP_LINES[group], f"{NAMES[member]}, {places}")
-    ax.set(title="Own choice leads, and stays", ylabel="share of places", ylim=(-0.02, 1.02))
-    in_percent(ax.yaxis)
-    ax.legend(loc="upper left", handlelength=3)
+def _draw_logprobs(ax: Axes, logprobs: pd.DataFrame, group: str) -> None:
+    """Either model on its own choice and on the other's; where they agree these are one token."""
+    for member, owner in product(MEMBERS, MEMBERS):
+        if group == "disagreement" or owner == member:
+            line = logprobs[(logprobs["model"] == member) & (logprobs["measure"] == OF_MODEL[owner])]
+            whose = "its own choice" if owner == member else f"{NAMES[owner]}'s choice"
+            _line(ax, line, member, OWN if owner == member else OTHERS, f"{NAMES[member]}: {whose}")
 
 
 def _line(ax: Axes, line: pd.DataFrame, member: str, style: Any, label: str) -> None:
@@ -82,9 +85,11 @@ def _line(ax: Axes, line: pd.DataFrame, member: str, style: Any, label: str) -> 
 def _depth_axis(ax: Axes, layers: int) -> None:
     """The residual stream after so many layers; 0 is the embedding."""
     step = -(-(layers + 1) // MOST_TICKS)
-    ax.set(xlim=(-0.03 * layers, 1.03 * layers), xlabel="layers read (0: the embedding)")
+    ax.set(xlim=(-0.03 * layers, 1.03 * layers), xlabel="layers read (0: the embedding alone)")
     ax.set_xticks(range(0, layers + 1, step))
 
 
 # name of the figure: summary -> its table, its drawing, its size
-FIGURES: dict[str, Drawing] = {"lens": Drawing(lens_data, draw_lens, panels=3, size=lambda _: (9.2, 2.9))}
+FIGURES: dict[str, Drawing] = {
+    "lens": Drawing(lens_data, draw_lens, panels=lambda _: (2, 2), size=lambda _: (7.4, 4.8), counted=places_of)
+}

@@ -11,11 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from rlprobe.reporting.drawing import Drawing
+from rlprobe.reporting.drawing import Drawing, places_of
 from rlprobe.reporting.patch.tables import NAMES, donor_of, where_name
 
 SITES = {"residual": "residual", "attention": "attention", "mlp": "MLP"}
-SOURCES = {"same": "", "other": ", other problem", "other_host": ", other problem, host's"}
+SOURCES = {"same": "", "other": ", of another problem", "other_host": ", host's own, of another"}
 MOST_WRITTEN = 12  # columns of a heat map whose cells still have room for a number
 BEYOND = "*: more than the same from another problem does; the interval of the difference excludes 0"
 CONTRASTS = {  # of the factorial: its name, colour and dashes
@@ -23,6 +23,7 @@ CONTRASTS = {  # of the factorial: its name, colour and dashes
     "layers": ("RL's later layers", "#CC79A7", "--"),
     "interaction": ("interaction", "0.3", ":"),
 }
+GAP = "the gap: how much likelier (in nats) RL's choice is than the base's, from the one model to the other"
 _COLUMNS = ["panel", "row", "column", "value", "low", "high", "beyond", "host", "donor"]
 
 
@@ -85,8 +86,9 @@ def draw_heads(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     donor, host = (NAMES[data[name].iloc[0]] for name in ("donor", "host"))
     widest = max(0.05, float(data["value"].abs().max()))
     _heat_map(axes[0], data, widest)
-    title = f"One head of {donor} in {host}: share of the gap\nrestored, less the control's, %"
+    title = f"One head of {donor} in {host}: share of the gap restored, less the control's, %"
     axes[0].set(title=title, xlabel="head")
+    axes[0].figure.supxlabel(GAP, fontsize=7, x=0.01, ha="left")
 
 
 def factorial_data(summary: dict[str, Any]) -> pd.DataFrame:
@@ -132,13 +134,14 @@ def _heat_map(ax: Axes, cells: pd.DataFrame, widest: float = 1.0) -> None:
     if len(columns) > MOST_WRITTEN:
         step = -(-len(columns) // MOST_WRITTEN)
         ax.set_xticks(range(0, len(columns), step), [str(c) for c in columns[::step]])
+    if len(columns) > MOST_WRITTEN or widest < 1:
         bar = ax.figure.colorbar(image, ax=ax, shrink=0.8)
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     for (row, column), value in np.ndenumerate(grid):
         number = _percent(value) if np.isfinite(value) and len(columns) <= MOST_WRITTEN else ""
         colour = "white" if value - lightest > 0.55 * (widest - lightest) else "0.15"
         star = "*" if beyond[row, column] else ""
-        ax.text(column, row, number + star, ha="center", va="center", fontsize=6.5, color=colour)
+        ax.text(column, row, number + star, ha="center", va="center", fontsize=7, color=colour)
 
 
 def _percent(value: float) -> str:
@@ -150,9 +153,13 @@ def _patching_size(data: pd.DataFrame) -> tuple[float, float]:
     return 7.2, 1.1 + 0.27 * data.groupby("panel")["row"].nunique().max()
 
 
+def _heads_size(data: pd.DataFrame) -> tuple[float, float]:
+    return 5.6, 1.4 + 0.25 * data["row"].nunique()
+
+
 # name of the figure: summary -> its table, its drawing, its size
 FIGURES: dict[str, Drawing] = {
-    "patching": Drawing(patching_data, draw_patching, panels=2, size=_patching_size),
+    "patching": Drawing(patching_data, draw_patching, panels=2, size=_patching_size, counted=places_of),
     "factorial": Drawing(factorial_data, draw_factorial, panels=1, size=lambda _: (4.6, 3.2)),
-    "heads": Drawing(heads_data, draw_heads, panels=1, size=lambda data: (4.2, 0.9 + 0.25 * data["row"].nunique())),
+    "heads": Drawing(heads_data, draw_heads, panels=1, size=_heads_size, counted=places_of),
 }

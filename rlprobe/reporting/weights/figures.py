@@ -3,7 +3,7 @@
 Knows no models and no disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,25 +14,27 @@ from matplotlib.lines import Line2D
 
 from rlprobe.analysis.weights import noise_rank_share
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of
+from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, level_of, line_of, on_ratios, problems_of, reach
 
-# kind of tensor -> colour and marker: attention cool, MLP warm (Tol's muted colours, none of which is a model's),
-# what is no matrix of a layer grey
+ATTENTION, MLP, ENDS, SMALL = "#0072B2", "#CC79A7", "#000000", "#8C8C8C"
+# kind of tensor -> colour and marker: the colour says which part of the network it belongs to
 KINDS: dict[str, tuple[str, str]] = {
-    "q": ("#332288", "o"),
-    "k": ("#88CCEE", "s"),
-    "v": ("#117733", "^"),
-    "qkv": ("#332288", "o"),
-    "o": ("#44AA99", "D"),
-    "gate": ("#DDCC77", "o"),
-    "up": ("#CC6677", "s"),
-    "gate_up": ("#DDCC77", "o"),
-    "down": ("#882255", "^"),
-    "embed": ("#000000", "*"),
-    "head": ("#000000", "P"),
-    "norm": ("#888888", "x"),
-    "bias": ("#BBBBBB", "+"),
+    "q": (ATTENTION, "o"),
+    "k": (ATTENTION, "s"),
+    "v": (ATTENTION, "^"),
+    "qkv": (ATTENTION, "P"),
+    "o": (ATTENTION, "D"),
+    "gate": (MLP, "o"),
+    "up": (MLP, "s"),
+    "gate_up": (MLP, "P"),
+    "down": (MLP, "^"),
+    "embed": (ENDS, "*"),
+    "head": (ENDS, "P"),
+    "norm": (SMALL, "x"),
+    "bias": (SMALL, "+"),
 }
+# colour -> its part of the network, in words
+PARTS = {ATTENTION: "attention", MLP: "MLP"}
 POINTS = 100  # of an energy curve
 LEVELS = np.arange(POINTS + 1) / POINTS
 NOISE, NOISE_LEVELS = "white noise", np.linspace(0, 1, 21)
@@ -97,15 +99,16 @@ def _cumulative(values: np.ndarray) -> np.ndarray:
 def draw_weights(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     """Unchanged shares and norms along the network, energy by directions, with one key for all."""
     _along_the_network(data[data["panel"] == "unchanged"], axes[0])
-    axes[0].set(ylim=(0, 1.02), title="Unchanged by RL", ylabel="weights equal in bfloat16")
+    axes[0].set(ylim=(0, 1.02), title="Weights that RL left as they were", ylabel="equal in bfloat16")
     in_percent(axes[0].yaxis)
     _along_the_network(data[data["panel"] == "norm"], axes[1])
-    axes[1].set(title="Size of the change", ylabel="‖ΔW‖ / ‖W‖")
+    axes[1].set(title="How large the change is", ylabel="‖ΔW‖ / ‖W‖")
     axes[1].set_ylim(bottom=0)
     _energy_curves(data[data["panel"] == "energy"], axes[2])
-    kinds = [kind for kind in data["kind"].unique() if kind != NOISE]
-    handles = [Line2D([], [], color=KINDS[k][0], marker=KINDS[k][1], markersize=4, lw=1, label=k) for k in kinds]
-    axes[0].figure.legend(handles=handles, loc="outside lower center", ncols=len(kinds), columnspacing=1.2)
+    kinds = [kind for kind in KINDS if kind in set(data["kind"])]
+    named = {kind: f"{kind} ({PARTS[KINDS[kind][0]]})" if KINDS[kind][0] in PARTS else kind for kind in kinds}
+    handles = [Line2D([], [], color=KINDS[k][0], marker=KINDS[k][1], markersize=4, lw=1, label=named[k]) for k in kinds]
+    axes[0].figure.legend(handles=handles, loc="outside lower center", ncols=-(-len(kinds) // 2), columnspacing=1.2)
 
 
 def _along_the_network(data: pd.DataFrame, ax: Axes) -> None:
@@ -115,7 +118,9 @@ def _along_the_network(data: pd.DataFrame, ax: Axes) -> None:
         ax.plot(inside["x"], inside["y"], color=colour, marker=marker, markersize=4, linewidth=1, clip_on=False)
     last = int(data["x"].max())
     some = sorted({round(layer) for layer in np.linspace(0, last - 1, min(last, 8))})
-    ax.set_xticks([-1, *some, last], ["in", *map(str, some), "out"])
+    outside = [("embed-\nding", -1), ("last\nnorm", last)]
+    ticks = [(name, x) for name, x in outside if x in set(data["x"])] + [(str(layer), layer) for layer in some]
+    ax.set_xticks([x for _, x in ticks], [name for name, _ in ticks])
     ax.set(xlim=(-1.3, last + 0.3), xlabel="layer")
     sns.despine(ax=ax)
 
@@ -129,8 +134,8 @@ def _energy_curves(data: pd.DataFrame, ax: Axes) -> None:
         colour, marker = KINDS[str(kind)]
         ax.plot(curve["x"], curve["y"], color=colour, marker=marker, markevery=(10, 20), markersize=4, linewidth=1)
     ax.axhline(0.9, color="0.2", linewidth=0.7, linestyle=":")
-    ax.set(xlim=(0, 1), ylim=(0, 1.02), title="Directions of the change")
-    ax.set(xlabel="strongest directions, of full rank", ylabel="energy of ΔW in them")
+    ax.set(xlim=(0, 1), ylim=(0, 1.02), title="How few directions it has")
+    ax.set(xlabel="strongest directions (of full rank)", ylabel="share of ‖ΔW‖² in them")
     in_percent(ax.xaxis)
     in_percent(ax.yaxis)
     sns.despine(ax=ax)
@@ -160,42 +165,54 @@ def _ends(interval: dict[str, Any]) -> dict[str, Any]:
 
 
 def draw_low_rank(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """Accuracy by rank between the two ends; RL's edits that are kept, on either text; ranks evenly spaced."""
-    arms = [arm for arm in data["arm"].unique() if arm not in MEMBERS]
-    data = data.assign(x=data["arm"].map({arm: i for i, arm in enumerate(arms)}))
+    """Accuracy by rank between the two ends, RL's edits that are kept on either text; ranks along a true axis."""
+    is_part = ~data["arm"].isin(MEMBERS)
+    ranks = data["rank"].where(data["rank"].notna() | ~is_part, np.inf)  # what is not cut has full rank
+    data = data.assign(full=ranks, x=on_ratios(ranks))
     accuracy = data[data["panel"] == "accuracy"]
     for end in MEMBERS:
         value = accuracy.loc[accuracy["arm"] == end, "value"].max()
         axes[0].axhline(value, color=colour_of(end), linestyle=line_of(end), linewidth=1, label=_name(end))
     _line(accuracy.dropna(subset="x"), axes[0], color="#009E73", label="base + ΔW of rank r")
-    axes[0].set(title="Accuracy", ylabel=f"accuracy by the {data['answer'].iloc[0]} answer")
+    axes[0].set(title="What a part of the change answers", ylabel=f"accuracy by the {data['answer'].iloc[0]} answer")
     for text, rows in data[data["panel"] == "kept"].groupby("text", sort=False):
         _line(rows, axes[1], color=colour_of(text), linestyle=line_of(text), label=f"on {_name(text)}'s text")
-    axes[1].set(title="RL's choices", ylabel="RL's edits that it makes too")
+    axes[1].set(title="What a part of the change says", ylabel="RL's edits that it makes too")
     for ax in axes:
-        labels = ["full" if arm.startswith("full") else arm.removeprefix("rank ") for arm in arms]
-        ax.set_xticks(range(len(arms)), labels)
-        ax.set(ylim=(0, 1.02), xlim=(-0.4, len(arms) - 0.6), xlabel="rank r of ΔW in every matrix")
+        ticks = data[is_part].drop_duplicates("x").sort_values("x")
+        ax.set_xticks(ticks["x"], [f"{rank:g}" if np.isfinite(rank) else "full" for rank in ticks["full"]])
+        ax.set(ylim=(0, 1.02), xlabel="rank r that ΔW is cut to, in every matrix")
         in_percent(ax.yaxis)
         ax.legend(loc="lower right")
         sns.despine(ax=ax)
 
 
 def _line(rows: pd.DataFrame, ax: Axes, **style: Any) -> None:
-    """Points with their intervals, joined."""
-    ends = np.abs(rows[["low", "high"]].sub(rows["value"], axis=0).fillna(0).to_numpy()).T
+    """Points with their intervals, joined but for those that stand apart: no change at all, and all of it."""
     shared: dict[str, Any] = {"marker": "o", "markersize": 4, "linewidth": 1.1, "elinewidth": 0.7, "clip_on": False}
-    ax.errorbar(rows["x"], rows["value"], yerr=ends, **shared, **style)
+    apart = rows["rank"].isna() | (rows["rank"] == 0)
+    inside, outside = rows[~apart].sort_values("x"), rows[apart]
+    ax.errorbar(inside["x"], inside["value"], yerr=reach(inside), **shared, **style)
+    style |= {"linestyle": "none", "label": None}
+    ax.errorbar(outside["x"], outside["value"], yerr=reach(outside), **shared, **style)
 
 
 def _name(end: Any) -> str:
     return "RL" if end == "rl" else "base"
 
 
+def _counted(summary: Mapping[str, Any]) -> str:
+    return f"{len(summary['weights']['tensors']):,} tensors"
+
+
+def _ranks_counted(summary: Mapping[str, Any]) -> str:
+    return f"{problems_of(summary)}  ·  {level_of(summary['low_rank']['reading'])}"
+
+
 # name of the figure: (weight table, summary) -> its table, its drawing, its size
 FIGURES: dict[str, Drawing] = {
-    "weights": Drawing(weights_data, draw_weights, panels=3, size=lambda _: (7.4, 2.9)),
+    "weights": Drawing(weights_data, draw_weights, panels=3, size=lambda _: (8.2, 3.1), counted=_counted),
 }
 RANK_FIGURES: dict[str, Drawing] = {
-    "low_rank": Drawing(low_rank_data, draw_low_rank, panels=2, size=lambda _: (7.0, 2.9)),
+    "low_rank": Drawing(low_rank_data, draw_low_rank, panels=2, size=lambda _: (7.0, 2.9), counted=_ranks_counted),
 }
