@@ -13,6 +13,7 @@
       weights/change/...                      what RL changed, tensors START..STOP-1
       low_rank/on_MEMBER/PART/...             what the base with part of RL's change says along a member's text
       summary.json, interventions.json, flips.json, tables/, figures/        written anew by each command
+      learned/DIGEST.json   the weights behind the arms learned_above(τ, DIGEST)
       signals/HALF/         a run of its own on half of the problems; `merge` leaves it where it is
       log.jsonl             what happened (halved batches, broken shards), in order; never read back
 
