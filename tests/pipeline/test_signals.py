@@ -233,7 +233,7 @@ def test_what_the_host_alone_tells_is_learned_on_one_half_and_told_for_the_other
     specs = [arm["spec"] for p in written.summary["points"] if p["signal"] == "learned" for arm in p["arms"]]
     assert all(spec.startswith("learned_above(") and f", {learned.digest})" in spec for spec in specs)
     assert any("learned_above" in arm for arm in runs.read(halves / "calibration").arms("rollouts"))
-    assert "log_position" in (written.run.path / "tables" / "signal-learned.csv").read_text()
+    assert "log position" in (written.run.path / "tables" / "signal-learned.csv").read_text()
     (again,) = grade(written.run.path, GraderSettings(), asked.reading, QUIET)
     assert again.summary["detection"] == written.summary["detection"]
 

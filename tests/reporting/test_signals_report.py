@@ -140,7 +140,7 @@ def test_detection_and_what_was_learned_have_a_table():
     assert told[["signal", "made of"]].to_numpy().tolist() == [["delta", "both models"], ["learned", "the host alone"]]
     assert told["AUROC"].iloc[0].value == 1
     weights = TABLES["signal-learned"](summary)
-    assert weights["feature"].tolist() == [*FEATURES, "intercept"]
+    assert weights["feature"].tolist() == [*(f.replace("_", " ") for f in FEATURES), "intercept"]
     assert [cell.value for cell in weights["log-odds per deviation"]] == [*range(8), -3]
     assert TABLES["signal-learned"](made() | {"learned": None}).empty
 

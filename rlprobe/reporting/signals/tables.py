@@ -197,7 +197,12 @@ def learned_table(summary: Summary) -> pd.DataFrame:
     found = summary["learned"] or {"features": [], "means": [], "scales": [], "weights": []}
     columns = zip(*(found[name] for name in ("features", "means", "scales", "weights")), strict=True)
     rows = [
-        {"feature": feature, "mean": Cell(mean), "standard deviation": Cell(scale), "log-odds per deviation": Cell(w)}
+        {
+            "feature": feature.replace("_", " "),
+            "mean": Cell(mean),
+            "standard deviation": Cell(scale),
+            "log-odds per deviation": Cell(w),
+        }
         for feature, mean, scale, w in columns
     ]
     rows += [{"feature": "intercept", "log-odds per deviation": Cell(found["intercept"])}] if rows else []
