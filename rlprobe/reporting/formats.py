@@ -6,7 +6,7 @@ interval in columns of its own; the other two are for reading. Knows nothing of 
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import floor, log10
+from math import ceil, floor, log10
 from typing import Any
 
 import pandas as pd
@@ -84,12 +84,15 @@ class Cell:
         if value is None:
             return MISSING if low is None or high is None else _range(low, high) + suffix
         write = _writer(value or high or 0.0, fewest=1 if self.unit == "%" else 0)
-        return (
-            f"{self.sign} " * bool(self.sign)
-            + write(value)
-            + suffix
-            + ("" if low is None or high is None else f" [{write(low)}, {write(high)}]")
-        )
+        if self.sign:
+            return f"{self.sign} {_no_less(value)}{suffix}"
+        return write(value) + suffix + ("" if low is None or high is None else f" [{write(low)}, {write(high)}]")
+
+
+def _no_less(value: float) -> str:
+    """Two significant digits, rounded up: what lies below the number lies below this."""
+    step = 10.0 ** (floor(log10(value)) - 1)
+    return f"{ceil(value / step - 1e-9) * step:.2g}"
 
 
 def _range(low: float, high: float) -> str:

@@ -47,7 +47,7 @@ FEW = 50  # problems
 def few_problems(problems: int) -> Iterator[Text]:
     """A warning where resampling so few problems gives intervals that are too narrow (figures/coverage_gain.md)."""
     if 1 < problems < FEW:
-        said = f"{problems} problems: intervals that resample them hold less often than they say; with {FEW} they do."
+        said = f"{problems} problems are few to resample: such intervals are too narrow below {FEW}."
         yield Text(said, style="yellow")
 
 

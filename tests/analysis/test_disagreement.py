@@ -155,7 +155,7 @@ def test_a_model_with_itself_never_disagrees_and_is_never_certain_of_it():
     summary = summary_of(problems=20, reranked=0, shifted=0)
     found = summary["trajectories"]["base"]
     assert found["rates"]["all"]["micro"]["disagreements"]["value"] == 0
-    assert found["rates"]["all"]["micro"]["disagreements"]["high"] == pytest.approx(1 - 0.025 ** (1 / 20))
+    assert found["rates"]["all"]["micro"]["disagreements"]["problems_bound"] == pytest.approx(1 - 0.025 ** (1 / 20))
     assert found["ranks"]["mean"]["value"] is None
     assert found["entropy"]["ratio"]["value"] is None
     assert found["entropy"]["ratio"]["reason"]

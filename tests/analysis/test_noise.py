@@ -35,14 +35,14 @@ def test_the_threshold_is_ten_times_the_larger_99th_percentile_of_the_tokens_tha
 
 
 def test_certain_tokens_do_not_make_the_threshold_too_narrow():
-    tokens, rollouts, _ = tables(problems=20, arms=("rl",))
-    certain = np.arange(len(tokens)) % 25 > 0
+    tokens, rollouts, _ = tables(problems=60, arms=("rl",))
+    certain = np.arange(len(tokens)) % 20 > 0
     tokens["margin_rl"] = np.where(certain, 9.0, 0.1)
     decoded = tokens["logprob_rl"].to_numpy(float) + np.where(certain, 0.0, 0.02)
     lengths = np.cumsum(rollouts["response_ids"].map(len))[:-1]
     found = noise.measure(tokens, rollouts.assign(logprobs=np.split(decoded, lengths)), Resampling())
     assert found["near_tie"]["threshold"] == pytest.approx(0.2, rel=1e-4)
-    assert found["models"]["rl"]["difference"]["mean"] < 0.001
+    assert found["models"]["rl"]["difference"]["mean"] < 0.0015
 
 
 def test_too_few_tokens_that_can_flip_give_no_threshold():

@@ -80,8 +80,9 @@ def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
 
 def _against(end: str, test: dict | None) -> dict[str, Any]:
     """The columns that compare an arm with one end; empty for the end itself."""
-    numbers = test or {}
-    counts = {f"{name} against {name_of(end)}": _number(numbers.get(name)) for name in ("repaired", "broken")}
+    counts = {
+        f"{name} against {name_of(end)}": _number(test[name] if test else None) for name in ("repaired", "broken")
+    }
     p_values = {"": Cell.p(test), ", corrected": Cell.p(test if test and "family" in test else None, "p_adjusted")}
     return counts | {f"p against {name_of(end)}{which}": cell for which, cell in p_values.items()}
 

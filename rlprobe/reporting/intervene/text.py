@@ -30,23 +30,36 @@ def _heading(summary: Summary) -> Text:
 
 def _arms(summary: Summary) -> Table:
     """One line an arm, base at the top and RL at the foot."""
-    table = open_table("arm", "n", "accuracy\n%", "gated\n%", "edited\n%", "recovery", "corrected\np, base")
+    table = open_table(
+        "arm",
+        *(("n",) if _differ(summary) else ()),
+        "accuracy\n%",
+        "gated\n%",
+        "edited\n%",
+        "recovery",
+        "p, base\n(Holm)",
+    )
     for i, column in enumerate(table.columns):
         column.no_wrap, column.overflow = i > 0, "fold"  # a composed gate may have a long name
     last = [title for title in summary["arms"] if title != "rl"][-1]
     for title, arm in summary["arms"].items():
-        table.add_row(*texts_of(_line(title, arm, summary["reading"]["answer"])), end_section=title in ("base", last))
+        table.add_row(*texts_of(_line(title, arm, summary)), end_section=title in ("base", last))
     return table
 
 
-def _line(title: str, arm: dict, answer: str) -> list[Any]:
+def _differ(summary: Summary) -> bool:
+    """Whether the rows are of other numbers of problems than the heading's: then each row has its own."""
+    return len({arm["problems"] for arm in summary["arms"].values()}) > 1
+
+
+def _line(title: str, arm: dict, summary: Summary) -> list[Any]:
     """An arm's numbers; an identity is called one; the ends recover 0 and 1 by definition."""
-    found, identity = arm["answers"][answer], arm["identity"]
+    found, identity = arm["answers"][summary["reading"]["answer"]], arm["identity"]
     test = found["against"]["base"]
     is_identity = identity is not None and title not in MEMBERS and found["recovery"]["value"] is not None
     return [
         name_of(title),
-        arm["problems"],
+        *((arm["problems"],) if _differ(summary) else ()),
         fixed(found["accuracy"], 1, scale=100),
         *(Cell(value and 100 * value) for value in (arm["gated"]["value"], arm["edited"]["value"])),
         fixed(found["recovery"], 2) + (f" = {name_of(identity)}" if is_identity else ""),
@@ -84,8 +97,8 @@ def _families(summary: Summary) -> Iterator[Text]:
     answer, arms = summary["reading"]["answer"], [arm for t, arm in summary["arms"].items() if t not in MEMBERS]
     sizes = {(arm["host"], arm["answers"][answer]["against"]["base"]["family"]) for arm in arms}
     for host, n in sorted(sizes):
-        yield Text(f"p against the base is corrected (Holm) for the {n:,} arms of the run that {name_of(host)} hosts")
-        yield Text("and that are decoded alike, shown here or not.")
+        yield Text(f"p: against the base, corrected for the {n:,} arms of the run that are decoded alike")
+        yield Text(f"with {name_of(host)} as host, shown here or not.")
 
 
 def _on_other_problems(arms: dict, answer: str) -> Iterator[Text]:
