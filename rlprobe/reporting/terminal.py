@@ -45,7 +45,7 @@ FEW = 50  # problems
 
 
 def few_problems(problems: int) -> Iterator[Text]:
-    """A warning: of numbers that lean to one side, a percentile interval is too narrow then (figures/coverage_rates.md)."""
+    """A warning: of numbers that lean to one side, percentile intervals are too narrow (figures/coverage_rates.md)."""
     if 1 < problems < FEW:
         said = f"{problems} problems are few to resample: percentile intervals may be too narrow below {FEW}."
         yield Text(said, style="yellow")
