@@ -45,9 +45,9 @@ FEW = 50  # problems
 
 
 def few_problems(problems: int) -> Iterator[Text]:
-    """A warning where resampling so few problems gives intervals that are too narrow (figures/coverage_gain.md)."""
+    """A warning: of numbers that lean to one side, percentile intervals are too narrow (figures/coverage_rates.md)."""
     if 1 < problems < FEW:
-        said = f"{problems} problems are few to resample: such intervals are too narrow below {FEW}."
+        said = f"{problems} problems are few to resample: percentile intervals may be too narrow below {FEW}."
         yield Text(said, style="yellow")
 
 
