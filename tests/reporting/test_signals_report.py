@@ -6,6 +6,7 @@ from io import StringIO
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from rich.console import Console
 from synthetic_arms import arm_tables, named_arms
 
@@ -17,7 +18,7 @@ from rlprobe.measures.learned import FEATURES, Learned
 from rlprobe.pipeline.signals import REPORTS
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS
-from rlprobe.reporting.signals.figures import FIGURES, REPLACED_FIGURES
+from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_FIGURES
 from rlprobe.reporting.signals.tables import REPLACED_TABLES, TABLES
 from rlprobe.reporting.signals.text import show
 
@@ -152,18 +153,28 @@ def test_the_terminal_names_what_is_absent():
     assert "delta - entropy" in said
 
 
-def test_the_figure_has_a_line_a_signal_through_what_was_really_edited_with_intervals_both_ways():
+def test_the_figure_has_a_panel_a_signal_through_what_was_really_edited_with_intervals_both_ways():
     summary = made()
     figure, data = render(FIGURES["equal-edits"], summary)
-    drawn = {c.get_label(): c for c in figure.axes[0].containers}
-    assert list(drawn) == ["Δ log p", "entropy", THINNED]
+    panels = {ax.get_title().removesuffix(", the base decodes"): ax for ax in figure.axes}
+    assert list(panels) == ["Δ log p", "entropy", THINNED]
     points = data[data["signal"] == "delta"].sort_values("dose_value")
-    line, _, bars = drawn["Δ log p"].lines
+    (drawn,) = panels["Δ log p"].containers
+    line, _, bars = drawn.lines
     np.testing.assert_allclose(line.get_xdata().astype(float), points["dose_value"])
     np.testing.assert_allclose(line.get_ydata().astype(float), points["accuracy_value"])
     assert len(bars) == 2
     ends = np.array(list(bars[0].get_segments()))  # (points, 2 ends, xy)
     np.testing.assert_allclose(ends[:, :, 0], points[["dose_low", "dose_high"]])
+
+
+def test_the_panels_have_one_scale_and_a_preset_names_its_thresholds_in_their_order():
+    figure, _ = render(FIGURES["equal-edits"], made())
+    assert len({(*ax.get_xlim(), *ax.get_ylim()) for ax in figure.axes}) == 1
+    figure, data = render(PRESET_FIGURES["preset"], made(preset="dir"))
+    points = data[data["signal"] == "delta"].sort_values("edited_value")
+    order = ", ".join(f"{threshold:g}" for threshold in points["threshold"])
+    assert f"left to right: {order}" in figure.axes[0].get_title().replace("\n", " ")
 
 
 def test_at_equal_replacement_a_dose_is_what_the_gate_fired_on_no_ops_counted():
@@ -188,7 +199,8 @@ def test_a_gate_that_fires_by_chance_is_called_what_it_lets_through():
 def test_the_figure_can_be_drawn_again_from_its_csv(tmp_path):
     figure, data = render(FIGURES["equal-edits"], made())
     data.to_csv(tmp_path / "data.csv", index=False)
-    again, _ = render(FIGURES["equal-edits"], made())
-    FIGURES["equal-edits"].draw(pd.read_csv(tmp_path / "data.csv"), [again.subplots()])
-    for ours, theirs in zip(figure.axes[0].lines, again.axes[-1].lines, strict=True):
-        np.testing.assert_allclose(np.array(ours.get_ydata(), float), np.array(theirs.get_ydata(), float))
+    read, again = pd.read_csv(tmp_path / "data.csv"), Figure()
+    FIGURES["equal-edits"].draw(read, FIGURES["equal-edits"].axes(read, again))
+    for before, after in zip(figure.axes, again.axes, strict=True):
+        for ours, theirs in zip(before.lines, after.lines, strict=True):
+            np.testing.assert_allclose(np.array(ours.get_ydata(), float), np.array(theirs.get_ydata(), float))

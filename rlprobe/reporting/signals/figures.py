@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of
+from rlprobe.reporting.drawing import Drawing, colour_of, grid, in_percent, left_to_right, line_of, off_grid, reach
 from rlprobe.reporting.intervene.tables import name_of
 from rlprobe.reporting.signals.tables import signal_name
 
@@ -22,10 +22,11 @@ COLOURS = {
     "js": "#E69F00",
     "entropy": "#56B4E9",
     "margin": "#8B6914",
-    "learned": "#D55E00",
+    "learned": "#882255",
     "random": "#8A8A8A",
 }
 MARKERS = {"delta": "o", "kl": "s", "js": "^", "entropy": "D", "margin": "v", "learned": "P", "random": "X"}
+COLUMNS = 3  # of panels
 NAMES = {"delta": "Δ log p", "kl": "KL", "js": "JS"}
 # kind of dose: which column is drawn, and what it is, in words
 AXES = {
@@ -79,34 +80,36 @@ def _decoding(summary: dict[str, Any]) -> str:
 
 
 def draw_equal_doses(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """One line a signal through its points, with intervals both ways; the ends as lines, the oracle as a star.
+    """A panel a signal and direction, the points of the others behind it, all to one scale; the oracle as a star.
 
     The doses wanted are drawn as faint lines from top to bottom, so that what was missed is seen.
     """
-    ax, first = axes[0], data.iloc[0]
+    first, families = data.iloc[0], _families(data)
     column, words = AXES[first["axis"]]
-    _ends(ax, data)
-    _oracles(ax, data[data["signal"] == "oracle"], column)
-    points = data[data["signal"].isin(COLOURS)]
-    for (signal, host), family in points.groupby(["signal", "host"], sort=False):
+    points = pd.concat([family for _, family in families]) if families else data.iloc[:0]
+    for ax, ((signal, host), family) in zip(axes, families, strict=False):
+        _ends(ax, data)
+        _oracles(ax, data[(data["signal"] == "oracle") & (data["host"] == host)], column)
+        others = points[(points["signal"] != signal) | (points["host"] != host)]
+        ax.plot(others[f"{column}_value"], others["accuracy_value"], "o", color="0.85", markersize=3, zorder=0.6)
+        for target in points["target"].dropna().unique():
+            ax.axvline(target, color="0.92", linewidth=0.6, zorder=0)
         _signal(ax, str(signal), str(host), family, column)
-    for target in points["target"].dropna().unique():
-        ax.axvline(target, color="0.85", linewidth=0.6, zorder=0)
-    level = f"{100 * first['confidence']:g} % intervals"
-    ax.set_xlabel(f"{words}, {level}")
-    ax.set_ylabel(f"accuracy by the {first['answer']} answer, {level}")
-    if first["axis"] == "preset":
-        _thresholds(ax, points)
-    title = {"edits": "at equal edits", "replaced": "at equal replacement", "preset": "at published thresholds"}
-    ax.set_title(f"Accuracy {title[first['axis']]}, {first['decoding']}, {first['problems']} problems", loc="left")
-    if first["axis"] == "replaced":
-        ax.set_xscale("log")
-    else:
-        ax.set_xlim(left=0)
-    in_percent(ax.xaxis)
-    in_percent(ax.yaxis)
-    ax.legend(loc="center left", bbox_to_anchor=(1.01, 0.5), handlelength=2.2)
-    sns.despine(ax=ax)
+    for ax in axes:
+        _dose_axis(ax, data, column)
+        sns.despine(ax=ax)
+    off_grid(axes, max(1, len(families)), COLUMNS)
+    titles = {"edits": "at equal edits", "replaced": "at equal replacement", "preset": "at published thresholds"}
+    figure = axes[0].figure
+    figure.suptitle(f"Accuracy {titles[first['axis']]}, {first['decoding']}", fontsize=9)
+    figure.supxlabel(words + ("; in grey the other panels" if len(families) > 1 else ""), fontsize=8)
+    figure.supylabel(f"accuracy by the {first['answer']} answer", fontsize=8)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
+
+
+def _families(data: pd.DataFrame) -> list[Any]:
+    """The points of each signal and direction."""
+    return list(data[data["signal"].isin(COLOURS)].groupby(["signal", "host"], sort=False))
 
 
 def _ends(ax: Axes, data: pd.DataFrame) -> None:
@@ -118,48 +121,47 @@ def _ends(ax: Axes, data: pd.DataFrame) -> None:
 
 def _oracles(ax: Axes, oracles: pd.DataFrame, column: str) -> None:
     """The donor's own text, by identity: a star where it stands."""
-    style: dict[str, Any] = {"marker": "*", "markersize": 9, "linestyle": "none", "color": "black", "zorder": 4}
-    for host, oracle in oracles.groupby("host", sort=False):
-        donor = name_of(MEMBERS[1 - MEMBERS.index(str(host))])
-        inside = "black" if host == "base" else "white"
-        ax.plot(oracle[f"{column}_value"], oracle["accuracy_value"], mfc=inside, label=f"oracle ≡ {donor}", **style)
-
-
-def _thresholds(ax: Axes, points: pd.DataFrame) -> None:
-    """Each point's threshold beside it."""
-    for _, point in points.iterrows():
-        place = (point["edited_value"], point["accuracy_value"])
-        ax.annotate(f"{point['threshold']:g}", place, (3, 3), textcoords="offset points", fontsize=6)
+    style: dict[str, Any] = {"marker": "*", "markersize": 8, "linestyle": "none", "color": "black", "zorder": 4}
+    ax.plot(oracles[f"{column}_value"], oracles["accuracy_value"], label="oracle ≡ the donor", **style)
 
 
 def _signal(ax: Axes, signal: str, host: str, points: pd.DataFrame, column: str) -> None:
-    """A signal's points in the order of their doses."""
+    """A signal's points in the order of their doses, with intervals both ways; a preset's thresholds in the title."""
     points = points.sort_values(f"{column}_value")
-    name = NAMES.get(signal, signal_name(signal, host)) + ("" if host == "base" else " backward")
-    ax.errorbar(
-        points[f"{column}_value"],
-        points["accuracy_value"],
-        xerr=_reach(points, column),
-        yerr=_reach(points, "accuracy"),
-        label=name,
-        color=COLOURS[signal],
-        marker=MARKERS[signal],
-        linestyle="-" if host == "base" else ":",
-        linewidth=1.6 if signal == "delta" else 1.1,
-        elinewidth=0.5,
-        markersize=4.5,
-        markeredgecolor="white",
-        markeredgewidth=0.4,
-    )
+    style: dict[str, Any] = {"color": COLOURS[signal], "marker": MARKERS[signal], "markersize": 4.5}
+    style |= {"linewidth": 1.1, "elinewidth": 0.7, "linestyle": "-" if host == "base" else ":"}
+    x, y = ((f"{name}_value", f"{name}_low", f"{name}_high") for name in (column, "accuracy"))
+    ax.errorbar(points[x[0]], points[y[0]], xerr=reach(points, *x), yerr=reach(points, *y), **style)
+    name = NAMES.get(signal, signal_name(signal, host)) + (", the base decodes" if host == "base" else ", RL decodes")
+    is_preset = points["axis"].iloc[0] == "preset"
+    order = f"\n{left_to_right([f'{threshold:g}' for threshold in points['threshold']])}" if is_preset else ""
+    ax.set_title(name + order, fontsize=7.5)
 
 
-def _reach(points: pd.DataFrame, name: str) -> np.ndarray:
-    """How far an interval reaches down and up from its number; 0 where there is none."""
-    ends = points[[f"{name}_low", f"{name}_high"]].sub(points[f"{name}_value"], axis=0)
-    return np.abs(ends.fillna(0).to_numpy()).T
+def _dose_axis(ax: Axes, data: pd.DataFrame, column: str) -> None:
+    """The same limits in every panel, with room for every number and its interval."""
+    accuracies = data[["accuracy_value", "accuracy_low", "accuracy_high"]].to_numpy(dtype=float)
+    doses = data[[f"{column}_value", f"{column}_high"]].to_numpy(dtype=float)
+    ax.set_ylim(np.nanmin(accuracies) - 0.02, min(1.02, np.nanmax(accuracies) + 0.02))
+    if data["axis"].iloc[0] == "replaced":
+        some = doses[doses > 0]
+        ax.set(xscale="log", xlim=(0.8 * some.min(), 1.25 * some.max()) if some.size else None)
+    else:
+        ax.set_xlim(0, 1.05 * np.nanmax(doses, initial=0.01))
+    in_percent(ax.xaxis)
+    in_percent(ax.yaxis)
 
 
-_DRAWING = Drawing(equal_dose_data, draw_equal_doses, panels=1, size=lambda _: (6.5, 3.8))
+def _panels(data: pd.DataFrame) -> tuple[int, int]:
+    return grid(max(1, len(_families(data))), COLUMNS)
+
+
+def _size(data: pd.DataFrame) -> tuple[float, float]:
+    rows, columns = _panels(data)
+    return max(6.0, 1.8 + 2.0 * columns), 1.0 + 1.7 * rows
+
+
+_DRAWING = Drawing(equal_dose_data, draw_equal_doses, panels=_panels, size=_size)
 # name of the figure: summary -> its table, its drawing, its size; of equal edits, equal replacement, and a preset
 FIGURES: dict[str, Drawing] = {"equal-edits": _DRAWING}
 REPLACED_FIGURES: dict[str, Drawing] = {"equal-replaced": _DRAWING}
