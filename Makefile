@@ -45,7 +45,9 @@ figures: .venv/run
 	$(BIN)/python -m experiments.cost_by_scale
 	$(BIN)/python -m experiments.cost_by_pair
 	$(BIN)/python -m experiments.coverage
-	$(BIN)/python -m experiments.claims --readme
+	$(BIN)/python -m experiments.claims
+	$(BIN)/python -m experiments.across_pairs
+	$(BIN)/python -m experiments.findings
 
 notebooks: .venv/dev
 	$(BIN)/python -m experiments.notebooks

@@ -14,7 +14,6 @@ from typing import Any
 import click
 import pandas as pd
 
-from experiments import kept
 from experiments.kept import KEPT, Shelf
 from experiments.own_pairs import OWN
 from experiments.request import NAMES, Request
@@ -30,7 +29,7 @@ SCRIPTS = (  # in the order of the three questions
 )
 SUFFIXES = ("csv", "md")
 JUDGED = (Verdict.HOLDS, Verdict.FAILS, Verdict.UNRESOLVED)  # by an interval, and could have been otherwise
-README = Path(__file__).parent.parent / "README.md"
+OURS = "ours"  # the source of a claim that no paper makes
 
 Key = str | int | Mapping[str, Any]  # of a dictionary; of a list; or what the first fitting row of a list holds
 
@@ -90,29 +89,31 @@ others before; in "direction" the claims on moved tokens came after those on all
 
 def gathered(folders: Sequence[Path]) -> str:
     """Every table of claims that has been written, a section a script, and the command that writes those which lack."""
-    return "\n".join([f"# Claims, published and measured here\n\n{READ_SO}", *_sections("##", folders)])
-
-
-def _sections(level: str, folders: Sequence[Path]) -> list[str]:
-    files = _files(folders)
-    lacking = "not measured: run `python -m experiments.{}`\n"
-    return [
-        _by_chance([file for file in files.values() if file]),
-        *(
-            f"{level} {script}\n\n{file.read_text(encoding='utf-8') if file else lacking.format(script)}"
-            for script, file in files.items()
-        ),
-    ]
-
-
-def _files(folders: Sequence[Path]) -> dict[str, Path | None]:
     found = {file.name: file for folder in folders for file in folder.glob("claims_*.md")}
-    return {script: found.get(f"claims_{script}.md") for script in SCRIPTS}
+    files = {script: found.get(f"claims_{script}.md") for script in SCRIPTS}
+    lacking = "not measured: run `python -m experiments.{}`\n"
+    sections = [
+        f"## {script}\n\n{file.read_text(encoding='utf-8') if file else lacking.format(script)}"
+        for script, file in files.items()
+    ]
+    tables = [pd.read_csv(file.with_suffix(".csv")) for file in files.values() if file]
+    claims = pd.concat([pd.DataFrame(columns=["source", "verdict"], dtype=str), *tables])
+    title = f"# Claims, published and measured here\n\n{READ_SO}"
+    return "\n".join([title, _counted(claims), _by_chance(claims["verdict"]), *sections])
 
 
-def _by_chance(files: Sequence[Path]) -> str:
+def _counted(claims: pd.DataFrame) -> str:
+    """How many of the papers' claims met which verdict, and, apart from them, how many of ours."""
+    lines = []
+    for whose, among in (("of the papers", claims["source"] != OURS), ("of our own", claims["source"] == OURS)):
+        counts = claims.loc[among, "verdict"].str.split(":").str[0].value_counts()
+        told = ", ".join(f"*{verdict}* {n}" for verdict, n in counts.items())
+        lines.append(f"{int(among.sum())} claims {whose}: {told or 'none measured'}.")
+    return " ".join(lines) + "\n"
+
+
+def _by_chance(verdicts: pd.Series) -> str:
     """How many verdicts chance alone would give: no claim is corrected for how many others there are."""
-    verdicts = pd.concat([pd.Series(dtype=str), *(pd.read_csv(file.with_suffix(".csv"))["verdict"] for file in files)])
     judged = int(verdicts.str.split(":").str[0].isin(JUDGED).sum())
     given = int(verdicts.isin((Verdict.HOLDS, Verdict.FAILS)).sum())
     return (
@@ -125,16 +126,13 @@ def _by_chance(files: Sequence[Path]) -> str:
 @click.command(help=__doc__)
 @click.option("--pair", default=DEFAULT_PAIR, show_default=True, type=click.Choice(NAMES), metavar="NAME")
 @click.option("--dataset", help="Gather what is kept in the pair's runs on it.  [default: what figures/ shows]")
-@click.option("--readme", is_flag=True, help="Write the tables that figures/ shows into README.md, too.")
-def main(pair: str, dataset: str | None, readme: bool) -> None:
+def main(pair: str, dataset: str | None) -> None:
     """Write claims.md beside the tables that it gathers."""
     if dataset is None and pair not in OWN:
         raise click.UsageError(f"figures/ shows nothing of {pair}: say which of its runs, by --dataset")
     request = Request(pair, dataset) if dataset else None
     folders = [request.path("footprint") / KEPT, request.path() / KEPT] if request else [Shelf.shown(pair).folder]
     Shelf(pair, folders[-1]).file("claims.md").write_text(gathered(folders), encoding="utf-8")
-    if readme:
-        kept.rewrite(README, "claims", "\n".join([READ_SO, *_sections("###", [kept.FIGURES])]))
     Shelf(pair, folders[-1]).show("claims")
 
 

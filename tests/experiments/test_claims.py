@@ -124,9 +124,14 @@ def test_verdicts_that_chance_alone_would_give_are_counted_of_what_was_judged(fi
     verdicts = (
         ["holds"] * 30 + ["does not hold"] * 6 + ["not resolved: one problem"] * 4 + ["identity", "not measured: no"]
     )
-    pd.DataFrame({"verdict": verdicts}).to_csv(figures / "claims_signals.csv")
+    figures.mkdir()
+    pd.DataFrame({"source": ["ours"] * 10 + ["2603.22117"] * 32, "verdict": verdicts}).to_csv(
+        figures / "claims_signals.csv"
+    )
     (figures / "claims_signals.md").write_text("a table\n")
     text = " ".join(claims.gathered([figures]).split())
+    assert "32 claims of the papers: *holds* 20, *does not hold* 6, *not resolved* 4," in text
+    assert "10 claims of our own: *holds* 10." in text
     assert "40 claims were judged" in text
     assert "36 of them *hold* or *do not hold*" in text
     assert "up to 2.0 verdicts, and up to 1.0 that it *holds*" in text
