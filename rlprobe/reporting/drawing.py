@@ -127,7 +127,10 @@ def render(drawing: Drawing, *known: Any, corner: str = "") -> tuple[Figure, pd.
     with _style():
         figure = Figure(figsize=(width, height + CORNER), layout="constrained")
         panels, strip = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, CORNER))[:, 0]
-        drawing.draw(data, drawing.axes(data, panels))
+        axes = drawing.axes(data, panels)
+        drawing.draw(data, axes)
+        for line in (line for ax in axes for line in ax.lines):  # one without points, unclipped, is laid out at (0, 0)
+            line.set_in_layout(bool(np.isfinite(np.asarray(line.get_xydata(), dtype=float)).all(axis=1).any()))
         strip.text(0.05 / width, 0.5, corner, va="center", fontsize=7, color="0.35")
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once: the files of a figure do not depend on their order
