@@ -150,7 +150,7 @@ TOKEN_SCHEMA = pa.schema(
         *_KEY,
         ("position", pa.int32()),
         ("token_id", pa.int32()),
-        ("token", pa.string()),
+        ("token", pa.string()),  # its text, its bytes as <0xE2>; with the id behind it where another has the same
         # of the token present, of each model's own best token, and of the whole distribution
         *[(f"logprob_{m}", pa.float32()) for m in MEMBERS],
         *[(f"rank_{m}", pa.int32()) for m in MEMBERS],

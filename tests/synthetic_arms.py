@@ -34,7 +34,8 @@ def named_arms(modes=tuple(ARMS), seeds=3):
         for dose, *_, writer in ARMS[mode]:
             label = mode if dose is None else f"{mode}({dose:g})"
             for seed in range(seeds) if mode in SEEDED else [None]:
-                name, spec = label if seed is None else f"{label}#{seed}", f"disagree x {writer} x base"
+                gate, name = "disagree" if dose is None else label, label if seed is None else f"{label}#{seed}"
+                spec = f"{gate} x {writer} x base"
                 made.append(NamedArm(name=name, mode=mode, label=label, dose=dose, seed=seed, spec=spec))
     return made
 

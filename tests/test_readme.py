@@ -29,6 +29,28 @@ def test_the_commands_of_the_readme_run_in_their_order(tmp_path):
         assert done.returncode == 0, f"{command}\n{done.stderr[-2000:]}"
 
 
+def test_the_second_block_is_the_real_model_with_a_small_limit():
+    second = re.findall(r"```bash\n(.*?)```", README.read_text(), flags=re.DOTALL)[2]
+    assert re.search(r"^rlprobe disagree --pair smollm2 --limit [1-9] ", second, flags=re.MULTILINE)
+    assert second.strip() in COMMANDS
+
+
+@pytest.mark.slow
+def test_where_the_real_models_base_is_missing_its_command_fails_with_what_fetches_it(tmp_path):
+    command = next(line for line in COMMANDS if "--pair smollm2" in line)
+    done = subprocess.run(
+        [sys.executable, "-m", *command.split()],
+        cwd=tmp_path,
+        env=os.environ | {"RLPROBE_CACHE": str(tmp_path / "empty")},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "python -m rlprobe.pairs.fetch smollm2 (93 MB)" in done.stderr
+    assert not (tmp_path / "runs").exists()
+
+
 @pytest.mark.slow
 def test_the_python_of_the_readme_runs(tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), flags=re.DOTALL)

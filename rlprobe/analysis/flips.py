@@ -193,6 +193,7 @@ def _one(flips: pd.DataFrame, looked_at: pd.DataFrame, token_text: Callable[[int
     row = looked_at.iloc[0]
     mine = flips[flips["problem_id"] == row["problem_id"]]
     outcomes = np.where(_had(mine, "fix"), "fix", np.where(_had(mine, "break"), "break", "nothing"))
+    judged = mine[["base_right", "right"]].notna().all(axis=1)  # an outcome is the change of a verdict
     edits = [] if row["ordinals"] is None else zip(*(row[name] for name in _EDIT), strict=True)
     return {
         "problem_id": row["problem_id"],
@@ -200,8 +201,8 @@ def _one(flips: pd.DataFrame, looked_at: pd.DataFrame, token_text: Callable[[int
         "rl_right": None if row["rl_right"] is None else bool(row["rl_right"]),
         "end": None if pd.isna(row["end"]) else row["end"],
         "flips": [
-            _edit(edit, token_text) | {"outcome": None if pd.isna(right) else str(outcome)}
-            for edit, right, outcome in zip(mine[list(_FLIP)].to_numpy(), mine["right"], outcomes, strict=True)
+            _edit(edit, token_text) | {"outcome": str(outcome) if judged else None}
+            for edit, judged, outcome in zip(mine[list(_FLIP)].to_numpy(), judged, outcomes, strict=True)
         ],
         "edits": [_edit(edit, token_text) for edit in edits],
     }

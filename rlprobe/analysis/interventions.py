@@ -97,7 +97,7 @@ class NamedArm:
 
     @property
     def identity(self) -> str | None:
-        """The end whose own text it writes by construction, if it does: an arm that never or always gives way."""
+        """The end whose own text it writes in exact arithmetic, if it does: an arm that never or always gives way."""
         gate, writer, *_ = *self.spec.split(" x "), ""
         always = gate in ("disagree", "always") and writer in ("donor_argmax", "donor_draw")
         if always or (gate, writer) == ("always", "mix(1)"):
@@ -256,16 +256,35 @@ def _arm(title: str, arm: NamedArm, pools: dict[str, Pool], reading: Reading) ->
         "donors_token": _donors_token(pool, arm, title in MEMBERS, resampling),
         "identical": identical,
         "identity": same_as,
+        "apart": None if title in MEMBERS else _apart(arm.identity, pool, pools, resampling),
         "answers": {answer: _answers(title, pools, answer, same_as, resampling) for answer in ANSWERS},
     }
 
 
+def _apart(end: str | None, pool: Pool, pools: Mapping[str, Pool], resampling: Resampling) -> dict[str, Any] | None:
+    """Of an arm that writes an end's own text in exact arithmetic: which end, and how many responses are not that text.
+
+    None for every other arm. Where any response differs, rounding told the two apart, and the arm is no identity.
+    """
+    if end is None:
+        return None
+    both = _paired(pool, pools[end])
+    differs, responses = both.sums("responses") - both.sums("same"), both.sums("responses")
+    share = replace(rate(differs, responses, resampling), n_tokens=None)
+    return {"end": end, "differing": int(differs.sum()), "responses": int(responses.sum()), "share": share}
+
+
 def _identical(pool: Pool, end: Pool, resampling: Resampling) -> Interval:
     """The share of responses that have exactly the ids of an end's response to the same problem and draw."""
+    paired = _paired(pool, end)
+    return replace(rate(paired.sums("same"), paired.sums("responses"), resampling), n_tokens=None)
+
+
+def _paired(pool: Pool, end: Pool) -> Pool:
+    """The responses that an end has as well, to the same problem and draw; `same` where the ids are."""
     key = ["problem_id", "draw"]
     both = pool.rows.merge(end.rows[[*key, "ids"]], on=key, suffixes=("", "_end"))
-    paired = Pool(both.assign(same=both["ids"] == both["ids_end"]), pool.n_problems)
-    return replace(rate(paired.sums("same"), paired.sums("responses"), resampling), n_tokens=None)
+    return Pool(both.assign(same=both["ids"] == both["ids_end"]), pool.n_problems)
 
 
 def _edit_rates(pool: Pool, is_end: bool, resampling: Resampling) -> dict[str, Interval]:

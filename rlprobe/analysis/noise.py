@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from rlprobe.analysis.statistics import Clusters, Resampling, mean, missing, rate
+from rlprobe.analysis.statistics import Clusters, Interval, Resampling, mean, missing, rate
 from rlprobe.errors import RlprobeError
 from rlprobe.records import MEMBERS
 
@@ -45,12 +45,17 @@ def _model(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str, resampling:
     if tokens.empty:
         reason = f"no greedy text of {model} in this run"
         return {"positions": 0, "differing": 0, "floor": missing(reason), "difference": _no_difference(reason)}
+    differing = int((tokens[f"argmax_{model}"] != tokens["token_id"]).sum())
+    found, difference = floor(tokens, model, resampling), _difference(tokens, rollouts, model)
+    return {"positions": len(tokens), "differing": differing, "floor": found, "difference": difference}
+
+
+def floor(tokens: pd.DataFrame, model: str, resampling: Resampling) -> Interval:
+    """The noise floor of a model: `tokens` are rows of its own greedy text (problem_id, token_id, argmax_MODEL)."""
     codes, problems = pd.factorize(tokens["problem_id"], sort=True)
     clusters = Clusters(codes, len(problems))
     differs = (tokens[f"argmax_{model}"] != tokens["token_id"]).to_numpy()
-    floor = rate(clusters.sums(differs), clusters.sums(np.ones(len(tokens))), resampling)
-    difference = _difference(tokens, rollouts, model)
-    return {"positions": len(tokens), "differing": int(differs.sum()), "floor": floor, "difference": difference}
+    return rate(clusters.sums(differs), clusters.sums(np.ones(len(tokens))), resampling)
 
 
 def _difference(tokens: pd.DataFrame, rollouts: pd.DataFrame, model: str) -> dict:

@@ -6,12 +6,14 @@ from typing import Any
 import click
 
 from rlprobe.cli.ending import finish, reporter
-from rlprobe.cli.options import FILE, field_options, noun, reading_of, reading_options, tau_option
+from rlprobe.cli.options import FILE, field_options, known_dataset, noun, reading_of, reading_options, tau_option
 
 
 @click.command()
 @click.argument("run", type=FILE)
-@click.option("--dataset", help="Other golds for the same problems: a registered data set or a file.")
+@click.option(
+    "--dataset", callback=known_dataset, help="Other golds for the same problems: a registered data set or a file."
+)
 @field_options
 @reading_options
 @tau_option

@@ -4,12 +4,12 @@ from typing import Any
 
 import click
 
-from rlprobe.cli.options import FILE, noun, options
+from rlprobe.cli.options import FILE, known_pair, noun, options
 from rlprobe.errors import BadInput
 
 inside_options = options(
     click.argument("run", type=FILE),
-    click.option("--pair", help="A registered pair.  [default: the run's own]"),
+    click.option("--pair", callback=known_pair, help="A registered pair.  [default: the run's own]"),
     click.option("--base", help="Where the run's base model lies now: a Hub id or a folder."),
     click.option("--rl", help="Where the run's RL model lies now."),
     click.option("--trust-remote-code", is_flag=True, help="Run code that a model brings with it."),

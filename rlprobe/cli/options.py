@@ -1,6 +1,6 @@
 """The options that several commands have, one decorator a noun of pipeline/prepare.py, and the nouns made of them.
 
-Values are checked here, before torch is imported.
+Values are checked here, names too, before torch is imported.
 """
 
 import re
@@ -49,6 +49,33 @@ def _auto_or_count(_context: click.Context, _parameter: click.Parameter, value: 
     return int(value)
 
 
+def known_pair(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """The name of a registered pair. Raises BadInput for any other."""
+    from rlprobe.pairs.registry import registered_pair
+
+    if value is not None:
+        registered_pair(value)
+    return value
+
+
+def known_dataset(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """The name of a registered data set, or a file. Raises BadInput for anything else."""
+    from rlprobe.problems.datasets import check_dataset
+
+    if value is not None:
+        check_dataset(value)
+    return value
+
+
+def known_style(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    """The name of a prompt style. Raises BadInput for any other."""
+    from rlprobe.problems.prompts import prompt_style
+
+    if value is not None:
+        prompt_style(value)
+    return value
+
+
 FILE = click.Path(path_type=Path)
 
 device_options = options(
@@ -65,7 +92,7 @@ device_options = options(
 )
 
 pair_options = options(
-    click.option("--pair", help="A registered pair (see `rlprobe pairs`).  [default: bundled]"),
+    click.option("--pair", callback=known_pair, help="A registered pair (see `rlprobe pairs`).  [default: bundled]"),
     click.option("--base", help="The base model: a Hub id, a folder or a .gguf file."),
     click.option("--rl", help="The RL model: a Hub id, a folder, a .gguf file, or base+ADAPTER."),
     click.option("--base-revision", help="Hub revision of the base."),
@@ -91,11 +118,16 @@ field_options = options(
 problem_options = options(
     click.option(
         "--dataset",
+        callback=known_dataset,
         help="A registered data set (see `rlprobe datasets`) or a JSONL, JSON, Parquet or CSV file.  "
         "[default: the pair's own, else word-problems]",
     ),
     field_options,
-    click.option("--style", help="Prompt style, the same for both models.  [default: the pair's own, else chat]"),
+    click.option(
+        "--style",
+        callback=known_style,
+        help="Prompt style, the same for both models.  [default: the pair's own, else chat]",
+    ),
     click.option("--limit", type=click.IntRange(min=1), help="Only the first N problems."),
 )
 

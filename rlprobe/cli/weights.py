@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
+@click.argument("run", type=FILE, required=False)
 @pair_options
 @click.option(
     "--ranks",
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 @click.option("--overwrite", is_flag=True, help="Delete the run that is there and start anew.")
 @reading_options
 def weights(as_json: bool, **asked: Any) -> None:
-    """What did RL change in the weights, and how few directions of it are enough?"""
+    """What did RL change in the weights, and how few directions of it are enough?
+
+    A finished RUN says which pair; without one, --pair or --base and --rl do.
+    """
     from rlprobe.pipeline.weights import weights
 
     settings = _weight_settings(asked)
@@ -43,4 +47,4 @@ def _weight_settings(asked: dict[str, Any]) -> "WeightSettings":
 
     ranks, kinds = (tuple((asked[name] or "").replace(",", " ").split()) for name in ("ranks", "kinds"))
     choice = RankChoice(ranks, kinds, asked["rest"])
-    return WeightSettings(**common(asked | {"share": (0, 1)}), ranks=choice)
+    return WeightSettings(**common(asked | {"share": (0, 1)}), ranks=choice, run=asked["run"])

@@ -44,19 +44,23 @@ _TEXT = (
 )
 
 _log = logging.getLogger(__name__)
-_loaded: WeakKeyDictionary[LocatedPair, ModelPair] = WeakKeyDictionary()
+# by (whether the members are apart): located -> pair
+_loaded: dict[bool, WeakKeyDictionary[LocatedPair, ModelPair]] = {apart: WeakKeyDictionary() for apart in (False, True)}
 
 
-def load_checked(located: LocatedPair) -> ModelPair:
+def load_checked(located: LocatedPair, apart: bool = False) -> ModelPair:
     """The pair with its weights, found to be read exactly; loaded once, as long as somebody holds `located`.
 
+    `apart`: no weights are shared, and adapters are merged (pairs/loading.py).
     Raises what `loading.load` and `check` raise.
     """
-    if located not in _loaded:
-        pair = loading.load(located)
+    apart = apart and any(source.adapter for source in (located.base, located.rl))
+    loaded = _loaded[apart]
+    if located not in loaded:
+        pair = loading.load(located, apart) if apart else loading.load(located)
         check(pair, {"base": located.base.config, "rl": located.rl.config})
-        _loaded[located] = pair
-    return _loaded[located]
+        loaded[located] = pair
+    return loaded[located]
 
 
 @torch.no_grad()

@@ -19,8 +19,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rlprobe.errors import IncompatiblePair, NotAvailable, UnsupportedArchitecture
-from rlprobe.pairs.checkpoint import Stored, stored_tensors
-from rlprobe.pairs.loading import LocatedPair
+from rlprobe.pairs.checkpoint import Held, Stored, stored_tensors
+from rlprobe.pairs.loading import LocatedPair, whole_exactly
 from rlprobe.pairs.networks import is_harmless
 from rlprobe.pairs.sources import Source
 
@@ -48,8 +48,8 @@ class Both:
 
     name: str
     place: Place
-    base: Stored
-    rl: Stored
+    base: Stored | Held
+    rl: Stored | Held
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -103,7 +103,8 @@ def place_of(name: str) -> Place:
 def tensors_of(located: LocatedPair) -> list[Both]:
     """The tensors of a pair in the order of the network; a tied head is counted once, as the embedding.
 
-    Raises UnsupportedArchitecture for adapters, IncompatiblePair for tensors that only one has or of unequal shape.
+    Raises UnsupportedArchitecture for an adapter that cannot be merged exactly, IncompatiblePair for tensors that only
+    one has or of unequal shape.
     """
     base, rl = (_parameters(source) for source in (located.base, located.rl))
     for stored, other in ((base, rl), (rl, base)):
@@ -161,31 +162,44 @@ def _blocks(both: Both, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]
         yield (base.T, rl.T) if wide else (base, rl)
 
 
-def _parameters(source: Source) -> dict[str, Stored]:
+def _parameters(source: Source) -> dict[str, Stored | Held]:
     """What a model learnt: its stored tensors, without a head that is only the embedding again.
 
     As transformers loads it: a head in the file that is not the embedding is the head, whatever the config says.
     """
+    stored: dict[str, Stored | Held] = {
+        name: tensor for name, tensor in stored_tensors(source).items() if not is_harmless(name)
+    }
     if source.adapter:
-        raise UnsupportedArchitecture(
-            f"{source.name}+{source.adapter} is an adapter, whose change has its own rank by construction; "
-            "merge it (peft's merge_and_unload, then save_pretrained) and give the merged folder"
-        )
-    stored = {name: t for name, t in stored_tensors(source).items() if not is_harmless(name)}
+        stored = _merged(source, stored)
     tied = HEAD in stored and getattr(source.config, "tie_word_embeddings", False)
     if tied and _equal(stored[HEAD], _embedding(stored)):
         del stored[HEAD]
     return stored
 
 
-def _equal(a: Stored, b: Stored) -> bool:
+def _merged(source: Source, stored: dict[str, Stored | Held]) -> dict[str, Stored | Held]:
+    """The same tensors after the adapter was merged into them in memory, in float32."""
+    network = whole_exactly(source, "float32")
+    parameters = dict(network.named_parameters(remove_duplicate=False))
+    if HEAD in parameters and not torch.equal(parameters[HEAD], network.get_input_embeddings().weight):
+        stored = stored | {HEAD: Held(HEAD, parameters[HEAD], "F32")}  # an adapter can untie a head
+    if lacking := [name for name in stored if name not in parameters]:
+        raise UnsupportedArchitecture(
+            f"{source.full_name}: the tensor {lacking[0]} of the base's files has another name in the network; merge "
+            "the adapter (PEFT's merge_and_unload, then save_pretrained) and give the merged folder"
+        )
+    return {name: Held(name, parameters[name].cpu(), "F32") for name in stored}
+
+
+def _equal(a: Stored | Held, b: Stored | Held) -> bool:
     """Whether two stored matrices hold the same numbers, read a block of rows at a time."""
     step = max(1, BLOCK // max(1, a.shape[1]))
     starts = range(0, a.shape[0], step)
     return a.shape == b.shape and all(torch.equal(a[s : s + step], b[s : s + step]) for s in starts)
 
 
-def _embedding(stored: dict[str, Stored]) -> Stored:
+def _embedding(stored: dict[str, Stored | Held]) -> Stored | Held:
     return next(tensor for name, tensor in stored.items() if place_of(name).kind == "embed")
 
 

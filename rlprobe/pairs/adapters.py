@@ -14,11 +14,13 @@ from typing import Any
 
 import torch
 
-from rlprobe.errors import IncompatiblePair, NotAvailable
+from rlprobe.errors import IncompatiblePair, NotAvailable, UnsupportedArchitecture
 from rlprobe.pairs.sources import ADAPTER_WEIGHTS, Source, find_file, loading_errors
 
 _PLAIN_INITIALISATIONS = (True, False, "gaussian", "eva", "orthogonal")  # that leave the base's weights alone
 _PLAIN_TENSORS = (".lora_A.", ".lora_B.", ".lora_magnitude_vector")
+_PROBED = 64  # ids that a network reads before and after its adapter is merged
+_ROUNDING = 1e-4  # of the largest logit: what merging may move any logit by in float32
 _RANDOM_INITIALISATIONS = ("pissa_niter_", "corda", "lora_ga")  # that cannot be made again from the base alone
 
 
@@ -62,6 +64,43 @@ def merged(network: Any, source: Source) -> Any:
         return put_on(network, source).merge_and_unload(safe_merge=True).eval().requires_grad_(False)
 
 
+def check_mergeable(source: Source, dtype: str) -> None:
+    """Raise UnsupportedArchitecture for an adapter whose weights, merged, would not be what it computes unmerged."""
+    if not source.adapter:
+        return
+    if dtype != "float32":
+        raise UnsupportedArchitecture(
+            f"{source.full_name} is an adapter, and merging it in {dtype} rounds what it adds: use --dtype float32, or "
+            "merge it (PEFT's merge_and_unload, then save_pretrained) and compare the merged folder"
+        )
+    if getattr(source.config, "quantization_config", None):
+        raise UnsupportedArchitecture(
+            f"{source.full_name} is an adapter on a quantised base, in which it cannot be merged exactly: dequantise "
+            "the base and save it (transformers' model.dequantize, then save_pretrained), and give that folder"
+        )
+
+
+@torch.no_grad()
+def merged_exactly(network: Any, source: Source) -> Any:
+    """As `merged`, with the logits of the merged network compared with the adapter's own, which rounding may move.
+
+    Raises UnsupportedArchitecture where they are further apart.
+    """
+    ids = torch.arange(min(_PROBED, network.config.vocab_size), device=source.device)[None]
+    with loading_errors(str(source.adapter)), _quiet():
+        adapted = put_on(network, source)
+        before = adapted(input_ids=ids).logits.float()
+        whole = adapted.merge_and_unload(safe_merge=True).eval().requires_grad_(False)
+        after = whole(input_ids=ids).logits.float()
+    apart, bound = float((after - before).abs().max()), _ROUNDING * float(before.abs().max())
+    if not apart <= bound:
+        raise UnsupportedArchitecture(
+            f"{source.full_name}: merged, its logits move by up to {apart:.2g}, more than rounding does ({bound:.2g}): "
+            "it cannot be looked into; merge it yourself, and compare the merged folder from `rlprobe disagree` on"
+        )
+    return whole
+
+
 def switches(adapted: Any) -> dict[str, Callable[[], AbstractContextManager[None]]]:
     """How a shared network is made to speak for each member: without the adapter, and with it."""
 
@@ -73,7 +112,8 @@ def switches(adapted: Any) -> dict[str, Callable[[], AbstractContextManager[None
     @contextmanager
     def on() -> Iterator[None]:
         adapted.base_model.enable_adapter_layers()
-        yield
+        with torch.no_grad():  # PEFT makes the adapter's weights trainable whenever it turns them on
+            yield
 
     return {"base": off, "rl": on}
 

@@ -34,6 +34,23 @@ class Stored:
             return opened.get_slice(self.name)[index]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Held:
+    """One tensor of a model in memory, read like a `Stored`; `dtype` is in the words of safetensors."""
+
+    name: str
+    tensor: Tensor
+    dtype: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As it is in the network."""
+        return tuple(self.tensor.shape)
+
+    def __getitem__(self, index: Any) -> Tensor:
+        return self.tensor[index]
+
+
 def stored_tensors(source: Source) -> dict[str, Stored]:
     """Every tensor of a model by name, in the order of its files.
 

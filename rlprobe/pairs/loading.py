@@ -27,7 +27,7 @@ from rlprobe.pairs.fetched import check_fetched, fetched_as
 from rlprobe.pairs.kinds import kinds_of
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES, load_network, model_of
-from rlprobe.pairs.registry import PAIRS
+from rlprobe.pairs.registry import registered_pair
 from rlprobe.pairs.sources import Source, find_source
 from rlprobe.records import MEMBERS
 
@@ -57,9 +57,7 @@ class PairChoice:
         device = device_of(self.device)
         if self.pair is None:
             return replace(self, device=device)
-        if self.pair not in PAIRS:
-            raise BadInput(f"no pair is called {self.pair!r}; known: {', '.join(PAIRS)} (or give --base and --rl)")
-        entry = PAIRS[self.pair]
+        entry = registered_pair(self.pair)
         return replace(
             self,
             base=entry.base,
@@ -182,10 +180,16 @@ def locate(choice: PairChoice) -> LocatedPair:
     )
 
 
-def load(located: LocatedPair) -> ModelPair:
-    """Load the weights of a located pair; RL shares them where it is a plain adapter on the base."""
+def load(located: LocatedPair, apart: bool = False) -> ModelPair:
+    """Load the weights of a located pair; RL shares them where it is a plain adapter on the base.
+
+    `apart`: each member has weights of its own, and adapters are merged into them. Raises UnsupportedArchitecture where
+    an adapter cannot be merged exactly.
+    """
     base, rl, vocabulary = located.base, located.rl, located.vocabulary
-    if adapters.shares_weights(base, rl):
+    if apart:
+        networks, switches = {m: whole_exactly(s, located.dtype) for m, s in zip(MEMBERS, (base, rl), strict=True)}, {}
+    elif adapters.shares_weights(base, rl):
         adapted = adapters.put_on(load_network(base, located.dtype), rl)
         networks, switches = dict.fromkeys(MEMBERS, adapted.base_model.model), adapters.switches(adapted)
     else:
@@ -197,6 +201,13 @@ def load(located: LocatedPair) -> ModelPair:
     return ModelPair(
         **members, vocabulary=vocabulary, stop_ids=frozenset(located.stop_ids), tokenizer=located.tokenizer
     )
+
+
+def whole_exactly(source: Source, dtype: str) -> Any:
+    """The network of one member; an adapter is merged into it, and found to say the same merged."""
+    adapters.check_mergeable(source, dtype)
+    network = load_network(source, dtype)
+    return adapters.merged_exactly(network, source) if source.adapter else network
 
 
 def _whole(source: Source, dtype: str) -> Any:

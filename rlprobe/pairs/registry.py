@@ -7,6 +7,7 @@ read in public files, which the entry names; unverified otherwise: look at the m
 from dataclasses import dataclass
 from pathlib import Path
 
+from rlprobe.errors import BadInput
 from rlprobe.pairs.fetched import FETCHED
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -66,6 +67,13 @@ class PairEntry:
         if self.fetched:
             base, rl = f"{FETCHED[self.fetched].hub_id} (fetched)", "base+(inside the package)"
         return name, base, rl, self.algorithm, self.prompt_style, self.checked
+
+
+def registered_pair(name: str) -> PairEntry:
+    """The pair of that name; BadInput lists the names there are."""
+    if name not in PAIRS:
+        raise BadInput(f"no pair is called {name!r}; known: {', '.join(PAIRS)} (or give --base and --rl)")
+    return PAIRS[name]
 
 
 PAIR_COLUMNS = ("pair", "base", "rl", "algorithm", "prompt style", "checked")

@@ -17,6 +17,7 @@ from rlprobe.analysis.consequences import outcomes, summarise, together
 from rlprobe.decoding.edits import Ends, Flip, decode_flips
 from rlprobe.decoding.engine import Players, Watch
 from rlprobe.errors import BadInput
+from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
@@ -109,8 +110,8 @@ def _summarised(run: Run, layer: str, settings: Settings, grader: dict[str, Any]
 
 def _readable(run: Run, places: pd.DataFrame) -> pd.DataFrame:
     """One row a place, with both tokens as text and the outcome, and without the response."""
-    tokenizer = load_tokenizer(str(run.tokenizer_folder))
-    tokens = {m: [quoted(tokenizer.decode([i])) for i in places[f"argmax_{m}"]] for m in MEMBERS}
+    names = token_names(load_tokenizer(str(run.tokenizer_folder)))
+    tokens = {m: [quoted(names(i)) for i in places[f"argmax_{m}"]] for m in MEMBERS}
     return places.drop(columns="response_ids").assign(**tokens, outcome=outcomes(places)).astype(object)
 
 

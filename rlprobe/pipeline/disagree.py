@@ -8,6 +8,7 @@ from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.analysis.power import words
 from rlprobe.errors import BadInput
+from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.given import GivenChoice, prepare_given, take_given
@@ -131,7 +132,7 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
     whose = run.table("tokens", columns=columns).to_pandas(), *(run.table(n).to_pandas() for n in ("rollouts", grades))
     tokens, rollouts, verdicts = (asked.rows(table[table["arm"].isin(texts)]) for table in whose)
     has_golds = "text" not in run.identity
-    tokenizer = load_tokenizer(str(run.tokenizer_folder))
+    names = token_names(load_tokenizer(str(run.tokenizer_folder)))
     summary = {
         "about": run.about,
         "grader": named_grader(run, grades) if has_golds else None,
@@ -142,7 +143,7 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
             rollouts,
             verdicts if has_golds else None,
             reading,
-            lambda i: tokenizer.decode([i]),
+            names,
             asked.left_out(),
         ),
     }

@@ -33,6 +33,7 @@ from rlprobe.analysis.placebo import COLUMNS, disagreements, placebos
 from rlprobe.decoding.edits import Edits, Ends, Flip, decode_edits, decode_flips, every_edit
 from rlprobe.decoding.engine import DecodingSettings, Players, Response, Watch
 from rlprobe.errors import BadInput
+from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
@@ -230,11 +231,11 @@ def _summarised(run: Run, layers: Layers, settings: FlipSettings, grader: Grader
         pa.concat_tables([schema.empty_table(), *(run.read_shard(layer, s) for s in run.shards(layer, scope))])
         for layer, schema in schemas.items()
     ]
-    tokenizer = load_tokenizer(str(run.tokenizer_folder))
+    names = token_names(load_tokenizer(str(run.tokenizer_folder)))
     held = len(run.problems())
     asked = first_asked(run, settings.problems.limit or held) if problem is None else First(run)
     single, needed, placebo = (asked.rows(table.to_pandas()) for table in tables)
-    found = summarise(single, needed, placebo, settings.reading, lambda i: tokenizer.decode([i]))
+    found = summarise(single, needed, placebo, settings.reading, names)
     of_run = {"asked": len(asked.ids), "held": held, "left_out": asked.left_out(), "ungraded": found.pop("ungraded")}
     of = {"about": run.about, "grader": named(grader), "first": asked.count}
     summary = {**of, "scope": scope, "problem": problem, "problems": of_run, **found}

@@ -16,10 +16,11 @@ from rlprobe import runs
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.points import COLUMNS, PointChoice, choose, first_disagreements
 from rlprobe.decoding.check import load_checked
-from rlprobe.errors import BadInput, OtherRun, UnsupportedArchitecture
+from rlprobe.errors import BadInput, OtherRun
 from rlprobe.internals.modules import Inside, open_pair
 from rlprobe.internals.points import Point
 from rlprobe.pairs import loading
+from rlprobe.pairs.adapters import check_mergeable
 from rlprobe.pairs.loading import LocatedPair, PairChoice
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.registry import PAIRS
@@ -54,8 +55,8 @@ class Opened:
 
     @cached_property
     def pair(self) -> ModelPair:
-        """The loaded pair."""
-        return load_checked(self.located)
+        """The loaded pair; adapters are merged."""
+        return load_checked(self.located, apart=True)
 
     @cached_property
     def inside(self) -> dict[str, Inside]:
@@ -64,15 +65,14 @@ class Opened:
 
 
 def open_run(path: Path, asked: PairChoice) -> Opened:
-    """The run and its pair. Raises OtherRun for another pair, UnsupportedArchitecture for an adapter; loads nothing."""
+    """The run and its pair; loads nothing.
+
+    Raises OtherRun for another pair, UnsupportedArchitecture for an adapter that cannot be merged exactly.
+    """
     run = runs.read(path)
-    located = loading.locate(_pair_of(run, asked))
+    located = loading.locate(pair_of(run, asked))
     for source in (located.base, located.rl):
-        if source.adapter:
-            raise UnsupportedArchitecture(
-                f"{source.name}+{source.adapter} is an adapter that is not merged; merge it (PEFT's merge_and_unload, "
-                "then save_pretrained), and run `rlprobe disagree` on the merged folder first"
-            )
+        check_mergeable(source, located.dtype)
     there, here = ({k: v for k, v in p.items() if k != "device"} for p in (run.identity["pair"], located.identity()))
     if difference := runs.first_difference(there, here):
         name, its, given = difference
@@ -80,13 +80,15 @@ def open_run(path: Path, asked: PairChoice) -> Opened:
     return Opened(run, located)
 
 
-def _pair_of(run: Run, asked: PairChoice) -> PairChoice:
+def pair_of(run: Run, asked: PairChoice) -> PairChoice:
     """What is asked for, else what the run remembers, in the run's dtype and of its revisions."""
     identity = run.identity["pair"]
     if asked.pair is None and asked.base is None and asked.rl is None:
         name = run.about["pair"]
         names = {"pair": name} if name in PAIRS else {"base": run.about["base"], "rl": run.about["rl"]}
         revisions = {f"{member}_revision": identity[member]["revision"] for member in ("base", "rl")}
+        if "+" in run.about["rl"]:  # the revision of an adapter is in no run: its content decides
+            del revisions["rl_revision"]
         asked = replace(asked, **names, **revisions)
     return replace(asked, dtype=identity["dtype"])
 

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rlprobe.analysis import thresholds
+import pandas as pd
+
+from rlprobe.analysis import noise, thresholds
 from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
 from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
 from rlprobe.decoding.engine import Counts
@@ -99,10 +102,21 @@ def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown:
         "ends": shown.ends,
         "draws": shown.draws,
         "first": asked.count,
+        "noise_floor": _noise_floors(asked, reading),
         "problems": asked.problems(verdicts, reading.answer),
         **summarise(rollouts, verdicts, entries, reading, asked.left_out()),
     }
     return REPORT.write(run, SUMMARY, summary)
+
+
+def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
+    """Of each model whose greedy text has a token table, its noise floor."""
+    columns = ["arm", "problem_id", "token_id", *(f"argmax_{m}" for m in MEMBERS)]
+    run = asked.run
+    tokens = run.table("tokens", columns).to_pandas() if run.arms("tokens") else pd.DataFrame(columns=columns)
+    tokens = asked.rows(tokens)
+    own = {m: tokens[tokens["arm"] == m] for m in MEMBERS}
+    return plain({m: noise.floor(rows, m, reading.resampling) for m, rows in own.items() if len(rows)})
 
 
 def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Written:

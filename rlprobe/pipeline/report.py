@@ -20,7 +20,7 @@ from rlprobe.pipeline.verdicts import layer_of
 from rlprobe.problems.answers import EXTRACTIONS
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
 from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks, digest
-from rlprobe.reporting.page.glyphs import segments
+from rlprobe.reporting.page.glyphs import told_apart
 from rlprobe.reporting.page.page import NAME, Page, marks_of, render
 from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
 from rlprobe.reporting.page.problems import ArmLine, ProblemList
@@ -243,9 +243,9 @@ def _page(source: Source, reporter: Reporter) -> Page:
         for block in source.blocks():
             collected.add(block)
             meter.advance(len(block.problems))
-    words = pieces(load_tokenizer(str(run.tokenizer_folder)), collected.lexicon.ids)
+    glyphs = told_apart(pieces(load_tokenizer(str(run.tokenizer_folder)), collected.lexicon.ids))
     ids = collected.lexicon.ids
-    collected.chunks.add("lexicon", {"ids": ids, "segments": [segments(words[i]) for i in ids]})
+    collected.chunks.add("lexicon", {"ids": ids, "segments": [glyphs[i] for i in ids]})
     return Page(
         base=_name(about["base"]),
         rl=_name(about["rl"]),

@@ -21,13 +21,17 @@ from rlprobe.analysis import low_rank
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import NamedArm, summarise
 from rlprobe.analysis.weights import energy_held, summarise_weights
+from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput
 from rlprobe.internals.low_rank import MATRICES, Approximations, Part
 from rlprobe.internals.weights import Both, change_of, tensors_of
 from rlprobe.pairs import loading
+from rlprobe.pairs.loading import PairChoice
 from rlprobe.pairs.model import Model
+from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
+from rlprobe.pipeline.inside import pair_of
 from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.verdicts import named_grader
@@ -67,14 +71,17 @@ class RankChoice:
 
 @dataclass(frozen=True, kw_only=True)
 class WeightSettings(Settings):
-    """What `rlprobe weights` is asked for."""
+    """What `rlprobe weights` is asked for; `run`: a finished run, whose pair is taken."""
 
+    run: Path | None = None
     ranks: RankChoice = RankChoice()
 
 
 def weights(settings: WeightSettings, reporter: Reporter) -> Written:
     """Compare the files; with ranks, also decode and score what the run still lacks; then summarise."""
     settings.ranks.parts(2**31)  # refuses ranks that cannot be before anything is read
+    if settings.run:
+        settings = replace(settings, pair=_of_run(settings.run, settings.pair), run=None)
     if not settings.ranks.ranks:
         return _files_alone(settings, reporter)
     prepared = prepare(settings, {})
@@ -90,6 +97,14 @@ def weights(settings: WeightSettings, reporter: Reporter) -> Written:
         layer = stages.grade(run, settings.grader, reporter)
         summary = _about(tensors, table, run.about) | work.summary(layer, table)
         return REPORT_WITH_RANKS.write(run, SUMMARY, plain(summary), table)
+
+
+def _of_run(path: Path, asked: PairChoice) -> PairChoice:
+    """The pair of a finished run. Raises BadInput where another is named as well."""
+    if asked.base or asked.rl or asked.pair not in (None, DEFAULT_PAIR):
+        raise BadInput("give either a run, whose pair is taken, or a pair, not both")
+    run = runs.read(path)
+    return pair_of(run, replace(asked, pair=None))
 
 
 def _files_alone(settings: WeightSettings, reporter: Reporter) -> Written:
@@ -151,7 +166,8 @@ class Work:
     @cached_property
     def approximations(self) -> Approximations:
         """The third model."""
-        return Approximations(self.prepared.pair, max((part.rank or 0 for part in self.parts), default=0))
+        pair = load_checked(self.prepared.located, apart=True)
+        return Approximations(pair, max((part.rank or 0 for part in self.parts), default=0))
 
     def decode_and_read(self) -> None:
         """Everything that needs models and that the run still lacks."""
@@ -207,8 +223,13 @@ class Work:
         return {
             "problems": problems_of(self.run, verdicts, reading.answer),
             "grader": named_grader(self.run, layer),
-            "low_rank": {**asked, **_counted(table, self.parts[-1]), "parts": parts, **told},
+            "low_rank": {**asked, "merged": self._merged, **_counted(table, self.parts[-1]), "parts": parts, **told},
         }
+
+    @property
+    def _merged(self) -> bool:
+        """Whether an adapter was merged, so that full rank is RL up to the rounding of that."""
+        return any(source.adapter for source in (self.prepared.located.base, self.prepared.located.rl))
 
     def _choices(self, part: Part) -> dict[str, Any]:
         tokens = self.run.table("tokens", list(low_rank.COLUMNS)).to_pandas()

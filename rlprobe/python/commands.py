@@ -152,17 +152,19 @@ def footprint(checkpoints: Sequence[str], **options: Any) -> Results:
 
 
 @with_options(weighing.WeightSettings, cli.weights)
-def weights(**options: Any) -> Results:
-    """What did RL change in the weights, and how much of it is needed?
+def weights(run: RunLike | None = None, **options: Any) -> Results:
+    """What did RL change in the weights, and how much of it is needed? Of a pair, or of the pair of a finished `run`.
 
     Of every matrix: the share of weights that did not change, ‖ΔW‖/‖W‖ (Frobenius), the stable rank and how many
     directions hold 90 % of ‖ΔW‖² (arXiv 2605.06241, §4 trains such a low-rank part). With `ranks`, base + ΔW_r decodes
-    and is graded as well. Reads safetensors files in slices; needs no model in memory without `ranks`.
+    and is graded as well. Reads safetensors files in slices; needs no model in memory without `ranks`, but that of an
+    adapter, which is merged there.
 
     Raises BadInput for ranks or kinds that are none, NotAvailable without safetensors files, IncompatiblePair for
     quantised weights, and OtherRun as `disagree`.
     """
-    return _results(weighing.weights(_settings(weighing.WeightSettings, options), Reporter()))
+    asked = options if run is None else {"run": _path(run), **options}
+    return _results(weighing.weights(_settings(weighing.WeightSettings, asked), Reporter()))
 
 
 # ---- inside the models, at the disagreements of a run ----------------------------------------------------------------
@@ -176,7 +178,7 @@ def lens(run: RunLike, **options: Any) -> Results:
     log-probabilities of both choices in nats, and how often the model's own one leads), lens_choices, trunk_and_head.
 
     Raises BadInput where the run has no such places, OtherRun for another pair than the run's, UnsupportedArchitecture
-    for a model whose layers are not found or that carries an adapter.
+    for a model whose layers are not found, or an adapter that cannot be merged exactly.
     """
     return _results(lenses.lens(_settings(InsideSettings, {"run": _path(run), **options}), Reporter()))
 

@@ -6,8 +6,9 @@ tensor of tokens x vocabulary ever exists. Which rows share a pass depends on th
 the same shard gives the same bytes. Knows no classes, no grades and no disk.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.measures.tokens import dual_statistics, outside_probabilities
 from rlprobe.pairs.model import Model, ModelPair
+from rlprobe.pairs.pieces import token_names
 from rlprobe.records import TOP, Rollout, token_schema
 
 CHUNK = 1024  # positions of one text in one pass
@@ -78,6 +80,10 @@ class Reader:
         self.outside[name] = self.outside[name] + seen if name in self.outside else seen
         return _numpy(torch.cat([part.sum(-1) for part in parts]))
 
+    @cached_property
+    def _token_name(self) -> Callable[[int], str]:
+        return token_names(self.pair.tokenizer)
+
     def _columns(self, rollout: Rollout) -> Int[Tensor, " n"]:
         columns = self.pair.vocabulary.columns(torch.tensor(rollout.response_ids, dtype=torch.long))
         if (columns < 0).any():
@@ -100,7 +106,7 @@ class Reader:
             "draw": np.full(n, rollout.draw),
             "position": np.arange(n),
             "token_id": np.asarray(rollout.response_ids),
-            "token": [self.pair.tokenizer.decode([i]) for i in rollout.response_ids],
+            "token": list(map(self._token_name, rollout.response_ids)),
             "terminator": np.isin(rollout.response_ids, list(self.pair.stop_ids)),
             **statistics,
         }

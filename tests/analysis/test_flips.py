@@ -140,6 +140,8 @@ def test_one_problem_is_shown_flip_by_flip():
     assert [f["outcome"] for f in one["flips"]] == ["fix", "nothing", "fix"]
     assert one["edits"] == [{"ordinal": 0, "position": 0, "base": "<1>", "rl": "<2>"}]
     assert (one["base_right"], one["rl_right"], one["end"]) == (False, True, "one_flip")
+    no_verdict = NEEDED[:1].assign(base_right=None)
+    assert {f["outcome"] for f in found(SINGLE[SINGLE.problem_id == "a"], no_verdict)["one"]["flips"]} == {None}
     ungraded = found(SINGLE[SINGLE.problem_id == "c"], NEEDED[2:3])["one"]
     assert [f["outcome"] for f in ungraded["flips"]] == ["nothing", "break", None]
     assert found()["one"] is None

@@ -161,6 +161,8 @@ def test_the_oracle_is_found_out_as_an_identity_and_has_no_interval():
     found = summarise(*arm_tables(arms, problems=20), arms, READING)["arms"]
     assert found["oracle"]["identity"] == "rl"
     assert found["oracle"]["identical"]["rl"]["value"] == 1
+    assert found["oracle"]["apart"]["differing"] == 0
+    assert found["entropy(1.2)"]["apart"] is None
     recovery = found["oracle"]["answers"]["last"]["recovery"]
     assert (recovery["value"], recovery["low"], recovery["high"]) == (1, None, None)
     assert "identity" in recovery["reason"]
@@ -178,6 +180,10 @@ def test_one_differing_token_is_no_identity():
     found = summarise(rollouts, grades, arms, READING)["arms"]["oracle"]
     assert found["identity"] is None
     assert found["identical"]["rl"]["value"] == pytest.approx(19 / 20)
+    apart = found["apart"]
+    assert (apart["end"], apart["differing"], apart["responses"]) == ("rl", 1, 20)
+    assert apart["share"]["value"] == pytest.approx(1 / 20)
+    assert 0 <= apart["share"]["low"] < 1 / 20 < apart["share"]["high"]
     assert found["answers"]["last"]["recovery"]["low"] < 1 < found["answers"]["last"]["recovery"]["high"]
 
 

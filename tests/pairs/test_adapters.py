@@ -7,13 +7,15 @@ import pytest
 import torch
 from checkpoints import copied, located, logprobs, with_json, with_weights
 from conftest import save_pair
-from peft import LoraConfig, PeftModel, get_peft_model
+from peft import LoraConfig, LoraModel, PeftModel, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM
 
 from rlprobe.decoding.check import load_checked
-from rlprobe.errors import BadInput, NotAvailable
+from rlprobe.errors import BadInput, NotAvailable, UnsupportedArchitecture
+from rlprobe.internals.modules import open_pair
 from rlprobe.measures.head import Head
+from rlprobe.pairs.adapters import check_mergeable
 from rlprobe.pairs.loading import load
 
 IDS = torch.tensor([5, 6, 7, 8, 9, 10, 40, 41, 42])
@@ -83,6 +85,47 @@ def test_both_members_say_what_peft_says(tiny_folders, tmp_path, settings):
         for model, right in zip((pair.base, pair.rl), expected, strict=True):
             torch.testing.assert_close(said(model), right, atol=2e-5, rtol=0)
     assert (expected[0] - expected[1]).abs().max() > 1e-2
+
+
+@pytest.mark.parametrize("settings", [*PLAIN.values(), *APART.values()], ids=[*PLAIN, *APART])
+def test_merged_in_memory_both_members_say_what_peft_says_unmerged(tiny_folders, tmp_path, settings):
+    adapter = save_adapter(tiny_folders[0], tmp_path, **settings)
+    pair = load_checked(located(tiny_folders[0], f"base+{adapter}"), apart=True)
+    assert pair.base.network is not pair.rl.network
+    assert not any("lora" in name for name, _ in pair.rl.network.named_parameters())
+    assert open_pair(pair)["rl"].depth == 2
+    for model, right in zip((pair.base, pair.rl), truth(tiny_folders[0], adapter), strict=True):
+        torch.testing.assert_close(said(model), right, atol=2e-5, rtol=0)
+
+
+def test_both_ways_of_loading_one_pair_are_kept_apart(tiny_folders, adapter):
+    where = located(tiny_folders[0], f"base+{adapter}")
+    shared, apart = load_checked(where), load_checked(where, apart=True)
+    assert shared.rl.network is shared.base.network is not apart.base.network
+    assert load_checked(where) is shared
+    assert load_checked(where, apart=True) is apart
+
+
+def test_an_adapter_that_is_not_itself_when_merged_is_refused(tiny_folders, adapter, monkeypatch):
+    def off_by_a_little(model, **settings):
+        merged = exact(model, **settings)
+        merged.model.layers[1].self_attn.q_proj.weight.data.mul_(1.01)
+        return merged
+
+    exact = LoraModel.merge_and_unload
+    monkeypatch.setattr(LoraModel, "merge_and_unload", off_by_a_little)
+    with pytest.raises(UnsupportedArchitecture, match=r"merged, its logits move by up to .* more than rounding does"):
+        load(located(tiny_folders[0], f"base+{adapter}"), apart=True)
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+def test_where_merging_rounds_it_is_refused_before_anything_is_loaded(tiny_folders, adapter, dtype):
+    source = located(tiny_folders[0], f"base+{adapter}").rl
+    with pytest.raises(UnsupportedArchitecture, match=f"merging it in {dtype} rounds what it adds"):
+        check_mergeable(source, dtype)
+    source.config.quantization_config = {"quant_method": "bitsandbytes"}
+    with pytest.raises(UnsupportedArchitecture, match="on a quantised base"):
+        check_mergeable(source, "float32")
 
 
 def test_biases_of_an_adapter_are_rls_alone(tmp_path):

@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import save_pair
 
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.halves import HALVES, half_of
 from rlprobe.analysis.points import PointChoice
-from rlprobe.errors import BadInput, OtherRun, UnsupportedArchitecture
+from rlprobe.errors import BadInput, OtherRun
+from rlprobe.internals.lens import read_out, residual_streams
 from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.inside import InsideSettings, open_run
+from rlprobe.pipeline.inside import InsideSettings, chosen_points, open_run
 from rlprobe.pipeline.lens import lens
 from rlprobe.pipeline.patch import PatchChoice, PatchSettings, patch
 from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
@@ -179,13 +181,38 @@ def test_another_pair_is_refused_by_name_and_the_same_pair_elsewhere_is_not(rlpr
     assert open_run(run, PairChoice(base=str(moved[0]), rl=str(moved[1]), device="cpu")).run.path == run
 
 
-def test_an_adapter_is_refused_before_anything_is_loaded(rlprobe, run, tmp_path):
+@pytest.fixture
+def adapter(tiny_folders, tmp_path):
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    network = AutoModelForCausalLM.from_pretrained(rlprobe.base)
-    get_peft_model(network, LoraConfig(r=2, target_modules=["q_proj"])).save_pretrained(tmp_path / "adapter")
-    with pytest.raises(UnsupportedArchitecture, match="not merged"):
-        open_run(run, PairChoice(base=str(rlprobe.base), rl=f"base+{tmp_path / 'adapter'}", device="cpu"))
-    code, _, err = rlprobe("lens", run, "--base", rlprobe.base, "--rl", f"base+{tmp_path / 'adapter'}")
-    assert (code, "not merged" in err) == (5, True)
+    torch.manual_seed(0)
+    network = AutoModelForCausalLM.from_pretrained(tiny_folders[0])
+    adapted = get_peft_model(network, LoraConfig(r=2, target_modules=["q_proj", "o_proj"], init_lora_weights=False))
+    adapted.save_pretrained(tmp_path / "adapter")
+    return tmp_path / "adapter"
+
+
+def test_a_run_of_an_adapter_is_looked_into_under_the_names_that_it_remembers(rlprobe, adapter):
+    code, _, err = rlprobe.disagree("--rl", f"base+{adapter}")
+    assert code == 0, err
+    run = rlprobe.tmp_path / "run"
+    opened = open_run(run, PairChoice())
+    point = chosen_points(opened.run, PointChoice(points=4), FAST)[1]
+    tokens = opened.run.table("tokens").to_pandas()
+    tokens = tokens[tokens["arm"] == "base"].set_index(["problem_id", "position"])
+    streams = residual_streams(opened.inside["rl"], point)
+    read = read_out(opened.inside["rl"], streams[:, -1], point, opened.pair.vocabulary)
+    rows = [tokens.loc[(p.problem_id, len(p.ids) - p.prompt)] for p in point]
+    assert read.leading.tolist() == [row["argmax_rl"] for row in rows]
+    assert read.logprobs[:, 1].tolist() == pytest.approx([row["logprob_argmax_rl"] for row in rows], abs=1e-4)
+    for command in ("lens", "patch"):
+        code, _, err = rlprobe(command, run, "--points", 2)
+        assert code == 0, err
+
+
+def test_an_adapter_that_cannot_be_merged_exactly_is_refused_before_anything_is_loaded(rlprobe, adapter, monkeypatch):
+    assert rlprobe.disagree("--rl", f"base+{adapter}", "--dtype", "bfloat16")[0] == 0
+    monkeypatch.setattr("rlprobe.pairs.loading.load", lambda *_: pytest.fail("weights were loaded"))
+    code, _, err = rlprobe("lens", rlprobe.tmp_path / "run")
+    assert (code, "merging it in bfloat16 rounds what it adds" in err) == (5, True)

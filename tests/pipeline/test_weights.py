@@ -31,8 +31,9 @@ def responses(run, arm):
     return {row["problem_id"]: row["response_ids"] for row in rows if row["arm"] == arm}
 
 
-def test_the_files_alone_need_no_problems(weights, tiny_folders):
-    code, out, err = weights("--style", "no-such", "--dataset", "no-such.jsonl", "--json")
+def test_the_files_alone_need_no_problems(weights, tiny_folders, monkeypatch):
+    monkeypatch.setattr("rlprobe.pipeline.prepare.load_problems", lambda *_: pytest.fail("problems were read"))
+    code, out, err = weights("--json")
     assert code == 0, err
     found = json.loads(out)
     numbers = sum(tensor.numel() for tensor in load_file(tiny_folders[0] / "model.safetensors").values())
@@ -119,15 +120,29 @@ def test_parts_that_cannot_be_are_refused_before_anything_is_written(weights, ar
     assert not (weights.tmp_path / "run").exists()
 
 
-def test_an_adapter_is_refused_with_what_to_do(weights, tiny_folders, tmp_path):
+def test_an_adapter_is_read_as_the_folder_that_it_makes_when_merged(weights, tiny_folders, tmp_path, rlprobe):
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    config = LoraConfig(r=2, target_modules=["q_proj"])
-    get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_folders[0]), config).save_pretrained(tmp_path / "adapter")
-    code, _, err = weights(rl=f"base+{tmp_path / 'adapter'}")
-    assert code == 5
-    assert "merge_and_unload" in err
+    config = LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    adapted = get_peft_model(AutoModelForCausalLM.from_pretrained(tiny_folders[0]), config)
+    adapted.save_pretrained(tmp_path / "adapter")
+    adapted.merge_and_unload().save_pretrained(tmp_path / "merged")
+    code, out, err = weights("--json", rl=f"base+{tmp_path / 'adapter'}")
+    assert code == 0, err
+    _, whole, _ = weights("--json", rl=tmp_path / "merged", out="whole")
+    assert json.loads(out)["weights"] == json.loads(whole)["weights"]
+
+    code, out, err = weights("--json", "--ranks", "2", rl=f"base+{tmp_path / 'adapter'}", out="ranks")
+    assert code == 0, err
+    told = json.loads(out)["low_rank"]
+    assert told["parts"]["rank 2"]["on"]["rl"]["agrees"]["value"] == 1  # its change has rank 2 by construction
+
+    code, of_run, err = rlprobe("weights", rlprobe.tmp_path / "ranks", "--out", rlprobe.tmp_path / "of_run", "--json")
+    assert code == 0, err
+    assert json.loads(of_run)["weights"] == json.loads(out)["weights"]
+    code, _, err = rlprobe("weights", rlprobe.tmp_path / "ranks", "--base", tiny_folders[0], "--rl", tiny_folders[1])
+    assert (code, "either a run, whose pair is taken, or a pair" in err) == (2, True)
 
 
 def test_differing_shapes_and_unknown_tensors_are_refused(weights, tmp_path):

@@ -8,6 +8,7 @@ from synthetic_arms import ARMS, arm_tables, named_arms
 
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.reporting.intervene.tables import interventions_table
 from rlprobe.reporting.intervene.text import show
 
 CASES = {
@@ -46,6 +47,30 @@ def test_each_arm_has_one_line_and_the_caveats_are_under_them():
     assert "An identity, not a finding (every response is RL's own): oracle." in text
     assert "no-ops included" in text
     assert "the arm's own text" in text
+
+
+def test_an_oracle_that_rounding_drives_apart_is_called_no_identity_and_stands_beside_the_noise_floor():
+    arms = named_arms(("oracle",))
+    rollouts, grades = arm_tables(arms, problems=4)
+    for row in rollouts.index[rollouts["arm"] == "oracle"][:2]:
+        rollouts.at[row, "response_ids"] = rollouts.at[row, "response_ids"] + 1
+    summary = summarise(rollouts, grades, arms, Reading(resamples=100))
+    share = "oracle is no identity here: 2 of 4 responses (50.0 %"
+    floor = {"value": 0.0125, "low": 0.01, "high": 0.02}
+    for floors, beside in (
+        ({"rl": floor}, "RL's noise floor: 1.25 % [1.00, 2.00]"),
+        ({}, "no token table of RL's text"),
+    ):
+        out = StringIO()
+        Console(file=out, width=80).print(show(summary | {"noise_floor": floors}))
+        words = " ".join(out.getvalue().split())
+        assert share in words
+        assert f"are not RL's own, by rounding ({beside})." in words
+        assert "An identity" not in words
+        assert "= RL" not in words.replace("(RL", "")
+        row = interventions_table(summary | {"noise_floor": floors}).set_index("arm").loc["oracle"]
+        assert row["apart from its end"].value == 0.5
+        assert row["noise floor"].value == (0.0125 if floors else None)
 
 
 def test_a_recovery_that_is_not_defined_says_why():

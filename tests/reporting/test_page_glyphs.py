@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlprobe.reporting.page.glyphs import plain, segments
+from rlprobe.reporting.page.glyphs import plain, segments, told_apart
 
 
 def text_shown(found):
@@ -52,3 +52,11 @@ def test_bytes_are_hexadecimal():
     assert segments(b"\xe2\x82") == [["bytes", "E2 82", ""]]
     assert plain(b"\xe2") == "“E2”"
     assert plain(" He\n") == "“·He⏎”"
+
+
+def test_ids_that_stand_for_the_same_show_their_ids_and_others_do_not():
+    assert told_apart({3: "A", 65: b"\xe2", 68: "A"}) == {
+        3: ["A", ["code", "#3", ""]],
+        65: [["bytes", "E2", ""]],
+        68: ["A", ["code", "#68", ""]],
+    }

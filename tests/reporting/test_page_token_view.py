@@ -197,3 +197,15 @@ def test_what_is_no_view_is_refused(view):
 def test_percentages_are_written_as_on_the_page():
     written = {1.0: "100 %", 0.5: "50.0 %", 0.0123: "1.2 %", 2e-5: "0.002 %", 1e-7: "1e−05 %"}
     assert {p: percent(float(np.log(p))) for p in written} == written
+
+
+def test_a_models_best_tokens_that_look_alike_on_the_card_stand_there_with_their_ids(tables, words):
+    passage = Passage.of_table(tables["base"])
+    at = next(t for t in range(len(passage.ids)) if len(set(passage.row(t)["top_ids_base"])) == 5)
+    first, second, third, fourth, fifth = passage.row(at)["top_ids_base"]
+    like = {first: "·", second: " ", third: "a long word that goes on", fourth: "a long word that ends", fifth: "b"}
+    lines = card(passage, at, None, {**words, **like}).splitlines()[2:7]
+    shown = [line[:16].strip() for line in lines]
+    assert shown[:2] == [f"· #{first}", f"· #{second}"]
+    assert [s.rpartition("… #")[2] for s in shown[2:4]] == [str(third), str(fourth)]
+    assert shown[4] == "b"

@@ -26,9 +26,11 @@ def interventions_table(summary: Summary) -> pd.DataFrame:
     """One row an arm, by the reading's answer: how right it was, what it took, and its two comparisons.
 
     The donor is the model that does not decode, its token what it would have said at the same place. Repaired problems
-    are those that the end gets wrong and the arm right, broken the other way round.
+    are those that the end gets wrong and the arm right, broken the other way round. "apart from its end" is of
+    arms that write an end's own text in exact arithmetic: the share of responses that are not, by rounding.
     """
-    rows = [_intervention(title, arm, summary["reading"]["answer"]) for title, arm in summary["arms"].items()]
+    answer, floor = summary["reading"]["answer"], summary.get("noise_floor") or {}
+    rows = [_intervention(title, arm, answer) | _apart(arm, floor) for title, arm in summary["arms"].items()]
     columns = [
         "arm",
         "host",
@@ -45,6 +47,7 @@ def interventions_table(summary: Summary) -> pd.DataFrame:
     columns += ["recovery", "p against base", "p against base, corrected", "p against RL", "p against RL, corrected"]
     columns += ["arms corrected for", "test", "repaired against base", "broken against base"]
     columns += ["repaired against RL", "broken against RL", "identical to base", "identical to RL"]
+    columns += ["apart from its end", "noise floor"]
     return table_of(
         rows, [*columns, "truncated", "mean length", "problems", "told for", "responses", "ungraded", "specification"]
     )
@@ -76,6 +79,14 @@ def _intervention(title: str, arm: dict, answer: str) -> dict[str, Any]:
         "told for": f"{arm['half']} half" if arm["half"] else "all",
         "specification": arm["spec"],
     }
+
+
+def _apart(arm: dict, floor: dict) -> dict[str, Any]:
+    """How far rounding drove an arm from the end that it writes in exact arithmetic, beside that end's noise floor."""
+    apart = arm["apart"]
+    if apart is None:
+        return {}
+    return {"apart from its end": Cell.of(apart["share"], "%"), "noise floor": Cell.of(floor.get(apart["end"]), "%")}
 
 
 def _against(end: str, test: dict | None) -> dict[str, Any]:

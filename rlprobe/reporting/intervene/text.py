@@ -88,6 +88,7 @@ def _notes(summary: Summary) -> Iterator[Text]:
         if arm["half"]:
             problems = f"the {arm['problems']:,} problems of the {arm['half']} half"
             yield Text(f"{title}: read off the other half of the problems; told for {problems}.")
+    yield from _apart(summary)
     yield from _undefined(arms["rl"]["answers"][reading["answer"]])
     yield from _left_out(summary)
 
@@ -109,6 +110,21 @@ def _on_other_problems(arms: dict, answer: str) -> Iterator[Text]:
             same = ", ".join(f"{name_of(end)} {fixed(found, 1, scale=100)} %" for end, found in ends.items())
             n = arm["answers"][answer]["accuracy"]["n_problems"]
             yield Text(f"{title} has {n:,} problems, not those of the ends' rows; on its own: {same}.", style="yellow")
+
+
+def _apart(summary: Summary) -> Iterator[Text]:
+    """The arms that are an end's own text in exact arithmetic, and are not here: rounding decided near ties."""
+    floors = summary.get("noise_floor") or {}
+    for title, arm in summary["arms"].items():
+        if arm["apart"] and arm["apart"]["differing"]:
+            apart, end = arm["apart"], name_of(arm["apart"]["end"])
+            floor = Cell.of(floors.get(apart["end"]), "%")
+            beside = f"{end}'s noise floor: {floor}" if floor.value is not None else f"no token table of {end}'s text"
+            yield Text(
+                f"{title} is no identity here: {apart['differing']:,} of {apart['responses']:,} responses "
+                f"({Cell.of(apart['share'], '%')}) are not {end}'s own, by rounding ({beside}).",
+                style="yellow",
+            )
 
 
 def _undefined(rl: dict) -> Iterator[Text]:

@@ -4,7 +4,8 @@ The same facts in the same order as card.js, in two columns of a fixed-width fon
 table's own; the page's are 8-bit copies of them.
 """
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
 from itertools import zip_longest
 from math import exp
 from typing import Any
@@ -30,7 +31,8 @@ def card(passage: Passage, t: int, name: str | None, pieces: Pieces) -> str:
     else:
         lines += [*_two_columns(row, token, pieces), *_facts(row)]
     if t in passage.host:
-        lines.append(f"edited; the host would have said {plain(pieces[passage.host[t]])}")
+        host = passage.host[t]
+        lines.append(f"edited; the host would have said {plain(pieces[host])}, id {host}")
     elif t in passage.gated:
         lines.append("gated, and the token is the host's own choice")
     return "\n".join(lines)
@@ -46,21 +48,32 @@ def percent(logprob: float) -> str:
 
 def _two_columns(row: Mapping[str, Any], token: int, pieces: Pieces) -> Iterator[str]:
     """Both models' best tokens, and the one present where it is not among them."""
-    columns = [[NAMES[m], *_best(row, m, token, pieces)] for m in MEMBERS]
+    words = _words({int(i) for m in MEMBERS for i in row[f"top_ids_{m}"]}, pieces)
+    columns = [[NAMES[m], *_best(row, m, token, words)] for m in MEMBERS]
     for base, rl in zip_longest(*columns, fillvalue=""):
         yield f"{base:<{_COLUMN}}{rl}".rstrip()
 
 
-def _best(row: Mapping[str, Any], member: str, token: int, pieces: Pieces) -> Iterator[str]:
+def _best(row: Mapping[str, Any], member: str, token: int, words: Mapping[int, str]) -> Iterator[str]:
     ids, logprobs = row[f"top_ids_{member}"], row[f"top_logprobs_{member}"]
     for i, logprob in zip(ids, logprobs, strict=True):
-        yield _candidate(plain(pieces[int(i)])[1:-1], percent(float(logprob))) + (HERE if i == token else "")
+        yield _candidate(words[int(i)], percent(float(logprob))) + (HERE if i == token else "")
     if token not in ids and row[f"logprob_{member}"] is not None:
         yield _candidate(f"rank {row[f'rank_{member}']}", percent(row[f"logprob_{member}"])) + HERE
 
 
+def _words(ids: Collection[int], pieces: Pieces) -> dict[int, str]:
+    """How tokens are written among a model's best, cut to the width; with their ids where they look alike."""
+    words = {i: _cut(plain(pieces[i])[1:-1], _WIDTH) for i in ids}
+    alike = Counter(words.values())
+    return {i: w if alike[w] == 1 else _cut(w, _WIDTH - len(f" #{i}")) + f" #{i}" for i, w in words.items()}
+
+
+def _cut(word: str, width: int) -> str:
+    return word if len(word) <= width else word[: width - 1] + "…"
+
+
 def _candidate(word: str, probability: str) -> str:
-    word = word if len(word) <= _WIDTH else word[: _WIDTH - 1] + "…"
     return f"{word:<{_WIDTH}}{probability:>9} "
 
 

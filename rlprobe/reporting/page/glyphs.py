@@ -5,7 +5,8 @@ or end something is named instead of obeyed. Knows no HTML: tokens.js and token_
 """
 
 import unicodedata
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from itertools import groupby
 
 Segment = str | list[str]  # text, or [kind, mark, the text itself]
@@ -23,6 +24,12 @@ def segments(piece: str | bytes) -> list[Segment]:
     if not piece:
         return [[CODE, "empty", ""]]
     return [segment for marked, run in groupby(piece, _is_marked) for segment in _segments(marked, "".join(run))]
+
+
+def told_apart(pieces: Mapping[int, str | bytes]) -> dict[int, list[Segment]]:
+    """The segments of each token by its id; where several ids stand for the same, the id is the last of them."""
+    alike = Counter(pieces.values())
+    return {i: [*segments(piece), *([[CODE, f"#{i}", ""]] if alike[piece] > 1 else [])] for i, piece in pieces.items()}
 
 
 def plain(piece: str | bytes) -> str:

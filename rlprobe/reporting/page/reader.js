@@ -27,7 +27,7 @@ class Text {
   // What an arm did here, as lines of the card.
   notes(t) {
     const lines = [];
-    if (this.host.has(t)) lines.push([`${this.label}: edited; the host would have said `, element("span", "tokens", ...tokenText(this.host.get(t), true))]);
+    if (this.host.has(t)) lines.push([`${this.label}: edited; the host would have said `, element("span", "tokens", ...tokenText(this.host.get(t), true)), `, id ${lexicon.ids[this.host.get(t)]}`]);
     else if (this.gated.has(t)) lines.push([`${this.label}: gated, and the token is the host's own choice`]);
     return lines;
   }

@@ -6,7 +6,7 @@ together here, and the card of a token is text in `data-card` that the style sho
 styles are stripped as well, nothing of it is left between the tokens. Shows a response and computes nothing.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from rlprobe.errors import BadInput
 from rlprobe.reporting.page.card import card
-from rlprobe.reporting.page.glyphs import SPACE, segments
+from rlprobe.reporting.page.glyphs import SPACE, Segment, told_apart
 from rlprobe.reporting.page.page import style_sheet, template
 from rlprobe.reporting.page.passage import Passage
 from rlprobe.reporting.page.views import VIEWS, marks, words
@@ -71,11 +71,11 @@ class TokenView:
 
     def _tokens(self) -> Iterator[dict[str, Any]]:
         """What the template writes of each token."""
-        passage = self.passage
+        passage, glyphs = self.passage, told_apart(self.pieces)
         for t, (i, name) in enumerate(zip(passage.ids, passage.classes(self.class_k), strict=True)):
             yield {
-                "parts": _parts(self.pieces[i]),
-                "host": _parts(self.pieces[passage.host[t]], marked=True) if t in passage.host else None,
+                "parts": _parts(glyphs[i]),
+                "host": _parts(glyphs[passage.host[t]], marked=True) if t in passage.host else None,
                 "classes": " ".join(["tok", *self._classes(t, name)]),
                 "card": card(passage, t, name, self.pieces),
                 **self._strength(t),
@@ -103,12 +103,12 @@ class TokenView:
         return {"v": f"{view.strength(number):.3f}", "of": of, "is_below": number < 0}
 
 
-def _parts(piece: str | bytes, marked: bool = False) -> list[dict[str, str | None]]:
+def _parts(segments: Sequence[Segment], marked: bool = False) -> list[dict[str, str | None]]:
     """The segments of a token as elements, as tokens.js makes them: kind (none: plain text), text, mark of whitespace.
 
     `marked`: whitespace is shown by its mark alone.
     """
-    return [_part(segment, marked) for segment in segments(piece)]
+    return [_part(segment, marked) for segment in segments]
 
 
 def _part(segment: Any, marked: bool) -> dict[str, str | None]:

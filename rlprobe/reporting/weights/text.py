@@ -130,5 +130,7 @@ def _low_rank_notes(told: dict[str, Any]) -> Iterator[Text]:
     yield Text(f"The other {told['whole']:,} (norms, biases) are taken whole from {rest}.")
     yield Text("Edits along RL's own text: kept, at the positions where RL leaves the base; and")
     yield Text("elsewhere, where RL does not.")
-    if told["rest"] == "rl":
+    if told["rest"] == "rl" and told.get("merged"):
+        yield Text("Full rank is RL with its adapter merged: RL itself up to rounding, not a finding.")
+    elif told["rest"] == "rl":
         yield Text("Full rank is RL itself, bit for bit: an identity, not a finding.")
