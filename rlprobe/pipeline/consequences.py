@@ -29,7 +29,7 @@ from rlprobe.problems.grading import Grader
 from rlprobe.records import CONSEQUENCE_SCHEMA, MEMBERS, Grade, Problem, Rollout, Status
 from rlprobe.reporting.consequences.tables import TABLES
 from rlprobe.reporting.consequences.text import show
-from rlprobe.reporting.formats import csv
+from rlprobe.reporting.formats import csv, quoted
 from rlprobe.runs import Run, Shard
 
 REPORT = Report(TABLES, {}, show)
@@ -110,7 +110,7 @@ def _summarised(run: Run, layer: str, settings: Settings, grader: dict[str, Any]
 def _readable(run: Run, places: pd.DataFrame) -> pd.DataFrame:
     """One row a place, with both tokens as text and the outcome, and without the response."""
     tokenizer = load_tokenizer(str(run.tokenizer_folder))
-    tokens = {m: [tokenizer.decode([i]) for i in places[f"argmax_{m}"]] for m in MEMBERS}
+    tokens = {m: [quoted(tokenizer.decode([i])) for i in places[f"argmax_{m}"]] for m in MEMBERS}
     return places.drop(columns="response_ids").assign(**tokens, outcome=outcomes(places)).astype(object)
 
 
