@@ -18,11 +18,11 @@ smollm2: .venv/gguf
 
 test: .venv/dev
 	-HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
 
 fast: .venv/dev
 	-HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
-	$(BIN)/python -m pytest -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
 
 check: .venv/dev
 	$(BIN)/ruff check .
