@@ -45,6 +45,7 @@ def make_run(path, problems=40, length=60, seed=0, vocabulary=300, arms=("disagr
             "about": _about(),
             "grader": {"key": "made", **grader},
             "reading": {"class_k": 5, "answer": "last", "tau": 1.2, "seed": 0},
+            "trajectories": {"base": {}, "rl": {}},
         },
     )
     run.write_text(

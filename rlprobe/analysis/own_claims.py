@@ -51,6 +51,7 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
         f"arms.*.{_ARM}",
         f"arms.*.{_ANSWERS}.{{accuracy,no_answer,recovery}}",
         f"arms.*.{_ANSWERS}.against.{{base,rl}}.difference",
+        "noise_floor.{base,rl}",
     ),
     "sample": (
         "members.{base,rl}.{truncated,length,surprisal}",

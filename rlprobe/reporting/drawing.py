@@ -20,6 +20,8 @@ from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter
 
+from rlprobe.printable import one_line
+
 # Okabe and Ito's colours, which stay apart for every kind of colour vision; black is for text that neither model wrote.
 ARM_COLOURS = {"base": "#0072B2", "rl": "#D55E00"}
 ARM_LINES: dict[str, Any] = {"base": "-", "rl": (0, (3, 1))}
@@ -78,7 +80,8 @@ def corner_of(summary: Mapping[str, Any], counted: Callable[[Mapping[str, Any]],
     """The pair, the data set, what was counted, and how sure the whiskers and bands are."""
     about, reading = summary["about"], summary.get("reading")
     level = level_of(reading) if reading else ""
-    return "  ·  ".join(part for part in (_pair(about), about.get("dataset"), counted(summary), level) if part)
+    parts = (_pair(about), about.get("dataset"), counted(summary), level)
+    return "  ·  ".join(one_line(part) for part in parts if part)
 
 
 def level_of(reading: Mapping[str, Any]) -> str:

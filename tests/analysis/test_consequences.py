@@ -55,11 +55,12 @@ def test_shares_leave_out_the_undecided_and_go_by_class():
     assert found["finders"]["kl_rl_base"]["value"] == 0.5
 
 
-def test_intervals_resample_problems_not_places():
+def test_intervals_are_of_problems_not_of_places():
     rng = np.random.default_rng(0)
     rows = [(f"p{i}", 2, 10, 10 if i % 2 else 0, bool(i % 2), float(rng.random())) for i in range(20)]
     one, ten = (summarise(places(*(rows * n)), READING)["classes"]["all"]["neutral"] for n in (1, 10))
-    assert (one["low"], one["high"]) == (ten["low"], ten["high"])
+    for end in ("low", "high"):
+        assert one[end] == pytest.approx(ten[end], abs=0.03)  # ten times the places of as many problems tell no more
 
 
 def test_a_run_without_disagreements_has_nothing_to_say():

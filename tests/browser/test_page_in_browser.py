@@ -113,7 +113,7 @@ def test_the_hidden_is_named_and_whitespace_can_be_seen(opened):
 
 def test_half_a_character_is_shown_as_its_byte_and_the_card_puts_it_together(opened):
     token = "[...document.querySelectorAll('#problem .bytes')].find(e => e.textContent === 'E2' && "
-    token += "e.parentElement.nextElementSibling?.textContent === '82').parentElement"
+    token += "e.parentElement.nextElementSibling?.querySelector('.bytes')?.textContent === '82').parentElement"
     opened.execute_script(f"{token}.focus()")
     assert "€" in js(opened, "document.querySelector('#card').textContent")
 

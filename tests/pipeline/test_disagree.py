@@ -21,7 +21,7 @@ def test_a_run_holds_rollouts_tokens_grades_tables_and_figures(rlprobe):
     run = rlprobe.tmp_path / "run"
     summary = json.loads((run / "summary.json").read_text())
     assert set(summary["trajectories"]) == {"base", "rl"}
-    assert summary["problems"] == {"asked": 6, "left_out": {}, "ungraded": []}
+    assert summary["problems"] == {"asked": 6, "held": 6, "left_out": {}, "ungraded": []}
     for name in ("tables/classes.csv", "tables/classes.md", "tables/classes.tex"):
         assert (run / name).stat().st_size > 0
     for suffix in ("png", "pdf", "csv"):

@@ -27,7 +27,7 @@ ARM = "entropy_above(0.6) x donor_argmax x base"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     run = make_run(tmp_path_factory.mktemp("report") / "run", problems=40, length=30, arms=(ARM,))
-    spec = {"name": ARM, "label": "entropy 0.6", "seed": None, "host": "base", "spec": ARM}
+    spec = {"name": ARM, "mode": "entropy", "label": "entropy 0.6", "seed": None, "host": "base", "spec": ARM}
     run.write_json("interventions.json", {"specs": [spec]})
     report(run.path, ReportSettings(), Reporter(quiet=True))
     return run

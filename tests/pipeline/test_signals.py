@@ -103,7 +103,9 @@ def test_both_kinds_of_dose_live_in_one_run_and_neither_overwrites_the_other(don
         assert point["dose"]["value"] == pytest.approx(gated_rate(evaluation, names))
     assert before.items() <= {file: file.read_bytes() for file in before}.items()
     added = {file.name for file in (run / "tables").iterdir()} - {file.name for file in before}
-    titles = {"equal-replaced", "signal-differences-replaced", "signal-calibration-replaced"}
+    titles = {"equal-replaced"} | {
+        f"signal-{what}-replaced" for what in ("differences", "calibration", "detection", "learned")
+    }
     assert added == {f"{title}.{suffix}" for title in titles for suffix in ("csv", "md", "tex")}
     told = {again.summary["kind"] for again in grade(run, GraderSettings(), settings.reading, QUIET)}
     assert told == {"equal-edits", "equal-replaced"}

@@ -52,7 +52,8 @@ def draw_direction(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
 
     In a greedy text the token present is its writer's choice, and has no line of its own.
     """
-    lowest = data.loc[data["count"] >= FEWEST, "share"].min()
+    many = data["count"] >= FEWEST
+    lowest = data.loc[many if many.any() else data["count"] > 0, "share"].min()
     for ax, (arm, text) in zip(axes, data.groupby("text", sort=False), strict=True):
         drawn = {str(of): bins for of, bins in text.groupby("panel", sort=False)}
         choices = [drawn[of]["count"].tolist() for of in DELTA_OF if of != "token"]

@@ -3,7 +3,7 @@
 Knows no models and no disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -157,9 +157,16 @@ def _heads_size(data: pd.DataFrame) -> tuple[float, float]:
     return 5.6, 1.4 + 0.25 * data["row"].nunique()
 
 
+def _first_disagreements(summary: Mapping[str, Any]) -> str:
+    found = summary.get("factorial") or {"points": 0, "problems": 0}
+    return f"{found['points']:,} first disagreements in {found['problems']:,} problems"
+
+
 # name of the figure: summary -> its table, its drawing, its size
 FIGURES: dict[str, Drawing] = {
     "patching": Drawing(patching_data, draw_patching, panels=2, size=_patching_size, counted=places_of),
-    "factorial": Drawing(factorial_data, draw_factorial, panels=1, size=lambda _: (4.6, 3.2)),
+    "factorial": Drawing(
+        factorial_data, draw_factorial, panels=1, size=lambda _: (4.6, 3.2), counted=_first_disagreements
+    ),
     "heads": Drawing(heads_data, draw_heads, panels=1, size=_heads_size, counted=places_of),
 }
