@@ -52,8 +52,8 @@ def cell(table: str, column: str, **where: str) -> str:
 
 
 def value(table: str, column: str, **where: str) -> str:
-    """The same without its interval."""
-    return cell(table, column, **where).partition(" [")[0]
+    """The same without its interval, and without what is said of its bounds."""
+    return re.split(r" \[|;", cell(table, column, **where))[0]
 
 
 def told() -> str:

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pyarrow as pa
-from tokenizers import Tokenizer, models
+from tokenizers import Tokenizer, decoders, models
 from transformers import PreTrainedTokenizerFast
 
 from rlprobe import runs
@@ -19,6 +19,7 @@ def word_tokenizer(folder, size, words=()):
     names = ["<|end|>", *words, *(f" w{i}" for i in range(1 + len(words), size))]
     vocabulary = {name: i for i, name in enumerate(names)}
     tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<|end|>"))
+    tokenizer.decoder = decoders.Sequence([decoders.ByteFallback(), decoders.Fuse()])
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, eos_token="<|end|>")
     fast.save_pretrained(folder)
 

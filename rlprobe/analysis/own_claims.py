@@ -31,7 +31,7 @@ ANY = "*"  # a name that the run gives, such as an arm's
 _RATES = "rates.{all,without_terminator,up_to_answer,without_near_ties}.{micro,macro}"
 _ARM = (
     "{truncated,length,gated,edited,no_ops,gated_per_response,edited_per_response,donors_token,"
-    "identical.base,identical.rl}"
+    "identical.base,identical.rl,apart.share}"
 )
 _ANSWERS = "answers.{last,first}"
 
@@ -61,7 +61,13 @@ QUANTITIES: dict[str, tuple[str, ...]] = {
         f"{_ANSWERS}.solvable.shares.{{both,base_only,rl_only,neither}}",
     ),
 }
-QUANTITIES["signals"] = (*QUANTITIES["interventions"], "differences.*.difference", "overall.*.difference")
+QUANTITIES["signals"] = (
+    *QUANTITIES["interventions"],
+    "{differences,overall}.*.difference",
+    "points.*.{dose,gated,edited}",
+    "equal_entropy.*.{accuracy,accuracy_rl,difference}",
+    "detection.*",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

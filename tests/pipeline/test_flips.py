@@ -14,6 +14,7 @@ import pytest
 import torch
 from conftest import save_pair
 from making import contents
+from rich.console import Console
 
 from rlprobe import runs
 from rlprobe.analysis.classes import Reading
@@ -276,7 +277,10 @@ def test_no_problem_that_qualifies_is_said_in_one_line(done):
     written = flipped(done, rule)
     assert written.summary["looked_at"] == 0
     written.check(0)
-    text = " ".join(map(str, written.text.renderables))
+    console = Console(width=200)
+    with console.capture() as seen:
+        console.print(written.text)
+    text = seen.get()
     assert "Nothing to flip: of 6 problems" in text
     assert "--all takes every problem" in text
 
