@@ -73,7 +73,7 @@ CLAIMS = (
             high=EQUAL,
             unit="%",
         ),
-        against("random-published", "base"),
+        against("random-published (donor allowed)", "base"),
     ),
     Asked(
         Claim(
