@@ -82,7 +82,7 @@ CLAIMS = (
             high=EQUAL,
             unit="%",
         ),
-        against("random-published (donor allowed)", "base"),
+        against("random", "base"),
     ),
     Asked(
         Claim(
