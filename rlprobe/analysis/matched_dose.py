@@ -55,7 +55,7 @@ class Matched:
         means = self.differences[:, list(wanted)].mean(axis=1)
         value, resampled = float(means[0]), means[1:][np.isfinite(means[1:])]
         if not np.isfinite(value):
-            return missing("nothing is edited on these problems, so there is no dose"), None
+            return missing("nothing is edited on these problems, which leaves no dose"), None
         dropped = len(means) - 1 - len(resampled)
         found = Interval(value, None, None, self.n_problems, None, BOOTSTRAP, dropped=dropped)
         if self.n_problems == 1:

@@ -123,4 +123,4 @@ def test_without_problems_or_edits_there_is_a_reason():
     assert none.reason
     nothing = np.zeros(40), np.full(40, 100.0)
     same, _ = match(knots([0.3], [0.5]), knots([0.3], [0.5]), nothing, [0.3], Resampling()).over([0], Resampling())
-    assert same.reason == "nothing is edited on these problems, so there is no dose"
+    assert same.reason == "nothing is edited on these problems, which leaves no dose"
