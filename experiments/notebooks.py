@@ -6,6 +6,7 @@ What is said on standard error while work goes on is not kept: it differs from m
 """
 
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import click
 import jupytext
@@ -37,11 +38,17 @@ def executed(source: Path, folder: Path) -> NotebookNode:
 @click.command(help=__doc__)
 @click.argument("names", nargs=-1)
 def main(names: tuple[str, ...]) -> None:
-    """Execute all notebooks, or those whose names begin with one of NAMES."""
-    for source in sources():
-        if source.name.startswith(names or ("",)):
-            nbformat.write(executed(source, NOTEBOOKS), source.with_suffix(".ipynb"))
-            click.echo(source.with_suffix(".ipynb").name)
+    """Execute all notebooks in their order, and write them, or those whose names begin with one of NAMES.
+
+    They share a run, which begins in an empty folder: what an earlier one left must not show.
+    """
+    with TemporaryDirectory() as house:
+        (folder := Path(house) / NOTEBOOKS.name).mkdir()
+        for source in sources():
+            notebook = executed(source, folder)
+            if source.name.startswith(names or ("",)):
+                nbformat.write(notebook, source.with_suffix(".ipynb"))
+                click.echo(source.with_suffix(".ipynb").name)
 
 
 if __name__ == "__main__":
