@@ -10,6 +10,7 @@ from rlprobe.cli.options import (
     common,
     compute_options,
     device_options,
+    known_pair,
     problem_options,
     reading_options,
     tau_option,
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("checkpoints", nargs=-1, required=True, metavar="NAME=MODEL...")
-@click.option("--pair", help="The base of a registered pair; MODEL `rl` is its RL model.  [default: bundled]")
+@click.option(
+    "--pair", callback=known_pair, help="The base of a registered pair; MODEL `rl` is its RL model.  [default: bundled]"
+)
 @click.option("--base", help="The base model: a Hub id or a folder.")
 @click.option("--base-revision", help="Hub revision of the base.")
 @device_options
