@@ -70,8 +70,8 @@ def check_mergeable(source: Source, dtype: str) -> None:
         return
     if dtype != "float32":
         raise UnsupportedArchitecture(
-            f"{source.full_name} is an adapter, and merging it in {dtype} rounds what it adds: use --dtype float32, or "
-            "merge it (PEFT's merge_and_unload, then save_pretrained) and compare the merged folder"
+            f"{source.full_name} is an adapter, and merging it in {dtype} rounds what it adds: make the run with "
+            "--dtype float32, or merge it (PEFT's merge_and_unload, then save_pretrained) and compare the merged folder"
         )
     if getattr(source.config, "quantization_config", None):
         raise UnsupportedArchitecture(
