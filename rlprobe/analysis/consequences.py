@@ -1,8 +1,8 @@
 """Which disagreements have consequences: RL's text with the base's token at one place, and how RL then goes on.
 
-    neutral          RL comes back to its own text (at least REJOINED of what stood behind the place, up to the end, is
-                     said again) or, in other words, to its own answer
-    consequential    it does neither
+    neutral          RL comes back to its own answer, in its own text (at least REJOINED of what stood behind the place,
+                     up to the end, is said again) or in other words; where it had no answer, to its own text
+    consequential    it does not: another digit in the same words is another answer
     undecided        it does not come back to its text, and RL's own text has no answer to come back to
 
 (neutral and divergent in thu-nics/R2R, where the larger model judges sentences; here ids and the grader do.) Tables in,
@@ -33,9 +33,9 @@ def together(one: Sequence[int], other: Sequence[int]) -> int:
 
 def outcomes(places: pd.DataFrame) -> pd.Series:
     """The outcome of each row (records.CONSEQUENCE_SCHEMA): one of OUTCOMES; the first two are neutral."""
-    rejoined = (places["together"] > 0) & (places["together"] >= REJOINED * places["rest"])
-    same = places["same_answer"]
-    words = np.where(rejoined, "text", np.where(same.isna(), "undecided", np.where(same == True, *OUTCOMES[1:3])))  # noqa: E712
+    same, unknown = places["same_answer"] == True, places["same_answer"].isna()  # noqa: E712
+    rejoined = (places["together"] > 0) & (places["together"] >= REJOINED * places["rest"]) & (same | unknown)
+    words = np.where(rejoined, "text", np.where(unknown, "undecided", np.where(same, *OUTCOMES[1:3])))
     return pd.Series(words, index=places.index, dtype=object)
 
 

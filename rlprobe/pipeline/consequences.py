@@ -24,6 +24,7 @@ from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.flips import finished_run, held_run
 from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare, refuse_claims
 from rlprobe.pipeline.progress import Reporter
+from rlprobe.pipeline.shown import First, first_asked
 from rlprobe.pipeline.verdicts import grader_for, named
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import Grader
@@ -61,7 +62,7 @@ def consequences(settings: ConsequenceSettings, reporter: Reporter) -> Written:
             for shard in shards:
                 run.write_shard(layer, shard, bench.table(shard, watch))
                 meter.advance(shard.stop - shard.start)
-        written = _summarised(run, layer, settings, named(grader))
+        written = _summarised(first_asked(run, len(prepared.problems)), layer, settings, named(grader))
         note_broken(run, reporter)
         return written
 
@@ -97,11 +98,12 @@ def _missing(run: Run, prepared: Prepared, layer: str, settings: Settings) -> li
     return wanted
 
 
-def _summarised(run: Run, layer: str, settings: Settings, grader: dict[str, Any]) -> Written:
+def _summarised(asked: First, layer: str, settings: Settings, grader: dict[str, Any]) -> Written:
+    run = asked.run
     shards = [run.read_shard(layer, shard) for shard in run.shards(layer, ARM)]
-    places = pa.concat_tables([CONSEQUENCE_SCHEMA.empty_table(), *shards]).to_pandas()
-    of_run = {"asked": len(run.problems()), "left_out": run.left_out(), "ungraded": []}
-    of = {"about": run.about, "grader": grader, "problems": of_run}
+    places = asked.rows(pa.concat_tables([CONSEQUENCE_SCHEMA.empty_table(), *shards]).to_pandas())
+    of_run = {"asked": len(asked.ids), "held": len(run.problems()), "left_out": asked.left_out(), "ungraded": []}
+    of = {"about": run.about, "grader": grader, "first": asked.count, "problems": of_run}
     written = REPORT.write(run, "consequences.json", {**of, **summarise(places, settings.reading)})
     if run.is_writable:
         written.files.append(run.write_text("tables/consequence_places.csv", csv(_readable(run, places))))

@@ -24,14 +24,23 @@ def test_what_two_texts_have_in_common_is_counted_from_their_end():
 
 def test_the_outcome_of_a_place_by_hand():
     told = places(
-        ("a", 2, 10, 5, False, 0.1),  # half of the rest again
+        ("a", 2, 10, 5, True, 0.1),  # half of the rest again
+        (
+            "a",
+            2,
+            3,
+            3,
+            False,
+            0.1,
+        ),  # the last digit of the answer is another one, and all that stood behind it comes again
         ("a", 2, 10, 4, True, 0.1),
         ("a", 2, 10, 4, False, 0.1),
         ("a", 2, 10, 4, None, 0.1),
         ("a", 2, 0, 0, False, 0.1),  # nothing stood behind it: there is no text to come back to
         ("a", 2, 10, 10, None, 0.1),
     )
-    assert outcomes(told).tolist() == ["text", "answer", "consequential", "undecided", "consequential", "text"]
+    expected = ["consequential", "answer", "consequential", "undecided", "consequential", "text"]
+    assert outcomes(told).tolist() == ["text", *expected]
 
 
 def test_shares_leave_out_the_undecided_and_go_by_class():

@@ -95,3 +95,14 @@ def test_without_a_run_or_with_claims_it_is_refused(command, rlprobe):
     assert "run `rlprobe disagree` with the same options first" in err
     with pytest.raises(BadInput, match="claims are registered by"):
         rp.consequences(pair="bundled", claims=rlprobe.tmp_path / "claims.toml", out=rlprobe.tmp_path / "run")
+
+
+def test_a_smaller_limit_on_a_larger_run_shows_the_problems_that_were_asked_for(command):
+    assert command("disagree")[0] == 0
+    whole = json.loads(command("consequences", "--json")[1])
+    few = json.loads(command("consequences", "--limit", 2, "--json")[1])
+    run = runs.read(command.tmp_path / "run")
+    (layer,) = [layer for layer in run.layers() if layer.startswith("consequences/")]
+    first = [p.problem_id for p in run.problems()[:2]]
+    assert few["classes"]["all"]["places"] == sum(r["problem_id"] in first for r in run.table(layer).to_pylist())
+    assert few["problems"]["asked"] == 2 < whole["problems"]["asked"] == few["problems"]["held"]

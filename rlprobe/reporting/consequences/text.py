@@ -5,7 +5,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rlprobe.reporting.consequences.tables import NAMES, Summary, consequences_table, finders_table
-from rlprobe.reporting.terminal import open_table, texts_of
+from rlprobe.reporting.terminal import first_alone, open_table, texts_of
 
 
 def show(summary: Summary) -> Group:
@@ -34,8 +34,9 @@ def _finders(summary: Summary) -> Table:
 def _notes(summary: Summary) -> list[Text]:
     share = 100 * summary["rejoined"]
     return [
-        Text("neutral: RL comes back to its own text, or else to its own answer and verdict."),
+        *first_alone(summary),
+        Text("neutral: RL comes back to its own answer and verdict, in its own text or in other words."),
         Text(f"back to RL's text: {share:g} % or more of what stood behind the place is said again, to the end."),
-        Text("undecided: neither, and RL's own text has no answer; left out of neutral and of AUROC."),
+        Text("where RL's own text has no answer its text decides, or nothing does: undecided, left out of neutral."),
         Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems."),
     ]

@@ -92,7 +92,7 @@ def _words(summary: Summary) -> Table:
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
     parting = summary["divergence"]
-    yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval that resamples problems.")
+    yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems.")
     if parting["reason"]:
         yield Text(f"Who wrote a token cannot be asked: {parting['reason']}.", style="yellow")
     else:

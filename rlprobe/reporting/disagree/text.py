@@ -90,7 +90,7 @@ def _notes(summary: Summary) -> Iterator[Text]:
     yield from few_problems(max(found["problems"] for found in summary["trajectories"].values()))
     near_tie, left_out = summary["noise"]["near_tie"], summary["left_out"]
     yield Text("Rates on the base's text and on RL's text are different numbers.")
-    yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval that resamples problems.")
+    yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems.")
     yield Text("Published: arXiv 2605.06241, four pairs, on the base's text.")
     yield from bounds_of(
         (f"{name.strip()} on {text_of(arm)}", entry(summary, arm))

@@ -71,7 +71,7 @@ def _percent(interval: dict[str, Any] | None) -> str:
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
-    yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval that resamples problems.")
+    yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems.")
     yield Text("new, lost: shares of the base's tokens, against the checkpoint before.")
     yield Text("Δ: Δ log p of the token present, in nats.")
     for step in summary["steps"]:
