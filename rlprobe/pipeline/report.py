@@ -273,8 +273,14 @@ def _lede(source: Source) -> str:
         return f"{n:,} document{many} of {dataset}. Both models read them: where would they have gone on differently?"
     return (
         f"{n:,} problem{many} of {dataset}. Both models read the same tokens, those of {texts}: where would they have "
-        "gone on differently, and what do those tokens cause?" + _warning(source)
+        "gone on differently, and what do those tokens cause?" + _shown(source) + _warning(source)
     )
+
+
+def _shown(source: Source) -> str:
+    """That the numbers are of fewer problems than the list, where the last reading was asked for fewer."""
+    first = source.summary.get("first")
+    return f" What stands under “Where they disagree” and “Accuracy” is of the first {first:,} alone." if first else ""
 
 
 def _tables(run: Run) -> dict[str, str]:

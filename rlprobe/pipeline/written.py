@@ -57,7 +57,9 @@ class Report:
         for title, table in self.tables.items():
             files += write_table(run, title, table(summary))
         for title, drawing in self.figures.items():
-            figure, data = render(drawing, *known, summary, corner=corner_of(summary, drawing.counted))
+            figure, data = render(
+                drawing, *known, summary, corner=corner_of(summary, drawing.counted, drawing.intervals)
+            )
             images = {suffix: encode(figure, suffix) for suffix in ("png", "pdf")}
             files += [run.write_bytes(f"figures/{title}.{suffix}", image) for suffix, image in images.items()]
             files.append(run.write_text(f"figures/{title}.csv", FORMATS["csv"](data)))

@@ -76,10 +76,12 @@ def places_of(summary: Mapping[str, Any]) -> str:
     return f"{found['points']:,} disagreements in {found['problems']:,} problems"
 
 
-def corner_of(summary: Mapping[str, Any], counted: Callable[[Mapping[str, Any]], str] = problems_of) -> str:
-    """The pair, the data set, what was counted, and how sure the whiskers and bands are."""
+def corner_of(
+    summary: Mapping[str, Any], counted: Callable[[Mapping[str, Any]], str] = problems_of, intervals: bool = True
+) -> str:
+    """The pair, the data set, what was counted and, where intervals are drawn, how sure they are."""
     about, reading = summary["about"], summary.get("reading")
-    level = level_of(reading) if reading else ""
+    level = level_of(reading) if reading and intervals else ""
     parts = (_pair(about), about.get("dataset"), counted(summary), level)
     return "  ·  ".join(one_line(part) for part in parts if part)
 
@@ -105,7 +107,8 @@ class Drawing:
     """A figure: what a command knows -> a tidy table; (the table, axes) -> ink; the table -> its grid, its size.
 
     The table is small: it becomes the CSV beside the figure, from which the figure can be drawn again. `panels` is one
-    row of so many axes, or the table -> (rows, columns); `size` is in inches; `counted` says what the figure counts.
+    row of so many axes, or the table -> (rows, columns); `size` is in inches; `counted` says what the figure counts,
+    and `intervals` whether it draws any.
     """
 
     data: Callable[..., pd.DataFrame]
@@ -113,6 +116,7 @@ class Drawing:
     panels: int | Callable[[pd.DataFrame], tuple[int, int]]
     size: Callable[[pd.DataFrame], tuple[float, float]]
     counted: Callable[[Mapping[str, Any]], str] = problems_of
+    intervals: bool = True
 
     def axes(self, data: pd.DataFrame, figure: Figure | SubFigure) -> list[Axes]:
         """The axes that a table is drawn on, row by row."""

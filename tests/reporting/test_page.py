@@ -141,6 +141,12 @@ def test_every_table_that_is_open_at_first_is_one_that_a_command_writes():
 
 
 def test_a_number_stands_apart_from_its_interval():
+    assert parts(
+        "0 of 9 tokens; at most 5 % of problems have one; at most 3 % of tokens if tokens were independent"
+    ) == (
+        "0 of 9 tokens",
+        "at most 5 % of problems have one; at most 3 % of tokens if tokens were independent",
+    )
     assert parts("2.11 % [1.90, 2.35]") == ("2.11 %", "[1.90, 2.35]")
     assert parts("-1.09 [-1.43, -0.85]") == ("−1.09", "[−1.43, −0.85]")
     assert parts("'[/b]'") == ("'[/b]'", "")

@@ -163,6 +163,8 @@ def _direction_size(data: pd.DataFrame) -> tuple[float, float]:
 
 # name of the figure: summary -> its table, its drawing, its size
 FIGURES: dict[str, Drawing] = {
-    "direction": Drawing(direction_data, draw_direction, panels=_a_text, size=_direction_size, counted=tokens_of),
+    "direction": Drawing(
+        direction_data, draw_direction, panels=_a_text, size=_direction_size, counted=tokens_of, intervals=False
+    ),
     "signals": Drawing(signals_data, draw_signals, panels=3, size=lambda _: (9.0, 3.3), counted=tokens_of),
 }

@@ -248,6 +248,10 @@ def draw_dose(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     """A panel a family, its arms in the order of what they edited, those of the others behind it; all to one scale."""
     points = data[~data["arm"].isin(MEMBERS)].dropna(subset=["edited", "accuracy"])
     families = list(points.groupby("family", sort=False))
+    if not families:
+        axes[0].set_axis_off()
+        axes[0].text(0.5, 0.5, "no arm here is part of a sweep", ha="center", va="center", fontsize=8)
+        return
     for ax in axes:
         _edited_axis(ax, points["edited"])
         ax.set_ylim(*_room(data, points))
@@ -258,10 +262,12 @@ def draw_dose(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
         others = points[points["family"] != name]
         ax.plot(others["edited"], others["accuracy"], "o", color="0.85", markersize=3, zorder=0.6)
         _family(ax, str(name), family.sort_values("edited", kind="stable"))
-    off_grid(axes, max(1, len(families)), COLUMNS)
+    off_grid(axes, len(families), COLUMNS)
     axes[0].figure.supylabel(f"accuracy by the {data['answer'].iloc[0]} answer", fontsize=8)
     axes[0].figure.supxlabel(
-        "tokens really edited, share of the arm's own text; in grey the arms of the other panels", fontsize=8
+        "tokens really edited, share of the arm's own text"
+        + ("; in grey the arms of the other panels" if len(families) > 1 else ""),
+        fontsize=8,
     )
     axes[0].figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper right", ncols=2)
 

@@ -88,7 +88,10 @@ def marks_of(html: str) -> dict[str, str]:
 
 
 def parts(cell: str) -> tuple[str, str]:
-    """A number and its interval, with a minus sign where a hyphen stands for one."""
+    """A number and its interval, or what is said of its bounds; with a minus sign where a hyphen stands for one."""
+    number, bounds, said = cell.partition("; at most ")
+    if bounds:
+        return number, (bounds + said).removeprefix("; ")
     found = _INTERVAL.match(cell)
     value, interval = (found[1], found[2]) if found else (cell, "")
     return re.sub(r"^-(?=\d)", "−", value), re.sub(r"(?<=[\[ ])-(?=\d)", "−", interval)

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
@@ -116,16 +117,18 @@ def draw_factorial(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     ax.axhline(0, color="0.8", linewidth=0.8, zorder=0)
     ax.xaxis.set_major_locator(MaxNLocator(integer=True))
     ax.set(title="At the first disagreement", xlabel="residual stream after layer", ylabel="added to the gap, nats")
-    ax.legend(fontsize=7, frameon=False)
+    ax.figure.legend(*ax.get_legend_handles_labels(), loc="outside lower center", ncols=4)
+    sns.despine(ax=ax)
 
 
 def _heat_map(ax: Axes, cells: pd.DataFrame, widest: float = 1.0) -> None:
-    """Rows in the order they come in; the darker, the further towards the donor, in grey as in colour."""
+    """Rows in the order they come in; the darker, the further from 0: blue towards the donor, red away from it."""
     rows, columns = list(dict.fromkeys(cells["row"])), sorted(set(cells["column"]))
     by_place = cells.pivot(index="row", columns="column").reindex(index=rows)
     grid, beyond = by_place["value"][columns].to_numpy(), by_place["beyond"][columns].eq(True).to_numpy()
-    lightest = max(-widest, float(np.nanmin(grid, initial=0)))
-    image = ax.imshow(grid, cmap="Blues", vmin=lightest, vmax=widest, aspect="auto", interpolation="nearest")
+    signed = bool(np.nanmin(grid, initial=0) < 0)
+    cmap, lowest = ("RdBu", -widest) if signed else ("Blues", 0.0)
+    image = ax.imshow(grid, cmap=cmap, vmin=lowest, vmax=widest, aspect="auto", interpolation="nearest")
     ax.set_xticks(range(len(columns)), [str(c) for c in columns])
     ax.set_yticks(range(len(rows)), rows)
     ax.tick_params(length=0)
@@ -139,7 +142,7 @@ def _heat_map(ax: Axes, cells: pd.DataFrame, widest: float = 1.0) -> None:
         bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda share, _: f"{100 * share:g} %"))
     for (row, column), value in np.ndenumerate(grid):
         number = _percent(value) if np.isfinite(value) and len(columns) <= MOST_WRITTEN else ""
-        colour = "white" if value - lightest > 0.55 * (widest - lightest) else "0.15"
+        colour = "white" if abs(value) > 0.6 * widest else "0.15"
         star = "*" if beyond[row, column] else ""
         ax.text(column, row, number + star, ha="center", va="center", fontsize=7, color=colour)
 
@@ -164,9 +167,11 @@ def _first_disagreements(summary: Mapping[str, Any]) -> str:
 
 # name of the figure: summary -> its table, its drawing, its size
 FIGURES: dict[str, Drawing] = {
-    "patching": Drawing(patching_data, draw_patching, panels=2, size=_patching_size, counted=places_of),
-    "factorial": Drawing(
-        factorial_data, draw_factorial, panels=1, size=lambda _: (4.6, 3.2), counted=_first_disagreements
+    "patching": Drawing(
+        patching_data, draw_patching, panels=2, size=_patching_size, counted=places_of, intervals=False
     ),
-    "heads": Drawing(heads_data, draw_heads, panels=1, size=_heads_size, counted=places_of),
+    "factorial": Drawing(
+        factorial_data, draw_factorial, panels=1, size=lambda _: (5.8, 3.2), counted=_first_disagreements
+    ),
+    "heads": Drawing(heads_data, draw_heads, panels=1, size=_heads_size, counted=places_of, intervals=False),
 }
