@@ -29,11 +29,12 @@ class OwnPair:
 def _smollm2(adapter: str) -> OwnPair:
     """An adapter of SmolLM2 that lies in experiments/smollm2/adapters, on as many problems as the pair itself."""
     rl = f"base+{HERE / 'smollm2' / 'adapters' / adapter}"
-    return replace(SMOLLM2, entry=replace(PAIRS["smollm2"], rl=rl, verified=False))
+    return replace(SMOLLM2, entry=replace(PAIRS["smollm2"], rl=rl, verified=False), checkpoints=None)
 
 
 SMOLLM2 = OwnPair(PAIRS["smollm2"], limit=200, max_new_tokens=128, checkpoints=HERE / "smollm2" / "checkpoints")
 OWN: dict[str, OwnPair] = {
     "bundled": OwnPair(PAIRS["bundled"], checkpoints=HERE / "organism" / "checkpoints"),
     "smollm2": SMOLLM2,
+    "smollm2-seed2": _smollm2("seed2"),
 }
