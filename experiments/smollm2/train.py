@@ -50,10 +50,10 @@ def drawn(seed: int, problems: int, tokenizer: Any) -> Callable[[int], Sequence[
     return draw
 
 
-def train(how: GrpoSettings, base: str, out: Path, null: bool) -> None:
+def train(how: GrpoSettings, base: str, out: Path, null: bool, device: str = "cpu", threads: int = 1) -> None:
     """Train one adapter, or go on with it; a null adapter is rewarded by a coin."""
-    torch.set_num_threads(1)  # beside other work, one thread is as fast as two
-    run = Training.open(base, how, out, torch.bfloat16, CALLED)
+    torch.set_num_threads(threads)
+    run = Training.open(base, how, out, torch.bfloat16, CALLED, device)
     with Grader() as grader:
         reward = coin_flip(how.seed) if null else exact_answer(grader)
         run.run(drawn(how.seed, how.problems, run.tokenizer), reward)
@@ -64,10 +64,12 @@ def train(how: GrpoSettings, base: str, out: Path, null: bool) -> None:
 @click.option("--steps", default=STEPS, show_default=True)
 @click.option("--base", default=PAIR.base, help="A folder or a Hub id. [default: what rlprobe.pairs.fetch left]")
 @click.option("--null", is_flag=True, help="Reward by the flip of a coin: the floor under what training does.")
+@click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...: what a seed draws depends on it.")
+@click.option("--threads", default=1, show_default=True, help="Beside other work, one is as fast as two.")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: work/seed<seed>, or work/null<seed>]")
-def main(seed: int, steps: int, base: str, null: bool, out: Path | None) -> None:
+def main(seed: int, steps: int, base: str, null: bool, device: str, threads: int, out: Path | None) -> None:
     """Train."""
-    train(settings(seed, steps), base, out or WORK / f"{'null' if null else 'seed'}{seed}", null)
+    train(settings(seed, steps), base, out or WORK / f"{'null' if null else 'seed'}{seed}", null, device, threads)
 
 
 if __name__ == "__main__":

@@ -430,6 +430,9 @@ DATASETS: dict[str, BundledSet | HubSet] = {
     "short-problems": BundledSet("short_problems.jsonl", rows=(500,)),
     "math-500": HubSet("HuggingFaceH4/MATH-500", "test", rows=(500,), id_field="unique_id"),
     "gsm8k": HubSet("openai/gsm8k", "test", rows=(1319,), config="main", question=_question, answer=_gsm8k_answer),
+    "gsm8k-train": HubSet(
+        "openai/gsm8k", "train", rows=(7473,), config="main", question=_question, answer=_gsm8k_answer
+    ),
     "aime-2024": HubSet("HuggingFaceH4/aime_2024", "train", rows=(30,), answer=_aime_answer, id_field="id"),
     "aime-2025": HubSet("math-ai/aime25", "test", rows=(30,), answer=_aime_answer, id_field="id"),
     "amc23": HubSet("math-ai/amc23", "test", rows=(40,), question=_question, answer=_amc_answer, id_field="id"),

@@ -117,7 +117,8 @@ def backward(
             network, [prompts[row] for row in rows], [responses[row] for row in rows], how.temperature
         )
         ratio = (logprobs - logprobs.detach()).exp()  # 1: the policy that sampled is the policy that learns
-        loss = -(ratio * advantage[rows, None] * mask).sum() / tokens
+        weights = advantage[rows, None].to(network.device) * mask
+        loss = -(ratio * weights).sum() / tokens
         loss.backward()
         total += loss.item()
     return total
@@ -138,14 +139,24 @@ class Training:
     done: int = 0
 
     @classmethod
-    def open(cls, base: str, settings: GrpoSettings, folder: Path, dtype: torch.dtype, calls_base: str) -> "Training":
+    def open(
+        cls,
+        base: str,
+        settings: GrpoSettings,
+        folder: Path,
+        dtype: torch.dtype,
+        calls_base: str,
+        device: str = "cpu",
+    ) -> "Training":
         """Start a run, or go on with the one in the folder. `calls_base` is what the adapter names as its base.
 
+        The draws of a GPU are other draws than a processor's, so a seed means a run of its own on each.
         Raises BadInput where the folder holds a run of other settings.
         """
         from transformers import AutoModelForCausalLM, AutoTokenizer
 
         network: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
+        network.to(device)
         adapted = _with_adapter(network, settings, calls_base)
         learned = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(learned, lr=settings.rate, weight_decay=0.0)
@@ -192,7 +203,7 @@ class Training:
 
     def _sample(self, tasks: Sequence[Task], step: int) -> list[Sampled]:
         how, stop = self.settings, self.tokenizer.eos_token_id
-        with torch.random.fork_rng(devices=[]):  # generate draws from the global generator
+        with torch.random.fork_rng():  # generate draws from the global generator of its device
             torch.manual_seed(how.seed * 1_000_003 + step)  # a step's noise depends on nothing before it
             responses = respond(
                 self.network,
@@ -230,7 +241,7 @@ class Training:
     def _resume(self) -> None:
         from peft import set_peft_model_state_dict
 
-        state = torch.load(self.folder / STATE, weights_only=True)
+        state = torch.load(self.folder / STATE, weights_only=True, map_location="cpu")
         if state["settings"] != self.settings.canonical():
             raise BadInput(
                 f"{self.folder} holds a training with other settings: choose another folder, or the same ones"

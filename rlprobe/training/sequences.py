@@ -37,7 +37,7 @@ class Laid:
         return (self.whole_mask.cumsum(1) - 1).clamp(min=0)[:, len(self.prefix) :]
 
 
-def lay_out(prompts: Sequence[Ids], responses: Sequence[Ids], pad_id: int = 0) -> Laid:
+def lay_out(prompts: Sequence[Ids], responses: Sequence[Ids], pad_id: int = 0, device: Any = "cpu") -> Laid:
     """Prompts with their responses; a last id of each prompt is never part of the prefix, so that it is read here."""
     at_once = zip(*(prompt[:-1] for prompt in prompts), strict=False)  # as far as the shortest goes
     prefix = [ids[0] for ids in takewhile(lambda ids: len(set(ids)) == 1, at_once)]
@@ -48,7 +48,7 @@ def lay_out(prompts: Sequence[Ids], responses: Sequence[Ids], pad_id: int = 0) -
     for row, (rest, response) in enumerate(zip(rests, responses, strict=True)):
         ids[row, before - len(rest) : before + len(response)] = torch.tensor(rest + response)
         mask[row, before - len(rest) : before + len(response)] = True
-    return Laid(prefix, ids, mask)
+    return Laid(prefix, ids.to(device), mask.to(device))
 
 
 def read_prefix(network: Any, prefix: Ids, rows: int) -> Any:
@@ -57,7 +57,12 @@ def read_prefix(network: Any, prefix: Ids, rows: int) -> Any:
 
     cache = DynamicCache(config=network.config)
     if prefix:
-        network(input_ids=torch.tensor([prefix]), past_key_values=cache, use_cache=True, logits_to_keep=1)
+        network(
+            input_ids=torch.tensor([prefix], device=network.device),
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
         cache.batch_repeat_interleave(rows)
     return cache
 
@@ -70,7 +75,7 @@ def respond(network: Any, prompts: Sequence[Ids], stop_id: int, samples: int = 1
     """
     from transformers import GenerationConfig
 
-    laid = lay_out(prompts, [[]] * len(prompts), stop_id)
+    laid = lay_out(prompts, [[]] * len(prompts), stop_id, network.device)
     cache = read_prefix(network, laid.prefix, len(prompts))
     if laid.ids.shape[1] > 1:  # generate reads the last id of each prompt
         network(
@@ -82,7 +87,7 @@ def respond(network: Any, prompts: Sequence[Ids], stop_id: int, samples: int = 1
             logits_to_keep=1,
         )
     cache.batch_repeat_interleave(samples)
-    before = torch.tensor(laid.prefix, dtype=torch.long).expand(len(prompts), -1)
+    before = laid.ids.new_tensor(laid.prefix).expand(len(prompts), -1)
     out = network.generate(
         input_ids=torch.cat([before, laid.ids], dim=1).repeat_interleave(samples, dim=0),
         attention_mask=laid.whole_mask.repeat_interleave(samples, dim=0),
@@ -97,7 +102,7 @@ def response_logprobs(
     network: Any, prompts: Sequence[Ids], responses: Sequence[Ids], temperature: float
 ) -> tuple[Float[Tensor, "rows longest"], Bool[Tensor, "rows longest"]]:
     """The log-probability of every response token at a temperature, in float32, and which of them are no padding."""
-    laid = lay_out(prompts, responses)
+    laid = lay_out(prompts, responses, device=network.device)
     longest = max(map(len, responses))
     logits = network(
         input_ids=laid.ids,
