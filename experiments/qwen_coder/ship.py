@@ -41,7 +41,9 @@ def card(seed: int, card_name: str) -> str:
     lost = sum(b["right"] and not r["right"] for b, r in zip(base, rl, strict=True))
     log = lines_of(LOGS / f"grpo-seed{seed}.jsonl")
     how = settings(seed, len(log))
-    return Template(CARD.read_text()).substitute(
+    return Template(
+        CARD.read_text()
+    ).substitute(
         {name: value for name, value in how.canonical().items() if name != "rows"},  # the card's are problems
         card=card_name,
         steps=len(log),

@@ -26,21 +26,21 @@ from rlprobe.training.grpo import GrpoSettings, Task, Training, coin_flip, exact
 
 BASE = FETCHED["qwen-coder-0.5b"]
 STYLE = "qwen_boxed"  # as SimpleRL-Zoo asks Qwen2.5-7B and larger
-LONGEST = 320  # tokens of a response
+LONGEST = 320  # tokens of a response when it is measured
 WORK = Path(__file__).parent / "work"
-STEPS = 28
+STEPS = 12
 
 
 def settings(seed: int, steps: int) -> GrpoSettings:
-    """Sixteen problems a step, eight responses to each, at a rate that falls to nothing."""
+    """Thirty-two problems a step, eight responses to each, at a rate that falls to nothing."""
     return GrpoSettings(
         steps=steps,
         seed=seed,
-        problems=16,
+        problems=32,
         samples=8,
-        rows=16,
-        longest=LONGEST,
-        rate=4e-4,
+        rows=32,
+        longest=256,
+        rate=8e-4,
         falls_over=STEPS,
         rank=8,
         alpha=16,

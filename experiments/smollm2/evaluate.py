@@ -87,13 +87,14 @@ def answer_all(
 @click.option("--base", default=PAIR.base, help="A folder or a Hub id. [default: what rlprobe.pairs.fetch left]")
 @click.option("--limit", default=500, show_default=True, help="Only the first problems.")
 @click.option("--device", default="cpu", show_default=True, help="cpu, cuda, ...")
-def main(model: str, base: str, limit: int, device: str) -> None:
+@click.option("--rows", default=ROWS, show_default=True, help="Problems answered at once.")
+def main(model: str, base: str, limit: int, device: str, rows: int) -> None:
     """Answer, and write a line a problem."""
     torch.set_num_threads(1)
     network, tokenizer = load(base, None if model == "base" else WORK / model / "adapter", device)
     problems = [({"family": p.family}, p.question, str(p.answer)) for p in held_out_problems()[:limit]]
-    rows = answer_all(LOGS / f"answers-{model}.jsonl", network, tokenizer, PAIR.prompt_style, problems)
-    click.echo(f"{model}: {sum(row['right'] for row in rows)} of {len(rows)} right")
+    lines = answer_all(LOGS / f"answers-{model}.jsonl", network, tokenizer, PAIR.prompt_style, problems, rows)
+    click.echo(f"{model}: {sum(line['right'] for line in lines)} of {len(lines)} right")
 
 
 if __name__ == "__main__":

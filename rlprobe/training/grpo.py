@@ -9,7 +9,8 @@ most of the work; here what prompts share is read once (sequences.py), and respo
 import hashlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -205,16 +206,17 @@ class Training:
         how, stop = self.settings, self.tokenizer.eos_token_id
         with torch.random.fork_rng():  # generate draws from the global generator of its device
             torch.manual_seed(how.seed * 1_000_003 + step)  # a step's noise depends on nothing before it
-            responses = respond(
-                self.network,
-                [task.prompt_ids for task in tasks],
-                stop,
-                how.samples,
-                max_new_tokens=how.longest,
-                do_sample=True,
-                temperature=how.temperature,
-                top_k=0,
-            )
+            with merged(self.network):
+                responses = respond(
+                    self.network,
+                    [task.prompt_ids for task in tasks],
+                    stop,
+                    how.samples,
+                    max_new_tokens=how.longest,
+                    do_sample=True,
+                    temperature=how.temperature,
+                    top_k=0,
+                )
         repeated = [task for task in tasks for _ in range(how.samples)]
         texts = self.tokenizer.batch_decode(responses, skip_special_tokens=True)
         return [
@@ -266,6 +268,28 @@ def _with_adapter(network: Any, settings: GrpoSettings, calls_base: str) -> Any:
         adapted = get_peft_model(network, config)
     adapted.peft_config["default"].base_model_name_or_path = calls_base
     return adapted.eval()  # LoRA without dropout: training and sampling read alike
+
+
+@contextmanager
+def merged(adapted: Any) -> Iterator[None]:
+    """Merge the adapter into the base's weights for a while on a GPU, where launches are what a token costs.
+
+    They come back bit for bit. On a processor nothing is done: what was sampled before stays what a seed means.
+    """
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    if adapted.device.type == "cpu":
+        yield
+        return
+    bases = [it.get_base_layer() for it in adapted.modules() if isinstance(it, BaseTunerLayer)]
+    kept = [base.weight.detach().clone() for base in bases]
+    adapted.merge_adapter()
+    try:
+        yield
+    finally:
+        adapted.unmerge_adapter()
+        for base, weight in zip(bases, kept, strict=True):
+            base.weight.data.copy_(weight)
 
 
 def save_adapter(adapted: Any, folder: Path) -> None:
