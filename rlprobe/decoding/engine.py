@@ -26,7 +26,7 @@ from rlprobe.decoding.arms import Arm, Facts, History, Opinions, View, donor_arg
 from rlprobe.decoding.lanes import Lanes
 from rlprobe.decoding.noise import Noise, response_key
 from rlprobe.decoding.prefixes import starts
-from rlprobe.decoding.prices import A_PASS, DRAFT, Price, groups
+from rlprobe.decoding.prices import A_PASS, DRAFT, OTHER, Price, groups
 from rlprobe.decoding.proposals import Proposer
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
@@ -34,6 +34,7 @@ from rlprobe.pairs.compatibility import CommonVocabulary
 from rlprobe.pairs.model import Model
 from rlprobe.records import Stop
 
+_NO_MEMORY = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")  # CPU, cuBLAS, driver
 _LOGITS_AT_ONCE = 2**23  # numbers in a slice of logits, but at least 64 positions
 
 
@@ -170,8 +171,8 @@ def _fits(work: Callable[[], None]) -> bool:
     try:
         work()
         return True
-    except RuntimeError as error:  # torch.OutOfMemoryError is one; on a CPU the allocator raises a plain one
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; others who find no memory raise a plain one
+        if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in _NO_MEMORY):
             raise
     torch.cuda.empty_cache()  # after the except clause: its traceback holds the lanes
     return False
@@ -238,7 +239,7 @@ class _Decoder:
         donor = players.donor or players.host
         self.donor_head = Head.of(donor)
         self.rows: list[_Row] = []
-        self.price = Price(A_PASS[players.host.device.type], 2 if players.donor else 1)
+        self.price = Price(A_PASS.get(players.host.device.type, OTHER), 2 if players.donor else 1)
         self.round_cost = 0.0
 
     def run(self, rows: int, todo: deque[int], responses: list[Response | None]) -> None:
@@ -369,7 +370,7 @@ class _Decoder:
             opinions(self.arm, self._view(of_host[s:e], of_donor[s:e], places[s:e], self.players.donor is None))
             for s, e in _slices(len(places), at_once)
         ]
-        return Opinions(*(torch.cat([getattr(part, name) for part in parts]).cpu() for name in Opinions.__slots__))
+        return Opinions(*(torch.cat([getattr(p, name) for p in parts]) for name in Opinions.__slots__)).on_cpu()
 
     def _view(self, of_host: Tensor, of_donor: Tensor, places: list[tuple[_Row, int]], alone: bool) -> View:
         logits = self.host_head(of_host)
