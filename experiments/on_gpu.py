@@ -387,7 +387,8 @@ def random_pair(setting: Setting, size: str) -> ModelPair:
         weight = network.get_output_embeddings().weight
         members.append(Model(f"random {size}", network, weight, None, 32_768, frozenset({"full_attention"})))
     ids = {str(i): i for i in range(shape.vocab_size)}
-    return ModelPair(*members, common_vocabulary(ids, ids, (len(ids), len(ids))), frozenset({0}), None)
+    vocabulary = common_vocabulary(ids, ids, (len(ids), len(ids)))
+    return ModelPair(members[0], members[1], vocabulary, frozenset({0}), None)
 
 
 @torch.no_grad()
@@ -418,7 +419,7 @@ def dual(setting: Setting, size: str) -> Iterator[Row]:
     """Both models read the same responses, in tokens/s."""
     part, pair = f"dual pass, {size}", random_pair(setting, size)
     draws = torch.Generator().manual_seed(1)
-    ids = torch.randint(pair.vocabulary.ids[-1] + 1, (setting.texts, setting.length + 1), generator=draws).tolist()
+    ids = torch.randint(len(pair.vocabulary.ids), (setting.texts, setting.length + 1), generator=draws).tolist()
     rollouts = [rollout(str(i), row[:1], row[1:]) for i, row in enumerate(ids)]
     n = setting.texts * setting.length
     variants: dict[str, Callable[[], Any]] = {
@@ -488,7 +489,7 @@ def interventions(setting: Setting, size: str) -> Iterator[Row]:
         one = Players(pair.rl, None, pair.vocabulary)
         decode(one, Arm(arms.never(), arms.donor_argmax()), unknown, replace(settings, max_new_tokens=tokens))
 
-    of_step = {
+    of_step: dict[str, Callable[[int], None]] = {
         "lock-step, entropy": lockstep,
         "one model alone": alone,
         "one model, generate": partial(generate_padded, pair.rl, tasks),
@@ -602,8 +603,8 @@ def parts_of(setting: Setting) -> dict[str, Part]:
     """Every part by name, in order; those of a size follow each other, so that its models are made once."""
     parts: dict[str, Part] = {}
     for dtype in ("float32", "bfloat16"):
-        for part in (identities, engine, table):
-            parts[f"{part.__name__}-{dtype}"] = partial(part, dtype=dtype)
+        for check in (identities, engine, table):
+            parts[f"{check.__name__}-{dtype}"] = partial(check, dtype=dtype)
     parts |= {"memory": memory, "two_devices": two_devices, "head": head, "roof": speed_of_light}
     for size in setting.sizes:
         for part in (dual, interventions, passes):

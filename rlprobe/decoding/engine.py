@@ -13,6 +13,7 @@ A row whose response ends is given the next task at once, so a long response hol
 the front of the lanes. Out of memory halves the lanes, begins the unfinished responses again, and goes on.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -31,11 +32,13 @@ from rlprobe.decoding.proposals import Proposer
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.pairs.compatibility import CommonVocabulary
+from rlprobe.pairs.devices import positions_at_once
 from rlprobe.pairs.model import Model
 from rlprobe.records import Stop
 
 _NO_MEMORY = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")  # CPU, cuBLAS, driver
-_LOGITS_AT_ONCE = 2**23  # numbers in a slice of logits, but at least 64 positions
+_LOGITS_AT_ONCE = 2**23  # on a CPU: numbers in a slice of logits, but at least 64 positions
+_POSITIONS = 16_384  # on a GPU: that a pass may hold; a quarter keeps it busy, and many long prompts would not fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,7 +349,8 @@ class _Decoder:
         """The hidden states of each text, in the passes (their shapes are returned) that cost least in all."""
         hidden: list[Tensor] = [torch.empty(0)] * len(rows)
         shapes = []
-        for group in groups([len(text) for text in texts], self.price.a_pass):
+        most = math.inf if lanes.model.device.type == "cpu" else _POSITIONS
+        for group in groups([len(text) for text in texts], self.price.a_pass, most):
             ids, counts = _padded([texts[i] for i in group])
             whole = len(group) == len(self.rows)
             read = lanes.read(ids, counts, None if whole else torch.tensor([rows[i] for i in group]))
@@ -365,7 +369,8 @@ class _Decoder:
     def _opinions(self, of_host: Tensor, of_donor: Tensor) -> Opinions:
         """What the arm makes of every position in question, (positions, ...), a slice of positions at a time."""
         places = [(row, row.position + j) for row in self.rows for j in range(len(row.to_read))]
-        at_once = max(64, _LOGITS_AT_ONCE // len(self.players.vocabulary.ids))
+        vocab = len(self.players.vocabulary.ids)
+        at_once = positions_at_once(self.players.host.device, vocab, max(64, _LOGITS_AT_ONCE // vocab))
         parts = [
             opinions(self.arm, self._view(of_host[s:e], of_donor[s:e], places[s:e], self.players.donor is None))
             for s, e in _slices(len(places), at_once)

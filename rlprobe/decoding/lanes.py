@@ -123,8 +123,9 @@ class _Reading:
     def on(self, device: torch.device) -> _Places:
         """The places on a device: copied there once a pass, not once a layer, since every copy waits for the GPU."""
         if device not in self._places:
-            there = [x.to(device) if isinstance(x, Tensor) else x for x in self._places[torch.device("cpu")]]
-            self._places[device] = _Places(*there)
+            where, rows, positions = self._places[torch.device("cpu")]
+            there = where if isinstance(where, slice) else where.to(device)
+            self._places[device] = _Places(there, rows.to(device), positions.to(device))
         return self._places[device]
 
 

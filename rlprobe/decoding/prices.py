@@ -78,11 +78,12 @@ class Price:
         return self._seen.setdefault(kind, [29.0, 1.0])  # taken for granted: of thirty, one rejected
 
 
-def groups(widths: Sequence[int], a_pass: float) -> list[list[int]]:
+def groups(widths: Sequence[int], a_pass: float, most: float = math.inf) -> list[list[int]]:
     """Rows 0..n-1 with so many tokens to read each, split into the passes that cost least in all.
 
     Rows in one pass are padded to its longest; every pass has its fixed cost. Exact, by dynamic programming over the
-    rows in order of their widths.
+    rows in order of their widths. A pass of more than `most` positions is then cut into such as hold no more, or one
+    row.
     """
     order = sorted(range(len(widths)), key=lambda r: (-widths[r], r))
     # rows of one width are never worth parting, so passes begin and end where the width changes
@@ -96,4 +97,10 @@ def groups(widths: Sequence[int], a_pass: float) -> list[list[int]]:
         start = best[end][1]
         found.append(sorted(order[start:end]))
         end = start
-    return found[::-1]
+    return [part for rows in found[::-1] for part in _cut(rows, most / max(1, *(widths[r] for r in rows)))]
+
+
+def _cut(rows: list[int], at_once: float) -> list[list[int]]:
+    """At most so many rows together, but at least one."""
+    step = int(max(1, min(len(rows), at_once)))
+    return [rows[start : start + step] for start in range(0, len(rows), step)]
