@@ -315,11 +315,13 @@ def memory(setting: Setting) -> Iterator[Row]:
         yield Row(part, "halving", "not run", "only a GPU's allocator has a limit that can be set")
         return
     _, bench = bundled(setting, "float32")
-    work = partial(decode, bench.players, ARMS["entropy"], [replace(task, known=()) for task in bench.tasks])
+    tasks = [replace(task, known=()) for task in bench.tasks] * 4  # so many rows that they are what takes memory
+    settings = replace(bench.settings, rows=len(tasks))
+    work = partial(decode, bench.players, ARMS["entropy"], tasks, settings)
     torch.cuda.empty_cache()
     torch.cuda.reset_peak_memory_stats(setting.device)
     before = torch.cuda.memory_reserved(setting.device)
-    whole, _ = work(bench.settings)
+    whole, _ = work()
     peak = torch.cuda.max_memory_reserved(setting.device)
     total = torch.cuda.get_device_properties(setting.device).total_memory
     for share in (0.7, 0.5, 0.3, 0.15):
@@ -327,13 +329,13 @@ def memory(setting: Setting) -> Iterator[Row]:
         torch.cuda.empty_cache()
         torch.cuda.set_per_process_memory_fraction((before + share * (peak - before)) / total, setting.device)
         try:
-            again, _ = work(bench.settings, Watch(halved=halvings.append))
+            again, _ = work(Watch(halved=halvings.append))
             ended = f"{differing(again, [r.ids for r in whole])} of {len(whole)} responses differ"
         except RlprobeError as error:
             ended = str(error)
         finally:
             torch.cuda.set_per_process_memory_fraction(1.0, setting.device)
-        given = f"{(peak - before) / 1e6:.0f} MB were taken at {bench.settings.rows} rows"
+        given = f"{(peak - before) / 1e6:.0f} MB were taken at {settings.rows} rows"
         yield Row(part, f"{share:.0%} of it allowed: rows {halvings or 'not halved'}", ended, given)
 
 
@@ -402,7 +404,8 @@ def passes(setting: Setting, size: str) -> Iterator[Row]:
 
         def work(lanes: Lanes = lanes, ids: torch.Tensor = ids, counts: torch.Tensor = counts) -> None:
             hidden = lanes.read(ids, counts)
-            of(hidden.flatten(0, 1)[:1024])
+            for rows in hidden.flatten(0, 1).split(256):
+                of(rows)
             lanes.lengths -= counts
 
         work()
@@ -648,6 +651,8 @@ def main(out: Path, device: str, minutes: float, only: str) -> None:
     of = torch.device(device)
     if of.type == "cuda" and not torch.cuda.is_available():
         raise click.BadParameter("torch finds no GPU here: give --device cpu", param_hint="--device")
+    if of.type == "cuda":
+        of = torch.device("cuda", of.index or 0)  # some of torch's functions ask for a number
     setting = Setting(of, time.monotonic() + 60 * minutes) if of.type == "cuda" else small(of)
     run(setting, Report(out, card(of)), only)
 
