@@ -5,12 +5,15 @@ model's best two tokens are less than a thousandth of a nat apart.
 """
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from making import contents
 
+from experiments import on_gpu
+from experiments.on_gpu import Report, small
 from rlprobe import runs
 
 pytestmark = [
@@ -25,13 +28,13 @@ SMALL = ("--limit", 8, "--max-new-tokens", 96, "--shard-size", 4, "--batch-size"
 def bundled(rlprobe):
     """A command on the bundled pair with small settings, on a device, into a folder."""
 
-    def run(name, device, out, *arguments) -> Path:
+    def command(name, device, out, *arguments) -> Path:
         given = ("--pair", "bundled", *SMALL, "--device", device, "--out", rlprobe.tmp_path / out, *arguments)
         code, _, err = rlprobe(name, *given)
         assert code == 0, err
         return rlprobe.tmp_path / out
 
-    return run
+    return command
 
 
 def responses(run: Path) -> dict[tuple[str, str, int], list[int]]:
@@ -80,6 +83,22 @@ def test_sampling_is_reproducible_and_draws_differ(bundled):
     assert first == second
     draws = [{key[:2]: said for key, said in first.items() if key[2] == draw} for draw in (0, 1)]
     assert draws[0] != draws[1]
+
+
+@pytest.mark.parametrize("part", ["identities-float32", "engine-float32"])
+def test_identities_hold_and_the_engine_says_what_lockstep_says(part, tmp_path):
+    """Arms of every kind of noise, among them a sampled one, and `generate`."""
+    report = Report(tmp_path / "table.md", {})
+    on_gpu.run(replace(small(torch.device("cuda", 0)), problems=8, tokens=64, rows=8), report, part)
+    assert {row.measured.split()[0] for row in report.rows if row.what != "time"} == {"0", "0.0%"}
+
+
+def test_memory_that_runs_out_halves_the_rows_and_leaves_the_ids(tmp_path):
+    report = Report(tmp_path / "table.md", {})
+    on_gpu.run(replace(small(torch.device("cuda", 0)), problems=32, tokens=128), report, "memory")
+    halved = [row for row in report.rows if "rows [" in row.what and "differ" in row.measured]
+    assert halved, [row.what for row in report.rows]
+    assert {row.measured.split()[0] for row in halved} == {"0"}
 
 
 def test_lens_patch_and_steer_run_on_a_gpu(bundled, rlprobe):
