@@ -619,6 +619,10 @@ class Opinions:
         """Those of some positions."""
         return Opinions(*(getattr(self, name)[positions] for name in self.__slots__))
 
+    def on_cpu(self) -> "Opinions":
+        """The same, where histories are kept and ids are looked up."""
+        return Opinions(*(getattr(self, name).cpu() for name in self.__slots__))
+
     def settle(self, arm: Arm, history: History) -> tuple[Tensor, Tensor]:
         """(gated, emitted), given what was done before each position."""
         answers = [

@@ -13,6 +13,7 @@ A row whose response ends is given the next task at once, so a long response hol
 the front of the lanes. Out of memory halves the lanes, begins the unfinished responses again, and goes on.
 """
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -26,15 +27,18 @@ from rlprobe.decoding.arms import Arm, Facts, History, Opinions, View, donor_arg
 from rlprobe.decoding.lanes import Lanes
 from rlprobe.decoding.noise import Noise, response_key
 from rlprobe.decoding.prefixes import starts
-from rlprobe.decoding.prices import A_PASS, DRAFT, Price, groups
+from rlprobe.decoding.prices import A_PASS, DRAFT, OTHER, Price, groups
 from rlprobe.decoding.proposals import Proposer
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.pairs.compatibility import CommonVocabulary
+from rlprobe.pairs.devices import positions_at_once
 from rlprobe.pairs.model import Model
 from rlprobe.records import Stop
 
-_LOGITS_AT_ONCE = 2**23  # numbers in a slice of logits, but at least 64 positions
+_NO_MEMORY = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")  # CPU, cuBLAS, driver
+_LOGITS_AT_ONCE = 2**23  # on a CPU: numbers in a slice of logits, but at least 64 positions
+_POSITIONS = 16_384  # on a GPU: that a pass may hold; a quarter keeps it busy, and many long prompts would not fit
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +174,8 @@ def _fits(work: Callable[[], None]) -> bool:
     try:
         work()
         return True
-    except RuntimeError as error:  # torch.OutOfMemoryError is one; on a CPU the allocator raises a plain one
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+    except RuntimeError as error:  # torch.OutOfMemoryError is one; others who find no memory raise a plain one
+        if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in _NO_MEMORY):
             raise
     torch.cuda.empty_cache()  # after the except clause: its traceback holds the lanes
     return False
@@ -238,7 +242,7 @@ class _Decoder:
         donor = players.donor or players.host
         self.donor_head = Head.of(donor)
         self.rows: list[_Row] = []
-        self.price = Price(A_PASS[players.host.device.type], 2 if players.donor else 1)
+        self.price = Price(A_PASS.get(players.host.device.type, OTHER), 2 if players.donor else 1)
         self.round_cost = 0.0
 
     def run(self, rows: int, todo: deque[int], responses: list[Response | None]) -> None:
@@ -345,7 +349,8 @@ class _Decoder:
         """The hidden states of each text, in the passes (their shapes are returned) that cost least in all."""
         hidden: list[Tensor] = [torch.empty(0)] * len(rows)
         shapes = []
-        for group in groups([len(text) for text in texts], self.price.a_pass):
+        most = math.inf if lanes.model.device.type == "cpu" else _POSITIONS
+        for group in groups([len(text) for text in texts], self.price.a_pass, most):
             ids, counts = _padded([texts[i] for i in group])
             whole = len(group) == len(self.rows)
             read = lanes.read(ids, counts, None if whole else torch.tensor([rows[i] for i in group]))
@@ -364,12 +369,13 @@ class _Decoder:
     def _opinions(self, of_host: Tensor, of_donor: Tensor) -> Opinions:
         """What the arm makes of every position in question, (positions, ...), a slice of positions at a time."""
         places = [(row, row.position + j) for row in self.rows for j in range(len(row.to_read))]
-        at_once = max(64, _LOGITS_AT_ONCE // len(self.players.vocabulary.ids))
+        vocab = len(self.players.vocabulary.ids)
+        at_once = positions_at_once(self.players.host.device, vocab, max(64, _LOGITS_AT_ONCE // vocab))
         parts = [
             opinions(self.arm, self._view(of_host[s:e], of_donor[s:e], places[s:e], self.players.donor is None))
             for s, e in _slices(len(places), at_once)
         ]
-        return Opinions(*(torch.cat([getattr(part, name) for part in parts]).cpu() for name in Opinions.__slots__))
+        return Opinions(*(torch.cat([getattr(p, name) for p in parts]) for name in Opinions.__slots__)).on_cpu()
 
     def _view(self, of_host: Tensor, of_donor: Tensor, places: list[tuple[_Row, int]], alone: bool) -> View:
         logits = self.host_head(of_host)

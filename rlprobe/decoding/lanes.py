@@ -7,7 +7,7 @@ setting its length to 0. Rows that are read together are right-padded, which the
 """
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -47,7 +47,7 @@ class Lanes:
         starts = self.lengths[where]
         self._reading = _Reading(where, starts, n, self._reserve(int(starts.max()) + n))
         device = self.model.device
-        positions = self._reading.positions.to(device)
+        positions = self._reading.on(device).positions
         hidden = self.model.trunk(
             ids.to(device),
             position_ids=positions.clamp(max=self.model.context - 1),  # padding may reach further, where no model does
@@ -104,13 +104,29 @@ def _additive(seen: Bool[Tensor, "rows 1 n slots"], dtype: torch.dtype) -> Float
     return torch.zeros(seen.shape, dtype=dtype, device=seen.device).masked_fill_(~seen, torch.finfo(dtype).min)
 
 
+class _Places(NamedTuple):
+    """Rows and positions of a pass, on one device."""
+
+    where: slice | Tensor  # the rows that are looked at
+    rows: Int[Tensor, "rows 1"]
+    positions: Int[Tensor, "rows n"]
+
+
 class _Reading:
     """Where the pass that is under way writes and looks."""
 
     def __init__(self, where: slice | Tensor, starts: Tensor, n: int, visible: int):
-        self.where, self.visible = where, visible
-        self.rows = torch.arange(len(starts))[:, None] if isinstance(where, slice) else where[:, None]  # (rows, 1)
-        self.positions = starts[:, None] + torch.arange(n)  # (rows, n)
+        self.visible = visible
+        rows = torch.arange(len(starts)) if isinstance(where, slice) else where
+        self._places = {torch.device("cpu"): _Places(where, rows[:, None], starts[:, None] + torch.arange(n))}
+
+    def on(self, device: torch.device) -> _Places:
+        """The places on a device: copied there once a pass, not once a layer, since every copy waits for the GPU."""
+        if device not in self._places:
+            where, rows, positions = self._places[torch.device("cpu")]
+            there = where if isinstance(where, slice) else where.to(device)
+            self._places[device] = _Places(there, rows.to(device), positions.to(device))
+        return self._places[device]
 
 
 class _Layer(CacheLayerMixin):
@@ -134,10 +150,10 @@ class _Layer(CacheLayerMixin):
         assert reading is not None
         assert self.keys is not None
         assert self.values is not None
-        rows, slots = reading.rows.to(self.keys.device), reading.positions.to(self.keys.device)
+        where, rows, slots = reading.on(self.keys.device)
         self.keys[rows, :, slots] = key_states.transpose(1, 2)
         self.values[rows, :, slots] = value_states.transpose(1, 2)
-        return self.keys[reading.where, :, : reading.visible], self.values[reading.where, :, : reading.visible]
+        return self.keys[where, :, : reading.visible], self.values[where, :, : reading.visible]
 
     def move(self, source: int, target: int) -> None:
         """Let one row hold what another holds."""

@@ -39,9 +39,11 @@ def _batch(
         host_logits, donor_logits = (_next_logits(lanes, head, ids, counts) for lanes, head in both)
         at = torch.tensor([task.said + len(r.ids) for r, task in zip(responses, tasks, strict=True)])
         facts = [task.facts for task in tasks]
-        noise = Noise(keys, at)
+        device = host_logits.device
+        noise = Noise(keys.to(device), at.to(device))
+        donor_logits = donor_logits.to(device)
         view = View(host_logits, donor_logits, noise, facts, arm.sampling, arm.donor_stream, players.kinds)
-        opinion = opinions(arm, view)
+        opinion = opinions(arm, view).on_cpu()
         edited = [sum(a != b for a, b in zip(r.ids, r.host_ids, strict=True)) for r in responses]
         history = History(torch.tensor(edited), torch.tensor([sum(r.gated) for r in responses]), facts)
         gated, emitted = opinion.settle(arm, history)

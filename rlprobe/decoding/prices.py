@@ -11,7 +11,8 @@ the time to fetch a weight over the time to use it once.
 
     cpu     24     measured: Qwen2.5-0.5B's shape, bfloat16, AVX-512 without tiles, one thread: trunk and head take
                    94 ms and 3.9 ms more a token
-    cuda   256     arithmetic, not measured: an H100's 800 TFLOP/s over 3.3 TB/s, at 2 bytes and 2 operations a weight
+    cuda   256     arithmetic, not measured: an H100's 800 TFLOP/s over 3.3 TB/s, at 2 bytes and 2 operations a weight;
+                   so for any other kind of accelerator
 """
 
 import math
@@ -19,6 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 A_PASS = {"cpu": 24.0, "cuda": 256.0}
+OTHER = A_PASS["cuda"]  # on accelerators of another kind
 LONGEST = 32  # tokens proposed from a known text in one round
 LONGEST_DRAFT = 8  # tokens that the host drafts in one round where nothing is known
 DRAFT = 0  # the kind of proposal that the host drafts; the others are called by how many tokens matched
@@ -76,20 +78,29 @@ class Price:
         return self._seen.setdefault(kind, [29.0, 1.0])  # taken for granted: of thirty, one rejected
 
 
-def groups(widths: Sequence[int], a_pass: float) -> list[list[int]]:
+def groups(widths: Sequence[int], a_pass: float, most: float = math.inf) -> list[list[int]]:
     """Rows 0..n-1 with so many tokens to read each, split into the passes that cost least in all.
 
     Rows in one pass are padded to its longest; every pass has its fixed cost. Exact, by dynamic programming over the
-    rows in order of their widths.
+    rows in order of their widths. A pass of more than `most` positions is then cut into such as hold no more, or one
+    row.
     """
     order = sorted(range(len(widths)), key=lambda r: (-widths[r], r))
-    best: list[tuple[float, int]] = [(0.0, 0)]  # of the first i rows: (cost, where their last pass begins)
-    for i in range(1, len(order) + 1):
-        costs = ((best[j][0] + a_pass + (i - j) * widths[order[j]], j) for j in range(i))
-        best.append(min(costs))
+    # rows of one width are never worth parting, so passes begin and end where the width changes
+    borders = [i for i in range(len(order) + 1) if i in (0, len(order)) or widths[order[i - 1]] != widths[order[i]]]
+    best: dict[int, tuple[float, int]] = {0: (0.0, 0)}  # of the first i rows: (cost, where their last pass begins)
+    for i in borders[1:]:
+        costs = ((best[j][0] + a_pass + (i - j) * widths[order[j]], j) for j in borders if j < i)
+        best[i] = min(costs)
     found, end = [], len(order)
     while end:
         start = best[end][1]
         found.append(sorted(order[start:end]))
         end = start
-    return found[::-1]
+    return [part for rows in found[::-1] for part in _cut(rows, most / max(1, *(widths[r] for r in rows)))]
+
+
+def _cut(rows: list[int], at_once: float) -> list[list[int]]:
+    """At most so many rows together, but at least one."""
+    step = int(max(1, min(len(rows), at_once)))
+    return [rows[start : start + step] for start in range(0, len(rows), step)]

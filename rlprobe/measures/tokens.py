@@ -20,9 +20,10 @@ from rlprobe.errors import BadInput, RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.measures.passes import PASSES, Sums, choose_path
 from rlprobe.measures.ranking import Best, best_tokens
+from rlprobe.pairs.devices import positions_at_once
 from rlprobe.records import TOP
 
-SLICE = 128  # positions at a time share what widens a block of the head; 80 MB of logits a model at 152k ids
+SLICE = 128  # on a CPU: positions at a time share what widens a block of the head; 80 MB of logits a model at 152k ids
 
 
 class TokenStatistics(NamedTuple):
@@ -142,13 +143,14 @@ def _slices_of_logits(
 ) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
     """(base logits, rl logits, tokens) of one slice after the other, on the base's device, in the same two buffers."""
     device = heads[0].weight.device
-    buffers = [head.buffer(SLICE) for head in heads]
-    for start in range(0, max(len(token_ids), 1), SLICE):  # no positions at all: one slice of nothing
+    at_once = min(positions_at_once(head.weight.device, head.vocab, SLICE) for head in heads)
+    buffers = [head.buffer(at_once) for head in heads]
+    for start in range(0, max(len(token_ids), 1), at_once):  # no positions at all: one slice of nothing
         base, rl = (
-            head(_filled(hidden[start : start + SLICE].to(head.weight.device), SLICE), out=buffer).to(device)
+            head(_filled(hidden[start : start + at_once].to(head.weight.device), at_once), out=buffer).to(device)
             for head, hidden, buffer in zip(heads, hiddens, buffers, strict=True)
         )
-        yield base, rl, _filled(token_ids[start : start + SLICE].to(device), SLICE)
+        yield base, rl, _filled(token_ids[start : start + at_once].to(device), at_once)
 
 
 def _filled(values: Tensor, rows: int) -> Tensor:

@@ -1,8 +1,11 @@
-"""Which device a name means on this machine, found out before anything is put there. Knows no models."""
+"""Which device a name means on this machine, and how much is put there at once. Knows no models."""
 
 import torch
 
 from rlprobe.errors import BadInput
+
+_A_LOGIT = 96  # bytes: both models', their log-probabilities, and a draw's noise in float64 while it is made
+_FEWEST, _MOST = 64, 2048
 
 
 def device_of(name: str) -> str:
@@ -18,6 +21,19 @@ def device_of(name: str) -> str:
         there = f"the last one here is {device.type}:{count - 1}" if count else f"torch finds no {device.type} here"
         raise BadInput(f"there is no device {name}: {there}; give another, or auto")
     return name
+
+
+def positions_at_once(device: torch.device, vocab: int, on_cpu: int) -> int:
+    """How many positions' logits exist at once, for both models.
+
+    On a CPU what its caches like, which the caller knows. On a GPU every slice reads both heads and starts a hundred
+    kernels, so it is the power of two that a sixteenth of its memory holds: of all of it, not of what is free, since
+    the shape of a product moves last digits and a run must not depend on who else was there.
+    """
+    if device.type != "cuda":
+        return on_cpu
+    room = torch.cuda.get_device_properties(device).total_memory // 16
+    return min(_MOST, max(_FEWEST, 1 << max(0, (room // (_A_LOGIT * vocab)).bit_length() - 1)))
 
 
 def _count(device: torch.device) -> int:

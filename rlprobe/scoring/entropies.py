@@ -13,12 +13,13 @@ from torch import Tensor
 from rlprobe.decoding.arms import Facts, Sampling, View
 from rlprobe.decoding.noise import Noise
 from rlprobe.measures.head import Head
+from rlprobe.pairs.devices import positions_at_once
 from rlprobe.pairs.model import Model
 from rlprobe.records import Rollout
 from rlprobe.scoring.teacher_forcing import response_hidden_states
 
 ROWS = 16  # responses read at once
-SLICE = 64  # positions whose distributions exist at once
+SLICE = 64  # positions whose distributions exist at once, on a CPU
 Says = Callable[[View], Float[Tensor, "n vocab"]]  # the probabilities of what an arm says
 
 
@@ -44,8 +45,9 @@ def mean_entropy(models: tuple[Model, Model], sampling: Sampling, rollouts: Sequ
     for start in range(0, len(rollouts), ROWS):
         group = rollouts[start : start + ROWS]
         hidden = [torch.cat(response_hidden_states(model, group)) for model in models]
-        for at in range(0, len(hidden[0]), SLICE):
-            logits = [Head.of(m)(states[at : at + SLICE]) for m, states in zip(models, hidden, strict=True)]
+        at_once = positions_at_once(hidden[0].device, len(models[0].head_weight), SLICE)
+        for at in range(0, len(hidden[0]), at_once):
+            logits = [Head.of(m)(states[at : at + at_once]) for m, states in zip(models, hidden, strict=True)]
             said = says(_view(logits[0], logits[1].to(logits[0].device), sampling))
             total += float(torch.special.entr(said).sum())
         n += len(hidden[0])

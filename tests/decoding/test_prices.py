@@ -33,6 +33,12 @@ def test_where_a_pass_costs_much_there_is_one_and_rows_keep_their_order():
     assert groups([1, 1, 1], 0.1) == [[0, 1, 2]]  # nothing is padded
 
 
+def test_a_pass_holds_no_more_positions_than_it_may_but_at_least_one_row():
+    assert groups([30, 30, 30, 30, 30], 1000.0, most=60) == [[0, 1], [2, 3], [4]]
+    assert groups([90, 90], 1000.0, most=60) == [[0], [1]]
+    assert groups([30, 30], 1000.0, most=60) == [[0, 1]]
+
+
 def test_in_the_beginning_a_token_costs_what_it_does_in_lockstep():
     price = Price(24.0)
     assert price.of_a_token(8) == 2 * (24 + 8) / 8

@@ -189,6 +189,18 @@ def test_an_unknown_path_is_refused():
         choose_path("fast", 100, CPU)
 
 
+@needs_compiler
+def test_the_trial_before_compiling_finds_sums_that_are_not_the_plain_ones(monkeypatch):
+    assert passes._difference("cpu") == ""
+
+    def off_by_one(*given):
+        sums = passes.whole_vocabulary(*given)
+        return (*sums[:7], sums[7] + 1, sums[8])
+
+    monkeypatch.setitem(passes.PASSES, "compiled", off_by_one)
+    assert passes._difference("cpu") == "compiled, ranks_base is not what it is uncompiled"
+
+
 def test_without_a_compiler_auto_is_plain_with_one_line_in_the_log_and_compiled_is_refused(monkeypatch, caplog):
     monkeypatch.setattr(passes, "_compiler_failure", lambda device_type: "no C++ compiler")
     assert choose_path("auto", WORTH_COMPILING, CPU) == "plain"

@@ -1,8 +1,10 @@
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from rlprobe.errors import BadInput
-from rlprobe.pairs.devices import device_of
+from rlprobe.pairs.devices import device_of, positions_at_once
 from rlprobe.pairs.loading import PairChoice, locate
 
 
@@ -69,3 +71,24 @@ def test_so_does_the_footprint_of_checkpoints(rlprobe, monkeypatch):
     gpus(monkeypatch, 0)
     code, _, err = rlprobe("footprint", f"end={rlprobe.rl}", "--base", rlprobe.base, "--device", "cuda")
     assert (code, "no device cuda" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("gib", "vocab", "positions"),
+    [
+        (80, 151_936, 256),  # 80 GiB / 16 / (96 * 151,936 bytes) = 368
+        (141, 151_936, 512),
+        (24, 151_936, 64),  # 110
+        (24, 32_000, 512),  # 524
+        (4, 151_936, 64),  # 18: no fewer than this
+        (80, 452, 2048),  # and no more
+    ],
+)
+def test_a_gpu_holds_as_many_logits_as_a_sixteenth_of_its_memory_takes(monkeypatch, gib, vocab, positions):
+    card = SimpleNamespace(total_memory=gib * 2**30)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    assert positions_at_once(torch.device("cuda:0"), vocab, on_cpu=7) == positions
+
+
+def test_a_cpu_holds_what_its_caches_like():
+    assert positions_at_once(torch.device("cpu"), 151_936, on_cpu=7) == 7
