@@ -626,8 +626,8 @@ def _in_time(part: Callable[[Setting, str], Iterator[Row]], size: str, setting: 
         yield from part(setting, size)
 
 
-def run(setting: Setting, report: Report, only: str = "") -> None:
-    """Every part whose name begins with `only`; what one of them raises is its line in the table."""
+def run(setting: Setting, report: Report, only: tuple[str, ...] = ("",)) -> None:
+    """Every part whose name begins with one of `only`; what one of them raises is its line in the table."""
     for name, part in parts_of(setting).items():
         if not name.startswith(only):
             continue
@@ -645,8 +645,8 @@ def run(setting: Setting, report: Report, only: str = "") -> None:
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The table; a .jsonl is written beside it.")
 @click.option("--device", default="cuda", show_default=True, help="On a CPU everything is small.")
 @click.option("--minutes", default=4.0, show_default=True, help="Sizes for which no time is left are named, not run.")
-@click.option("--only", default="", metavar="PART", help="Only parts whose names begin like this.")
-def main(out: Path, device: str, minutes: float, only: str) -> None:
+@click.option("--only", multiple=True, default=("",), metavar="PART", help="Only parts whose names begin like this.")
+def main(out: Path, device: str, minutes: float, only: tuple[str, ...]) -> None:
     """Check, measure, write."""
     of = torch.device(device)
     if of.type == "cuda" and not torch.cuda.is_available():
