@@ -1,6 +1,8 @@
 # make demo   a virtual environment and the main job on the bundled pair, offline
 # make smollm2   the base of the pair smollm2, fetched once (93 MB) into the user's cache folder
+# make qwen-coder   the base of the pair qwen-coder-0.5b, fetched once (491 MB)
 # make test   the whole test suite;  make check   lint, format and types;  make figures   the findings under figures/
+# make figures-smollm2   those of the pair smollm2, its seeds and its null; hours, in pieces that go on where they stopped
 # make notebooks   the notebooks, executed
 # make browser   Debian's chromium, with which the tests look at the page; as root, where there is apt-get
 
@@ -8,13 +10,16 @@ PYTHON ?= python3
 BIN = .venv/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo smollm2 test fast check figures notebooks browser clean
+.PHONY: demo smollm2 qwen-coder test fast check figures figures-smollm2 notebooks browser clean
 
 demo: .venv/run
 	$(BIN)/rlprobe disagree --out demo --overwrite
 
 smollm2: .venv/gguf
 	HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
+
+qwen-coder: .venv/gguf
+	HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch qwen-coder-0.5b
 
 test: .venv/dev
 	-HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
@@ -48,6 +53,11 @@ figures: .venv/run
 	$(BIN)/python -m experiments.claims
 	$(BIN)/python -m experiments.across_pairs
 	$(BIN)/python -m experiments.findings
+
+figures-smollm2: smollm2
+	for pair in smollm2 smollm2-seed2 smollm2-seed3 smollm2-null; do for script in disagreement direction interventions; do \
+	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.$$script --pair $$pair || exit 1; done; done
+	$(BIN)/python -m experiments.across_pairs
 
 notebooks: .venv/dev
 	$(BIN)/python -m experiments.notebooks

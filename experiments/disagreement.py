@@ -22,7 +22,7 @@ def main(request: Request) -> None:
     settings = request.settings(DisagreeSettings)
     written = disagree(settings, Reporter())
     shelf = request.shelf(written.run)
-    shelf.keep(written.run, ("disagreement",), ("classes", "rates", "accuracy", "entropy", "noise"))
+    shelf.keep(written.run, ("disagreement",), ("classes", "accuracy", "rates", "entropy", "noise"))
     shelf.show("classes")
     write_claims("disagreement", CLAIMS, written.summary, shelf)
 

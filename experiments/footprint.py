@@ -24,14 +24,17 @@ from rlprobe.reporting.footprint.tables import TABLES
 @click.option("--checkpoints", type=click.Path(path_type=Path), help="A folder of them.  [default: the bundled pair's]")
 def main(request: Request, checkpoints: Path | None) -> None:
     """Run, and keep what a reader wants to see."""
-    known = checkpoints or known_pair(request.pair).checkpoints
+    pair = known_pair(request.pair)
+    known = checkpoints or pair.checkpoints
     if known is None:
         raise click.UsageError(f"{request.pair} has no checkpoints here: give a folder of them with --checkpoints")
-    folders = sorted(known.iterdir())
+    models = [Checkpoint(folder.name, str(folder)) for folder in sorted(known.iterdir())]
+    if not checkpoints:
+        models.append(Checkpoint(pair.last, pair.entry.rl))
     settings = request.settings(
         FootprintSettings,
         output=OutputChoice(request.path("footprint")),
-        checkpoints=tuple(Checkpoint(folder.name, str(folder)) for folder in folders),
+        checkpoints=tuple(models),
     )
     written = footprint(settings, Reporter())
     shelf = request.shelf(written.run)

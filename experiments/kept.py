@@ -39,10 +39,15 @@ class Shelf:
     ) -> None:
         """Copy figures (with the CSV they were drawn from) and tables by name; a table's CSV gives way to a figure's.
 
-        `words`: what a name has in the run, and on the shelf.
+        `words`: what a name has in the run, and on the shelf. In figures/ only the first figure and the first two
+        tables of another pair than the bundled one are kept, as PNG, CSV and Markdown: the space there is small.
         """
+        if small := self.folder.parent == FIGURES and self.pair != DEFAULT_PAIR:
+            figures, tables = figures[:1], tables[:2]
         patterns = [*(f"figures/{name}.*" for name in figures), *(f"tables/{name}.*" for name in tables)]
         for file in (file for pattern in patterns for file in run.files(pattern)):
+            if small and file.suffix not in (".png", ".csv", ".md"):
+                continue
             gives_way = file.suffix == ".csv" and file.parent.name == "tables" and file.stem in figures
             name = f"{file.stem}_table.csv" if gives_way else file.name
             shutil.copy(file, self.file(name.replace(*words) if words[0] else name))

@@ -5,6 +5,7 @@ What is said on standard error while work goes on is not kept: it differs from m
     python -m experiments.notebooks
 """
 
+from base64 import b64decode, b64encode
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -13,6 +14,8 @@ import jupytext
 import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
+
+from rlprobe.reporting.drawing import in_palette
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
@@ -32,6 +35,9 @@ def executed(source: Path, folder: Path) -> NotebookNode:
         cell.metadata = {}
         if cell.cell_type == "code":
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            for output in cell.outputs:
+                if png := output.get("data", {}).get("image/png"):
+                    output["data"]["image/png"] = b64encode(in_palette(b64decode(png))).decode()
     return notebook
 
 

@@ -15,14 +15,16 @@ HERE = Path(__file__).parent
 class OwnPair:
     """A pair, and how its experiments are run unless asked otherwise: how many problems, how long a response may be.
 
-    `checkpoints` is a folder with a folder for each model on the way from base to RL, in the order of their names. A
-    null pair's reward was a coin: its numbers are the floor under the others', and are averaged with none.
+    `checkpoints` is a folder with a folder for each model on the way from base to RL, in the order of their names, and
+    `last` what RL itself is called at the end of it. A null pair's reward was a coin: its numbers are the floor under
+    the others', and are averaged with none.
     """
 
     entry: PairEntry
     limit: int | None = None
     max_new_tokens: int = 1024
     checkpoints: Path | None = None
+    last: str = "RL"
     null: bool = False
 
 
@@ -32,9 +34,11 @@ def _smollm2(adapter: str) -> OwnPair:
     return replace(SMOLLM2, entry=replace(PAIRS["smollm2"], rl=rl, verified=False), checkpoints=None)
 
 
-SMOLLM2 = OwnPair(PAIRS["smollm2"], limit=200, max_new_tokens=128, checkpoints=HERE / "smollm2" / "checkpoints")
+SMOLLM2 = OwnPair(
+    PAIRS["smollm2"], limit=200, max_new_tokens=128, checkpoints=HERE / "smollm2" / "checkpoints", last="step-024"
+)
 OWN: dict[str, OwnPair] = {
-    "bundled": OwnPair(PAIRS["bundled"], checkpoints=HERE / "organism" / "checkpoints"),
+    "bundled": OwnPair(PAIRS["bundled"], checkpoints=HERE / "organism" / "checkpoints", last="step-048"),
     "smollm2": SMOLLM2,
     "smollm2-seed2": _smollm2("seed2"),
     "smollm2-seed3": _smollm2("seed3"),

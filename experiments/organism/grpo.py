@@ -31,7 +31,7 @@ UPDATES_A_ROUND = 2
 LONGEST = 360  # tokens of a response; a longer one is cut and earns nothing
 RATE = 2e-4
 OTHER_PROBLEMS = 1000  # added to the seed, so that RL meets problems that pre-training did not
-KEPT = (4, 8, 16, 32, 48)  # updates after which the weights are kept
+KEPT = (4, 8, 16)  # updates after which the weights are kept; after the last, 48, they are the RL model's
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json")
 LOGGED = (
     "loss",

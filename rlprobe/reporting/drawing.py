@@ -19,6 +19,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.ticker import FuncFormatter
+from PIL import Image
 
 from rlprobe.printable import one_line
 
@@ -149,6 +150,14 @@ def encode(figure: Figure, suffix: str) -> bytes:
     content = BytesIO()
     with _style():
         figure.savefig(content, format=suffix, **FILES[suffix])
+    return in_palette(content.getvalue()) if suffix == "png" else content.getvalue()
+
+
+def in_palette(png: bytes) -> bytes:
+    """The same picture in 256 colours, a third of the bytes: lines and letters have few."""
+    content = BytesIO()
+    picture = Image.open(BytesIO(png)).convert("RGB")
+    picture.quantize(256, dither=Image.Dither.NONE).save(content, "PNG", optimize=True, dpi=(300, 300))
     return content.getvalue()
 
 

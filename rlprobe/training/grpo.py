@@ -281,7 +281,7 @@ def merged(adapted: Any) -> Iterator[None]:
     if adapted.device.type == "cpu":
         yield
         return
-    bases = [it.get_base_layer() for it in adapted.modules() if isinstance(it, BaseTunerLayer)]
+    bases: list[Any] = [it.get_base_layer() for it in adapted.modules() if isinstance(it, BaseTunerLayer)]
     kept = [base.weight.detach().clone() for base in bases]
     adapted.merge_adapter()
     try:
