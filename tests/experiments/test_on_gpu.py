@@ -1,6 +1,7 @@
 """The script for a GPU, in its CPU mode: every part runs, identities hold, and a part that fails is told."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
