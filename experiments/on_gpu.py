@@ -11,7 +11,7 @@ Checks, on the bundled pair, in float32 (identities) and bfloat16 (shares that d
 
 Measurements, on random bfloat16 weights of Qwen2.5-0.5B's, 1.5B's and 7B's shapes, made on the device:
 
-    a pass            milliseconds by the positions read, and the fixed price in reads (a constant of decoding/prices.py)
+    a pass            milliseconds by the positions read, and the fixed price in reads (see decoding/prices.py)
     the dual pass     tokens/s of both models, beside two plain trunk and head forwards, and beside the products alone
                       at the rate that this card multiplies large matrices
     interventions     the bundled pair's commits replayed, so that acceptance is real while every pass is paid for at
