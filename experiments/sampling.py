@@ -13,7 +13,8 @@ from experiments.claimed.sampling import CLAIMS
 from experiments.claims import write_claims
 from experiments.request import Request, asked
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.sample import SampleChoice, SampleSettings, sample
+from rlprobe.pipeline.sample import sample
+from rlprobe.settings import SampleChoice, SampleSettings
 
 
 @click.command(help=__doc__)

@@ -16,7 +16,8 @@ from experiments.request import Request, asked
 from rlprobe.analysis.claims import fact
 from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.weights import RankChoice, WeightSettings, weights
+from rlprobe.pipeline.weights import weights
+from rlprobe.settings import RankChoice, WeightSettings
 
 RANKS = ("0", "1", "4", "16", "full")
 

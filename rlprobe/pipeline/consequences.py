@@ -22,7 +22,7 @@ from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.flips import finished_run, held_run
-from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare, refuse_claims
+from rlprobe.pipeline.prepare import Prepared, note_broken, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import First, first_asked
 from rlprobe.pipeline.verdicts import grader_for, named
@@ -33,18 +33,11 @@ from rlprobe.reporting.consequences.tables import TABLES
 from rlprobe.reporting.consequences.text import show
 from rlprobe.reporting.formats import csv, quoted
 from rlprobe.runs import Run, Shard
+from rlprobe.settings import ConsequenceSettings
 
 REPORT = Report(TABLES, {}, show)
 ARM = "rl"
 _COLUMNS = CONSEQUENCE_SCHEMA.names[:8]  # as the token table has them
-
-
-@dataclass(frozen=True, kw_only=True)
-class ConsequenceSettings(Settings):
-    """What `rlprobe consequences` is asked for."""
-
-    def __post_init__(self) -> None:
-        refuse_claims(self.output)
 
 
 def consequences(settings: ConsequenceSettings, reporter: Reporter) -> Written:
@@ -84,7 +77,7 @@ def _here(run: Run, prepared: Prepared) -> int:
     return min(len(prepared.problems), len(run.problems()))
 
 
-def _missing(run: Run, prepared: Prepared, layer: str, settings: Settings) -> list[Shard]:
+def _missing(run: Run, prepared: Prepared, layer: str, settings: ConsequenceSettings) -> list[Shard]:
     """The shards to make, of which every response and RL's token table is there. Raises BadInput where one is not."""
     here = _here(run, prepared)
     wanted = run.missing(layer, ARM, prepared.block, settings.output.share, here)
@@ -98,7 +91,7 @@ def _missing(run: Run, prepared: Prepared, layer: str, settings: Settings) -> li
     return wanted
 
 
-def _summarised(asked: First, layer: str, settings: Settings, grader: dict[str, Any]) -> Written:
+def _summarised(asked: First, layer: str, settings: ConsequenceSettings, grader: dict[str, Any]) -> Written:
     run = asked.run
     shards = [run.read_shard(layer, shard) for shard in run.shards(layer, ARM)]
     places = asked.rows(pa.concat_tables([CONSEQUENCE_SCHEMA.empty_table(), *shards]).to_pandas())

@@ -1,16 +1,13 @@
 """`rlprobe direction RUN`: what RL makes likelier and what it makes rarer, read off a token table; needs no models."""
 
-from dataclasses import dataclass, field
-from pathlib import Path
-
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from rlprobe import runs
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.direction import COLUMNS, summarise
 from rlprobe.analysis.texts import TRAJECTORIES
 from rlprobe.errors import BadInput
+from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import First
 from rlprobe.pipeline.verdicts import answered, grader_of
 from rlprobe.pipeline.written import Report, Written
@@ -18,22 +15,15 @@ from rlprobe.reporting.direction.figures import FIGURES
 from rlprobe.reporting.direction.tables import TABLES
 from rlprobe.reporting.direction.text import show
 from rlprobe.runs import Run
+from rlprobe.settings import DirectionSettings
 
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "direction.json"
 
 
-@dataclass(frozen=True)
-class DirectionSettings:
-    """How a token table is read; `tail` (nats) bounds the tails whose words are listed."""
-
-    reading: Reading = field(default_factory=Reading)
-    tail: float = 1.0
-
-
-def direction(path: Path, settings: DirectionSettings) -> Written:
+def direction(settings: DirectionSettings, reporter: Reporter) -> Written:  # noqa: ARG001 - says nothing
     """Read the token table of a run, and write its summary, tables and figures."""
-    run = runs.read(path)
+    run = runs.read(settings.run)
     with run.locked():
         return summarise_direction(run, settings)
 

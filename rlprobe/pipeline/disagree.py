@@ -1,18 +1,15 @@
 """`rlprobe disagree`: both models answer, both read both answers, and every position gets its class."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.analysis.power import words
-from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
-from rlprobe.pipeline.given import GivenChoice, prepare_given, take_given
-from rlprobe.pipeline.prepare import Prepared, Settings
+from rlprobe.pipeline.given import prepare_given, take_given
+from rlprobe.pipeline.prepare import Prepared
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import First, first_asked
 from rlprobe.pipeline.verdicts import named_grader
@@ -24,17 +21,10 @@ from rlprobe.reporting.disagree.figures import FIGURES
 from rlprobe.reporting.disagree.tables import TABLES
 from rlprobe.reporting.disagree.text import show
 from rlprobe.runs import Run
+from rlprobe.settings import DisagreeSettings, GivenChoice, Reading
 
 GOLDS_SHOWN = 20  # golds that cannot be read, named one by one
 TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class DisagreeSettings(Settings):
-    """What `rlprobe disagree` is asked for."""
-
-    trajectory: str = "both"
-    given: GivenChoice = GivenChoice()  # noqa: RUF009 - frozen
 
 
 REPORT = Report(TABLES, FIGURES, show)
@@ -151,8 +141,6 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
 
 
 def _compute(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter: Reporter) -> None:
-    if settings.trajectory not in TRAJECTORIES:
-        raise BadInput(f"trajectory {settings.trajectory!r} is none of {', '.join(TRAJECTORIES)}")
     if settings.given != GivenChoice():
         take_given(prepared, run, settings.output.share)
         stages.score(prepared, run, ARM, reporter)

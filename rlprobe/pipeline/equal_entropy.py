@@ -13,7 +13,6 @@ import pandas as pd
 
 from rlprobe import runs
 from rlprobe.analysis import equal_entropy
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of
 from rlprobe.analysis.signals import Point
 from rlprobe.decoding.arms import Arm, Sampling, donor_argmax, never
@@ -22,14 +21,14 @@ from rlprobe.pipeline import stages
 from rlprobe.pipeline.halves import Part
 from rlprobe.pipeline.prepare import Prepared
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.signal_arms import SignalChoice
-from rlprobe.problems.grading import GraderSettings
-from rlprobe.runs import ALL, INSIDE, Run
+from rlprobe.pipeline.signal_arms import SignalArms
+from rlprobe.runs import INSIDE, Run
+from rlprobe.settings import ALL, GraderChoice, Reading
 
 KEPT = f"{INSIDE}/entropies.json"  # mean entropies, by what they are of: they need both models
 
 
-def possible(prepared: Prepared, choice: SignalChoice) -> bool:
+def possible(prepared: Prepared, choice: SignalArms) -> bool:
     """Whether the choice asks for it, and both halves have a problem."""
     return choice.equals_entropy and {half_of(i) for i in prepared.prompts} == {*HALVES}
 
@@ -40,7 +39,7 @@ class Beside:
 
     whole: Part
     parts: dict[str, Part]
-    choice: SignalChoice
+    choice: SignalArms
     sampling: Sampling
     reporter: Reporter
 
@@ -104,7 +103,7 @@ class Beside:
         return run.read_json(KEPT, dict) if run.file(KEPT).is_file() else {}
 
 
-def graded_again(run: Run, settings: GraderSettings, reporter: Reporter) -> None:
+def graded_again(run: Run, settings: GraderChoice, reporter: Reporter) -> None:
     """Verdicts on RL's responses at other temperatures."""
     of = runs.read(run.file(f"{INSIDE}/{EVALUATION}"))
     with of.locked():

@@ -37,7 +37,7 @@ from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare, refuse_claims
+from rlprobe.pipeline.prepare import Prepared, note_broken, prepare
 from rlprobe.pipeline.progress import Meter, Reporter
 from rlprobe.pipeline.shown import First, first_asked
 from rlprobe.pipeline.verdicts import grader_for, named
@@ -47,6 +47,7 @@ from rlprobe.records import FLIP_SCHEMA, MEMBERS, NEEDED_SCHEMA, PLACEBO_SCHEMA,
 from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES
 from rlprobe.reporting.flips.text import show
 from rlprobe.runs import Run, Shard
+from rlprobe.settings import FlipChoice, FlipSettings
 
 # (response text, gold) pairs -> the verdict on each; None where there is none
 Judge = Callable[[Sequence[tuple[str, str]]], list[Status | None]]
@@ -54,40 +55,6 @@ Judge = Callable[[Sequence[tuple[str, str]]], list[Status | None]]
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]  # of the table of single flips, by problem_id
 
 _FLIP_KEY = ("ordinal", "position", "base_id", "rl_id")
-
-
-@dataclass(frozen=True)
-class FlipChoice:
-    """Which problems: by default those that RL gets right and the base wrong. `most_trials`: edit sets a problem."""
-
-    problem: str | None = None
-    all_problems: bool = False
-    most_trials: int = 256
-
-    def __post_init__(self) -> None:
-        if self.problem is not None and self.all_problems:
-            raise BadInput("give either --problem or --all, not both")
-
-    @property
-    def scope(self) -> str:
-        """What the shards of these problems are called."""
-        return f"problem {self.problem}" if self.problem is not None else "all" if self.all_problems else "solved"
-
-    def words(self, problems: int) -> str:
-        """Which of so many problems, for people."""
-        if self.problem is not None:
-            return f"the problem {self.problem}"
-        return f"all {problems} problems" if self.all_problems else f"of {problems} problems those that RL alone solves"
-
-
-@dataclass(frozen=True, kw_only=True)
-class FlipSettings(Settings):
-    """What `rlprobe flips` is asked for."""
-
-    flips: FlipChoice
-
-    def __post_init__(self) -> None:
-        refuse_claims(self.output)
 
 
 @contextmanager

@@ -16,9 +16,9 @@ from rlprobe.analysis.footprint import Step, mark, summarise
 from rlprobe.analysis.texts import COLUMNS
 from rlprobe.errors import BadInput
 from rlprobe.pairs.registry import PAIRS
-from rlprobe.pipeline.direction import DirectionSettings, summarise_direction
-from rlprobe.pipeline.disagree import DisagreeSettings, disagree_in, notices, prepare_disagree
-from rlprobe.pipeline.prepare import OutputChoice, Prepared, Settings, refuse_claims
+from rlprobe.pipeline.direction import summarise_direction
+from rlprobe.pipeline.disagree import disagree_in, notices, prepare_disagree
+from rlprobe.pipeline.prepare import Prepared
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import first_asked
 from rlprobe.pipeline.written import Report, Written
@@ -26,6 +26,7 @@ from rlprobe.reporting.footprint.figures import FIGURES
 from rlprobe.reporting.footprint.tables import TABLES
 from rlprobe.reporting.footprint.text import show
 from rlprobe.runs import Run
+from rlprobe.settings import Checkpoint, DirectionSettings, DisagreeSettings, FootprintSettings, OutputChoice
 
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "footprint.json"
@@ -39,38 +40,6 @@ TAKEN = (
     "figures",
     "tokenizer",
 )  # what else a run directory holds
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """An RL model on its way: what to call it, where it is, and at which Hub revision."""
-
-    name: str
-    model: str
-    revision: str | None = None
-
-    @classmethod
-    def parse(cls, text: str) -> "Checkpoint":
-        """From NAME=MODEL, MODEL@REVISION or both; the name is else the revision, or the last part of the model's.
-
-        Raises BadInput where no model is named.
-        """
-        name, _, model = text.rpartition("=")
-        if not model:
-            raise BadInput(f"{text!r} names no model: a checkpoint is given as NAME=MODEL")
-        at = None if Path(model).exists() or "@" not in model else model.rindex("@")
-        model, revision = (model, None) if at is None else (model[:at], model[at + 1 :])
-        return cls(name or revision or Path(model).name, model, revision)
-
-
-@dataclass(frozen=True, kw_only=True)
-class FootprintSettings(Settings):
-    """What `rlprobe footprint` is asked for; the pair says the base, the checkpoints are in the order of training."""
-
-    checkpoints: tuple[Checkpoint, ...]
-
-    def __post_init__(self) -> None:
-        refuse_claims(self.output)
 
 
 @dataclass(frozen=True)
@@ -130,8 +99,6 @@ def _with_base(settings: FootprintSettings) -> FootprintSettings:
     pair = settings.pair
     if pair.pair is None:
         return settings
-    if pair.pair not in PAIRS:
-        raise BadInput(f"no pair is called {pair.pair!r}; known: {', '.join(PAIRS)} (or give --base)")
     entry = PAIRS[pair.pair]
     out = settings.output.out or Path("runs") / f"{pair.pair}-footprint"
     own = [
@@ -184,7 +151,7 @@ def _step(visit: Visit, whole: Run, first: str, settings: FootprintSettings, rep
             _take_base(run, runs.read(whole.file(first)))
         found = disagree_in(run, visit.prepared, visit.settings, reporter)
         asked = first_asked(run, len(visit.prepared.problems))
-        directed = summarise_direction(run, DirectionSettings(settings.reading), asked)
+        directed = summarise_direction(run, DirectionSettings(run=run.path, reading=settings.reading), asked)
     tokens = asked.rows(run.table("tokens", list(COLUMNS)).to_pandas(strings_to_categorical=True))
     return Step(visit.name, found.summary, directed.summary, mark(tokens, settings.reading))
 

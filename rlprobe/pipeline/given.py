@@ -5,37 +5,19 @@ They are the arm `responses` of a run, whose identity holds the file's hash. Wha
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rlprobe.errors import BadInput
 from rlprobe.pipeline import stages
-from rlprobe.pipeline.prepare import Prepared, ProblemChoice, Settings, prepare, problems_asked
+from rlprobe.pipeline.prepare import Prepared, prepare, problems_asked
 from rlprobe.problems.datasets import load_documents, printable
 from rlprobe.problems.documents import document_rollouts
 from rlprobe.problems.matching import Matching
 from rlprobe.problems.responses import ARM, Asked, Loaded, ResponseFile, load_responses
 from rlprobe.records import Made
-from rlprobe.runs import Run, Share
-
-
-@dataclass(frozen=True)
-class GivenChoice:
-    """Which file, and where in it the texts stand; None is what its format says (docs/formats.md)."""
-
-    responses: Path | None = None
-    id_field: str | None = None
-    response_field: str | None = None
-    text: Path | None = None
-    text_field: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.responses and self.text:
-            raise BadInput("give either --responses or --text, not both")
-        if (self.id_field or self.response_field) and not self.responses:
-            raise BadInput("--id-field and --response-field are of a file of responses: give --responses with them")
-        if self.text_field and not self.text:
-            raise BadInput("--text-field is of a file of documents: give --text with it")
+from rlprobe.runs import Run
+from rlprobe.settings import GivenChoice, ProblemChoice, Settings, Share
 
 
 def prepare_given(settings: Settings, choice: GivenChoice) -> Prepared:

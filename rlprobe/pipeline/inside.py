@@ -4,46 +4,28 @@ A run says which pair it is about by content (hashes of the files), so the pair 
 remembers, or under others that are given, and refused if its content is another.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from rlprobe import runs
-from rlprobe.analysis.classes import Reading
-from rlprobe.analysis.points import COLUMNS, PointChoice, choose, first_disagreements
+from rlprobe.analysis.points import COLUMNS, choose, first_disagreements
 from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput, OtherRun
 from rlprobe.internals.modules import Inside, open_pair
 from rlprobe.internals.points import Point
 from rlprobe.pairs import loading
 from rlprobe.pairs.adapters import check_mergeable
-from rlprobe.pairs.loading import LocatedPair, PairChoice
+from rlprobe.pairs.loading import LocatedPair
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.registry import PAIRS
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.verdicts import answered
 from rlprobe.records import Rollout
 from rlprobe.runs import Run
-
-
-@dataclass(frozen=True, kw_only=True)
-class InsideSettings:
-    """What every command that looks inside is asked for. What `pair` leaves open is as the run has it."""
-
-    run: Path
-    pair: PairChoice = field(default_factory=PairChoice)
-    choice: PointChoice = field(default_factory=PointChoice)
-    reading: Reading = field(default_factory=Reading)
-
-
-def once_each(name: str, values: Sequence[Any]) -> None:
-    """Raise BadInput where a setting names a value twice: what is done for it would be counted twice."""
-    if len(set(values)) < len(values):
-        raise BadInput(f"{name} is {', '.join(map(str, values))}: one of them is named twice; name each once")
+from rlprobe.settings import PairChoice, PointChoice, Reading
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """`rlprobe intervene`: one model decodes, chosen tokens are replaced, and the answers are graded."""
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from typing import Any
 
 import pandas as pd
 
 from rlprobe.analysis import noise, thresholds
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
 from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
@@ -15,9 +14,9 @@ from rlprobe.decoding.engine import Counts
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
 from rlprobe.pipeline import stages
-from rlprobe.pipeline.arm_choice import ArmChoice, FromRun, chosen, described, read_off
+from rlprobe.pipeline.arm_choice import FromRun, chosen, described, read_off
 from rlprobe.pipeline.disagree import notices, resolvable
-from rlprobe.pipeline.prepare import Prepared, Settings, prepare
+from rlprobe.pipeline.prepare import Prepared, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import GREEDY, First, Shown, first_asked
 from rlprobe.pipeline.verdicts import named_grader
@@ -27,16 +26,10 @@ from rlprobe.reporting.intervene.figures import FIGURES
 from rlprobe.reporting.intervene.tables import TABLES
 from rlprobe.reporting.intervene.text import show
 from rlprobe.runs import Run
+from rlprobe.settings import ArmChoice, InterveneSettings, Reading
 
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "interventions.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class InterveneSettings(Settings):
-    """What `rlprobe intervene` is asked for."""
-
-    arms: ArmChoice
 
 
 def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:

@@ -12,7 +12,7 @@ from rlprobe.analysis.lens import summarise
 from rlprobe.internals.lens import Reading as Read
 from rlprobe.internals.lens import read_out, residual_streams
 from rlprobe.internals.points import Point
-from rlprobe.pipeline.inside import InsideSettings, Opened, chosen_points, open_run
+from rlprobe.pipeline.inside import Opened, chosen_points, open_run
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.verdicts import grader_of
 from rlprobe.pipeline.written import Report, Written
@@ -20,12 +20,13 @@ from rlprobe.records import MEMBERS
 from rlprobe.reporting.lens.figures import FIGURES
 from rlprobe.reporting.lens.tables import TABLES
 from rlprobe.reporting.lens.text import show
+from rlprobe.settings import LensSettings
 
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "lens.json"
 
 
-def lens(settings: InsideSettings, reporter: Reporter) -> Written:
+def lens(settings: LensSettings, reporter: Reporter) -> Written:
     """Read both models' residual streams at the places, and summarise them."""
     opened = open_run(settings.run, settings.pair)
     chosen, points = chosen_points(opened.run, settings.choice, settings.reading)

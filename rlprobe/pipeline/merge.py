@@ -13,23 +13,21 @@ from itertools import pairwise
 from pathlib import Path
 
 from rlprobe import runs, storage
-from rlprobe.analysis.classes import Reading
 from rlprobe.errors import BadInput
 from rlprobe.pipeline import claims
 from rlprobe.pipeline.grade import summarise_all
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.written import Written
-from rlprobe.problems.grading import GraderSettings
 from rlprobe.runs import Run, Shard
+from rlprobe.settings import MergeSettings
 
 NAMED = 10  # so many of the problems that no part holds are named on the terminal
 
 
-def merge(
-    out: Path, parts: Sequence[Path], settings: GraderSettings, reading: Reading, reporter: Reporter
-) -> list[Written]:
+def merge(settings: MergeSettings, reporter: Reporter) -> list[Written]:
     """The run that one machine would have written. Verdicts that the parts brought along are kept."""
-    sources = [runs.read(part) for part in {part.resolve(): part for part in parts}.values()]
+    out = settings.out
+    sources = [runs.read(part) for part in {part.resolve(): part for part in settings.runs}.values()]
     with ExitStack() as held:
         for source in sources:
             if source.path.resolve() != out.resolve():
@@ -38,7 +36,7 @@ def merge(
         if unheld := problems_unheld(run):
             names = ", ".join(unheld[:NAMED]) + (", ..." if len(unheld) > NAMED else "")
             reporter.note(f"no part holds {len(unheld)} of {len(run.problems())} problems: {names}")
-        written = summarise_all(run, sources, settings, reading, reporter)
+        written = summarise_all(run, sources, settings.grader, settings.reading, reporter)
     return [replace(each, unheld=tuple(unheld)) for each in written]
 
 

@@ -21,54 +21,24 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.patching import CROSSED, EFFECTS, factorial, summarise
-from rlprobe.errors import BadInput
 from rlprobe.internals.lens import columns_of
 from rlprobe.internals.modules import Inside
 from rlprobe.internals.patching import SITES, Cell, Donation, donate, patched_residuals, span
 from rlprobe.internals.points import Point
 from rlprobe.measures.ranking import greedy
 from rlprobe.pairs.compatibility import CommonVocabulary
-from rlprobe.pipeline.inside import InsideSettings, chosen_points, first_points, once_each, open_run
+from rlprobe.pipeline.inside import chosen_points, first_points, open_run
 from rlprobe.pipeline.progress import Meter, Reporter
 from rlprobe.pipeline.verdicts import grader_of
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.patch.figures import FIGURES
 from rlprobe.reporting.patch.tables import TABLES
 from rlprobe.reporting.patch.text import show
+from rlprobe.settings import PatchChoice, PatchSettings, Reading
 
 WHOLE = ("earlier", "prompt")
 DECISION = "0"
-
-
-@dataclass(frozen=True, slots=True)
-class PatchChoice:
-    """Which patches: `layers` None is all; `before` are tokens before the decision point."""
-
-    host: str = "base"
-    layers: tuple[int, ...] | None = None
-    before: tuple[int, ...] = (1, 2, 4, 8)
-    heads: bool = True
-    whole: bool = True  # also patch everything before the decision point, and the prompt
-    factorial: bool = True
-
-    def __post_init__(self) -> None:
-        if self.host not in ("base", "rl"):
-            raise BadInput(f"host {self.host!r} is neither base nor rl")
-        if self.layers == ():
-            raise BadInput("no layers are named: give some, or leave them out for all")
-        once_each("layers", self.layers or ())
-        once_each("before", self.before)
-        if any(n < 1 for n in self.before):
-            raise BadInput(f"before is {', '.join(map(str, self.before))}: tokens before the decision count from 1")
-
-
-@dataclass(frozen=True, kw_only=True)
-class PatchSettings(InsideSettings):
-    """What `rlprobe patch` is asked for."""
-
-    patches: PatchChoice = PatchChoice()
 
 
 def patch(settings: PatchSettings, reporter: Reporter) -> Written:

@@ -8,7 +8,7 @@ import importlib.metadata
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
 from pathlib import Path
 from typing import Any
@@ -16,81 +16,27 @@ from typing import Any
 import torch
 
 from rlprobe import runs
-from rlprobe.analysis.classes import Reading
 from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput
 from rlprobe.measures.passes import choose_path
 from rlprobe.pairs import loading
-from rlprobe.pairs.loading import LocatedPair, PairChoice
+from rlprobe.pairs.loading import LocatedPair
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES
-from rlprobe.pairs.registry import DEFAULT_DATASET, DEFAULT_PAIR, PAIRS
+from rlprobe.pairs.registry import DEFAULT_DATASET, PAIRS
 from rlprobe.pipeline import claims
 from rlprobe.pipeline.claims import ClaimFile
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.datasets import ProblemSet, load_problems
 from rlprobe.problems.documents import STYLE as DOCUMENT
 from rlprobe.problems.documents import opening
-from rlprobe.problems.grading import Grader, GraderSettings
-from rlprobe.problems.prompts import encode_prompt, prompt_style
+from rlprobe.problems.grading import Grader
+from rlprobe.problems.prompts import encode_prompt
 from rlprobe.records import Problem, Rollout
-from rlprobe.runs import Run, Share
+from rlprobe.runs import Run
+from rlprobe.settings import ComputeChoice, GraderChoice, OutputChoice, PairChoice, Settings
 
 _IN_IDENTITY = ("torch", "transformers", "rlprobe")
-
-
-@dataclass(frozen=True)
-class ProblemChoice:
-    """Which problems, and how they are put to both models; `dataset` and `style` None are the registered pair's own."""
-
-    dataset: str | None = None
-    question_field: str | None = None
-    answer_field: str | None = None
-    style: str | None = None
-    limit: int | None = None
-
-
-@dataclass(frozen=True)
-class ComputeChoice:
-    """How much at once. What is None is chosen from the device and its memory, and kept by the run."""
-
-    max_new_tokens: int = 1024
-    batch_size: int | None = None  # rows decoded at a time
-    block: int | None = None  # problems in a shard; lanes are refilled within one
-    path: str = "auto"
-    max_outside: float = 0.01  # mean probability outside the common vocabulary that is put up with
-
-    def __post_init__(self) -> None:
-        if not 0 <= self.max_outside <= 1:
-            raise BadInput(f"max_outside is {self.max_outside}: a mean probability is from 0 to 1")
-
-
-@dataclass(frozen=True)
-class OutputChoice:
-    """Where to, which share of the work, and a file of the user's own claims (pipeline/claims.py)."""
-
-    out: Path | None = None
-    overwrite: bool = False
-    share: Share = runs.ALL
-    claims: Path | None = None
-
-
-def refuse_claims(output: OutputChoice) -> None:
-    """Raise BadInput where a command that registers no claims is given some."""
-    if output.claims:
-        raise BadInput("claims are registered by disagree, intervene, sample and signals: give them to one of these")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What every command that needs a pair and problems is asked for."""
-
-    pair: PairChoice = field(default_factory=lambda: PairChoice(pair=DEFAULT_PAIR))
-    problems: ProblemChoice = ProblemChoice()
-    compute: ComputeChoice = ComputeChoice()
-    output: OutputChoice = OutputChoice()
-    reading: Reading = field(default_factory=Reading)
-    grader: GraderSettings = field(default_factory=GraderSettings)
 
 
 @dataclass(frozen=True)
@@ -160,7 +106,6 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
     own_claims = claims.read(output.claims) if output.claims else None
     problem_set = problem_set or problems_asked(settings)
     style = problems.style or (PAIRS[pair.pair].prompt_style if pair.pair in PAIRS else "chat")
-    prompt_style(style)  # refuses an unknown one
     located = loading.locate(pair)
     chosen = problem_set.problems[: problems.limit]
     style, encode = (DOCUMENT, opening) if problem_set.are_documents else (style, partial(encode_prompt, style))
@@ -218,7 +163,7 @@ def _decoding_identity(compute: ComputeChoice, located: LocatedPair, batch_size:
 
 
 @lru_cache(maxsize=4)
-def _unreadable(problems: tuple[Problem, ...], settings: GraderSettings) -> tuple[tuple[Problem, str], ...]:
+def _unreadable(problems: tuple[Problem, ...], settings: GraderChoice) -> tuple[tuple[Problem, str], ...]:
     """The problems whose gold no answer can be compared with, and why. Raises BadInput where these are all.
 
     Golds are read before anything is decoded for them; a plain number needs no worker.

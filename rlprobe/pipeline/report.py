@@ -10,7 +10,6 @@ import pandas as pd
 import pyarrow as pa
 
 from rlprobe import __version__, runs, storage
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.interventions import NamedArm
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
@@ -19,16 +18,16 @@ from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.verdicts import layer_of
 from rlprobe.problems.answers import EXTRACTIONS
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
-from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks, digest
+from rlprobe.reporting.page.chunks import FOLDER, Chunks, digest
 from rlprobe.reporting.page.glyphs import told_apart
 from rlprobe.reporting.page.page import NAME, Page, marks_of, render
 from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
 from rlprobe.reporting.page.problems import ArmLine, ProblemList
 from rlprobe.reporting.unanswered import warning
 from rlprobe.runs import Run
+from rlprobe.settings import Reading, ReportSettings
 
 DRAWS = 4  # of an arm with more, the first so many are on the page
-TRAJECTORIES = ("both", *MEMBERS)
 SUMMARY, ARMS_SUMMARY = "summary.json", "interventions.json"
 _SHOWN = ("*.json", "tables/*.md", "figures/*.png", "grades/*/settings.json", "**/*.sha256")
 
@@ -36,18 +35,10 @@ Key = tuple[str, int]  # problem_id, draw
 _ROLLOUT_COLUMNS = ("arm", "problem_id", "draw", "response_ids", "host_ids", "gated", "stop", "made")
 
 
-@dataclass(frozen=True)
-class ReportSettings:
-    """What `rlprobe report` is asked for: whose token tables are on the page, and how many bytes it may have."""
-
-    trajectory: str = "both"
-    limit: int = PAGE_LIMIT
-
-
-def report(path: Path, settings: ReportSettings, reporter: Reporter) -> list[Path]:
+def report(settings: ReportSettings, reporter: Reporter) -> list[Path]:
     """Write the page of a run; returns its files, report.html first."""
-    run = runs.read(path)
-    source = Source.of(run, settings)
+    run = runs.read(settings.run)
+    source = Source.of(run, settings.trajectory)
     with run.locked():
         files = render(_page(source, reporter), settings.limit)
         for name in (NAME, FOLDER):
@@ -70,7 +61,7 @@ def page_of(path: Path, trajectory: str | None = None) -> Path | None:
     beside = {f"{FOLDER}/{file.name}": file.read_bytes() for file in run.files(f"{FOLDER}/*.js")}
     expected = {"source": fingerprint(run), "chunks": digest(beside)}
     if trajectory is not None:
-        expected["trajectories"] = " ".join(Source.of(run, ReportSettings(trajectory)).trajectories)
+        expected["trajectories"] = " ".join(Source.of(run, trajectory).trajectories)
     return page if expected.items() <= marks.items() else None
 
 
@@ -101,13 +92,13 @@ class Source:
     summary: dict[str, Any]
 
     @classmethod
-    def of(cls, run: Run, settings: ReportSettings) -> "Source":
+    def of(cls, run: Run, trajectory: str = "both") -> "Source":
         """Raises BadInput where there is nothing to show."""
         there = run.arms("tokens")
         if not there:
             raise BadInput(f"{run.path} has no token tables; run `rlprobe disagree --out {run.path}` first")
         _ = run.tokenizer_folder  # has to be there
-        wanted = there if settings.trajectory == "both" else [settings.trajectory]
+        wanted = there if trajectory == "both" else [trajectory]
         if not set(wanted) <= set(there):
             raise BadInput(f"{run.path} has no token table of {wanted[0]}'s text, but of {', '.join(there)}")
         return cls(run, tuple(sorted(wanted, key=_place)), summary_of(run))

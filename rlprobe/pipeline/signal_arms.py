@@ -7,15 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
-from rlprobe.analysis.calibration import MOST_DECODES
 from rlprobe.analysis.interventions import NamedArm
-from rlprobe.analysis.signals import CHANGED, SIGNALS, Point
+from rlprobe.analysis.signals import SIGNALS, Point
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm, Gate, Sampling, Writer
 from rlprobe.decoding.modes import donors
-from rlprobe.errors import BadInput
 from rlprobe.measures.learned import Learned
 from rlprobe.records import MEMBERS
+from rlprobe.settings import SignalChoice
 
 TARGETS = {  # doses by default, of each kind: shares of what the oracle edits; of all tokens, as far as were published
     "edits": (0.10, 0.25, 0.50, 0.75, 0.90),
@@ -28,7 +27,7 @@ GATES: dict[str, Callable[..., Gate]] = {
     "js": arms.js_above,
     "entropy": arms.entropy_above,
     "margin": arms.margin_below,
-    "learned": arms.learned_above,  # with weights, which a `FittedChoice` has
+    "learned": arms.learned_above,  # with weights, which `FittedArms` have
     "random": arms.bernoulli,
 }
 
@@ -51,44 +50,20 @@ PRESETS = {
 
 
 @dataclass(frozen=True)
-class SignalChoice:
-    """Which signals, at which doses, and how the models speak; or a preset.
+class SignalArms(SignalChoice):
+    """The arms of a choice; of what a dose is counted is in `WHOLE`, the doses by default in `TARGETS`."""
 
-    The first signal is the one that the others are compared with. `equal`: of what a dose is counted (`WHOLE`);
-    `targets`: the doses, those of `TARGETS` where there are none. `draws`: responses to a problem where there is
-    randomness (sampling, or the random gate).
-    """
-
-    signals: tuple[str, ...] = SIGNALS
-    equal: str = "edits"
-    targets: tuple[float, ...] = ()
-    host: str = "base"
-    sampling: Sampling | None = None
-    draws: int = 4
-    preset: str | None = None
-    most_decodes: int = MOST_DECODES
-
-    def __post_init__(self) -> None:
-        unknown = [signal for signal in self.signals if signal not in SIGNALS]
-        if unknown:
-            raise BadInput(f"no signal is called {unknown[0]!r}; known: {', '.join(SIGNALS)}")
-        if len(set(self.signals)) < len(self.signals):
-            raise BadInput(f"a signal is named twice: {', '.join(self.signals)}")
-        if self.preset is not None and self.host != "base":
-            raise BadInput(f"preset {self.preset} says who decodes; leave the host out")
-        if self.equal not in CHANGED:
-            raise BadInput(f"equal is {self.equal!r}: known are {', '.join(CHANGED)}")
-        if self.preset is not None and self.equal != "edits":
-            raise BadInput(f"preset {self.preset} has thresholds of its own, for no dose; leave equal out")
-        if any(not 0 < target <= 1 for target in self.targets):
-            raise BadInput(f"a target is a share of {WHOLE[self.equal]}: above 0 and at most 100 %")
-        if self.preset is not None and self.preset not in PRESETS:
-            raise BadInput(f"no preset is called {self.preset!r}; known: {', '.join(PRESETS)}")
+    @classmethod
+    def of(cls, choice: SignalChoice) -> "SignalArms":
+        """Those that were asked for; all signals, where none is named."""
+        return cls(**vars(choice) | {"signals": choice.signals or SIGNALS})
 
     @property
     def how(self) -> Sampling | None:
         """How both models are sampled; None is greedy."""
-        return PRESETS[self.preset].sampling if self.preset else self.sampling
+        if self.preset:
+            return PRESETS[self.preset].sampling
+        return Sampling.of(self.sampling) if self.sampling else None
 
     @property
     def equals_entropy(self) -> bool:
@@ -164,7 +139,7 @@ class SignalChoice:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FittedChoice(SignalChoice):
+class FittedArms(SignalArms):
     """The same once the weights of the signal `learned` are known."""
 
     learned: Learned

@@ -7,14 +7,13 @@ published protocol with thresholds of its own: nothing is calibrated, and all pr
 
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, nullcontext
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from rlprobe import runs
 from rlprobe.analysis.calibration import TOLERANCE, Calibrated, Tried, calibrate
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import HALVES, RULE
 from rlprobe.analysis.interventions import NamedArm
@@ -37,19 +36,19 @@ from rlprobe.measures.learned import FEATURES, Learned
 from rlprobe.pipeline import equal_entropy, halves, stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.halves import Part
-from rlprobe.pipeline.prepare import Prepared, Settings, prepare
+from rlprobe.pipeline.prepare import Prepared, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import First, first_asked
-from rlprobe.pipeline.signal_arms import FittedChoice, SignalChoice, named
+from rlprobe.pipeline.signal_arms import FittedArms, SignalArms, named
 from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
-from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import Drawing
 from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_FIGURES
 from rlprobe.reporting.signals.tables import PRESET_TABLES, REPLACED_TABLES, TABLES
 from rlprobe.reporting.signals.text import show
-from rlprobe.runs import ALL, Run
+from rlprobe.runs import Run
+from rlprobe.settings import ALL, GraderChoice, Reading, SignalSettings
 
 REPORTS: dict[str, tuple[dict[str, Callable], dict[str, Drawing]]] = {  # tables and figures, by what is compared
     "equal-edits": (TABLES, FIGURES),
@@ -59,16 +58,9 @@ REPORTS: dict[str, tuple[dict[str, Callable], dict[str, Drawing]]] = {  # tables
 REMEMBERED = 3  # earlier arms of a signal that its next one is proposed from
 
 
-@dataclass(frozen=True, kw_only=True)
-class SignalSettings(Settings):
-    """What `rlprobe signals` is asked for."""
-
-    choice: SignalChoice = field(default_factory=SignalChoice)
-
-
 def signals(settings: SignalSettings, reporter: Reporter) -> Written:
     """Calibrate, decode, grade and compare what the run still lacks."""
-    prepared, choice = prepare_signals(settings), settings.choice
+    prepared, choice = prepare_signals(settings), SignalArms.of(settings.choice)
     for line in notices(prepared):
         reporter.note(line)
     with ExitStack() as held:
@@ -108,7 +100,7 @@ def prepare_signals(settings: SignalSettings) -> Prepared:
 
 def plan(settings: SignalSettings) -> list[str]:
     """What `--dry-run` prints."""
-    prepared, choice = prepare_signals(settings), settings.choice
+    prepared, choice = prepare_signals(settings), SignalArms.of(settings.choice)
     if choice.preset:
         split = f"{len(prepared.prompts)} problems, thresholds as published:"
         work = [arm.spec for point in choice.points() for arm in point.arms]
@@ -140,12 +132,12 @@ def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], read
     return _report(asked).write(run, _name_of(asked), summary)
 
 
-def summarise_again(run: Run, settings: GraderSettings, reading: Reading, reporter: Reporter) -> list[Written]:
+def summarise_again(run: Run, settings: GraderChoice, reading: Reading, reporter: Reporter) -> list[Written]:
     """The same for every comparison that a run holds, with other verdicts or another reading."""
     return [_again(run, saved.name, settings, reading, reporter) for saved in run.files("signals*.json")]
 
 
-def _again(run: Run, name: str, settings: GraderSettings, reading: Reading, reporter: Reporter) -> Written:
+def _again(run: Run, name: str, settings: GraderChoice, reading: Reading, reporter: Reporter) -> Written:
     asked = run.read_json(name, _parsed)
     of = runs.read(run.file(f"{runs.INSIDE}/evaluation")) if asked["split"] else run
     if asked.get("equal_entropy"):
@@ -169,7 +161,7 @@ class Bench:
     """Problems to decode arms on."""
 
     part: Part
-    choice: SignalChoice
+    choice: SignalArms
     reporter: Reporter
 
     @property
@@ -199,7 +191,7 @@ class Bench:
         return Edited.of(table[table["problem_id"].isin(self.part.prepared.prompts.keys())])
 
 
-def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalChoice]:
+def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalArms]:
     """Every signal's thresholds, what the oracle edits, and the choice with what was learned.
 
     Of sampled arms, draw 0 decides.
@@ -219,7 +211,7 @@ def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalChoice]:
     if "learned" in choice.signals:
         learned = learn(tokens, choice.host)
         tokens = tokens.assign(learned=learned.log_odds(columns_of(tokens, choice.host)))
-        bench = replace(bench, choice=FittedChoice(**vars(choice), learned=learned))
+        bench = replace(bench, choice=FittedArms(**vars(choice), learned=learned))
     return [_searched(bench, signal, tokens, edited) for signal in choice.signals], edited, bench.choice
 
 
@@ -246,7 +238,7 @@ def _outcome(found: Calibrated) -> str:
     return f"absent, {found.reason}" if found.threshold is None else f"threshold {found.threshold:g}"
 
 
-def _points(choice: SignalChoice, searches: Sequence[Search]) -> list[Point]:
+def _points(choice: SignalArms, searches: Sequence[Search]) -> list[Point]:
     """The thresholds that were found."""
     found = [(search.signal, dose, each) for search in searches for dose, each in search.found.items()]
     return [choice.point(signal, f.threshold, dose) for signal, dose, f in found if f.threshold is not None]
@@ -299,9 +291,9 @@ def _asked(bench: Bench, points: Sequence[Point]) -> dict[str, Any]:
     }
 
 
-def _kept(run: Run, choice: SignalChoice) -> dict[str, Any] | None:
+def _kept(run: Run, choice: SignalArms) -> dict[str, Any] | None:
     """The weights that were learned, also in a file that is called as they are in the names of arms."""
-    if not isinstance(choice, FittedChoice):
+    if not isinstance(choice, FittedArms):
         return None
     kept = {"digest": choice.learned.digest, "host": choice.host, "features": FEATURES, **asdict(choice.learned)}
     run.keep_json(f"learned/{choice.learned.digest}.json", kept)

@@ -18,11 +18,12 @@ from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.pipeline.prepare import Prepared
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.verdicts import grader_for
-from rlprobe.problems.grading import Graded, Grader, GraderSettings
+from rlprobe.problems.grading import Graded, Grader
 from rlprobe.records import GRADE_SCHEMA, OUTSIDE, Made, Rollout, Stop, rollout_schema
-from rlprobe.runs import Run, Shard, Share
+from rlprobe.runs import Run, Shard
 from rlprobe.scoring.outside import Outside
 from rlprobe.scoring.teacher_forcing import Reader
+from rlprobe.settings import GraderChoice, Share
 
 
 def decode_greedy_arm(prepared: Prepared, run: Run, member: str, share: Share, reporter: Reporter) -> None:
@@ -91,9 +92,9 @@ def score(prepared: Prepared, run: Run, arm: str, reporter: Reporter) -> None:
             meter.advance(shard.stop - shard.start)
 
 
-def grade(run: Run, settings: GraderSettings, reporter: Reporter) -> str:
+def grade(run: Run, choice: GraderChoice, reporter: Reporter) -> str:
     """Verdicts on every rollout of the run that has none from this grader yet; returns the layer that holds them."""
-    settings = grader_for(run.identity, settings)
+    settings = grader_for(run.identity, choice)
     layer = f"grades/{settings.key}"
     if "text" in run.identity:  # documents have no gold answers
         return layer

@@ -12,8 +12,7 @@ Responses are graded and not kept: nothing in the run's own layers is changed.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass, field
-from math import isfinite
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -29,7 +28,7 @@ from rlprobe.internals.points import Point
 from rlprobe.internals.steering import mean_difference, mean_norm, random_like, steered
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.flips import Judge, graded, is_right
-from rlprobe.pipeline.inside import InsideSettings, Opened, chosen_points, once_each, open_run
+from rlprobe.pipeline.inside import Opened, chosen_points, open_run
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.verdicts import grader_for, named
 from rlprobe.pipeline.written import Report, Written
@@ -38,46 +37,10 @@ from rlprobe.records import MEMBERS, Rollout, Status
 from rlprobe.reporting.steer.figures import FIGURES
 from rlprobe.reporting.steer.tables import TABLES
 from rlprobe.reporting.steer.text import show
+from rlprobe.settings import SteerSettings
 
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "steer.json"
-WHERES = ("everywhere", "uncertain")
-
-
-@dataclass(frozen=True, slots=True)
-class SteerChoice:
-    """What is added: after which layer (None: the middle one), how many times the direction, and the controls."""
-
-    layer: int | None = None
-    coefficients: tuple[float, ...] = (1.0, 2.0, 4.0)
-    directions: int = 3  # random ones
-    wheres: tuple[str, ...] = WHERES
-    limit: int | None = None  # problems of either half answered, at most
-
-    def __post_init__(self) -> None:
-        if not self.coefficients or not all(isfinite(c) for c in self.coefficients):
-            given = ", ".join(f"{c:g}" for c in self.coefficients) or "empty"
-            raise BadInput(f"coefficients is {given}: give at least one, and finite numbers only")
-        if not self.wheres:
-            raise BadInput(f"wheres is empty: name some of {', '.join(WHERES)}")
-        if unknown := set(self.wheres) - set(WHERES):
-            raise BadInput(f"where {', '.join(sorted(unknown))} is none of {', '.join(WHERES)}")
-        if self.directions < 1:
-            raise BadInput(
-                f"directions is {self.directions}: without a random direction there is nothing to compare with"
-            )
-        if self.limit is not None and self.limit < 1:
-            raise BadInput(f"limit is {self.limit}: at least one problem has to be answered")
-        once_each("coefficients", self.coefficients)
-        once_each("wheres", self.wheres)
-
-
-@dataclass(frozen=True, kw_only=True)
-class SteerSettings(InsideSettings):
-    """What `rlprobe steer` is asked for."""
-
-    steering: SteerChoice = SteerChoice()
-    grader: GraderSettings = field(default_factory=GraderSettings)
 
 
 def steer(

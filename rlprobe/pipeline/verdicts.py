@@ -9,14 +9,15 @@ from rlprobe.errors import BadInput
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.problems.prompts import prompt_style
 from rlprobe.runs import Run
+from rlprobe.settings import GraderChoice
 
 SUMMARIES = ("summary.json", "interventions.json", "sample.json")  # whose grader counts, the first that is there
 
 
-def grader_for(identity: dict[str, Any], settings: GraderSettings) -> GraderSettings:
+def grader_for(identity: dict[str, Any], choice: GraderChoice) -> GraderSettings:
     """The settings for a run of this identity: its golds, and its prompt style's extraction where none is asked for."""
     asked = "box" if "text" in identity else prompt_style(identity["prompt"]["style"]).extract  # documents ask nothing
-    return settings.under(asked, identity["problems"]["golds"])
+    return GraderSettings(**vars(choice)).under(asked, identity["problems"]["golds"])
 
 
 def named(grader: GraderSettings) -> dict[str, Any]:

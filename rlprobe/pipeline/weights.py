@@ -4,7 +4,6 @@ The first part reads files and runs nothing. The second, asked for by ranks, put
 scoring and grading as the pair's own models, on a run's problems.
 """
 
-import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property, partial
@@ -26,13 +25,11 @@ from rlprobe.errors import BadInput
 from rlprobe.internals.low_rank import MATRICES, Approximations, Part
 from rlprobe.internals.weights import Both, change_of, tensors_of
 from rlprobe.pairs import loading
-from rlprobe.pairs.loading import PairChoice
 from rlprobe.pairs.model import Model
-from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.pipeline import stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.inside import pair_of
-from rlprobe.pipeline.prepare import Prepared, Settings, note_broken, prepare
+from rlprobe.pipeline.prepare import Prepared, note_broken, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
@@ -42,6 +39,7 @@ from rlprobe.reporting.weights.tables import RANK_TABLES, TABLES
 from rlprobe.reporting.weights.text import show
 from rlprobe.runs import Run
 from rlprobe.scoring.teacher_forcing import Reader
+from rlprobe.settings import RankChoice, WeightSettings
 
 SUMMARY = "weights.json"
 LAYER, ARM = "weights", "change"  # where in a run the weight table lies
@@ -50,38 +48,19 @@ REPORT = Report(TABLES, FIGURES, show)
 REPORT_WITH_RANKS = Report({**TABLES, **RANK_TABLES}, {**FIGURES, **RANK_FIGURES}, show)
 
 
-@dataclass(frozen=True)
-class RankChoice:
-    """Which parts of the change are tried: `ranks` as written ("4", "full", "auto" for powers of two), none for no run.
-
-    `kinds`: the matrices whose change is approximated (all, where empty); the `rest` is the base's or RL's.
-    """
-
-    ranks: tuple[str, ...] = ()
-    kinds: tuple[str, ...] = ()
-    rest: str = "rl"
-
-    def parts(self, full: int) -> list[Part]:
-        """In ascending order, up to all of it; `full` is the largest rank that a matrix of the pair can have."""
-        words = {word for name in self.ranks for word in (_powers(full) if name == "auto" else (name,))}
-        finite = sorted({_rank(word) for word in words if word != "full"})
-        make = partial(Part, kinds=self.kinds or MATRICES, rest=self.rest)
-        return [*(make(rank) for rank in finite if rank < full), make(None)]
-
-
-@dataclass(frozen=True, kw_only=True)
-class WeightSettings(Settings):
-    """What `rlprobe weights` is asked for; `run`: a finished run, whose pair is taken."""
-
-    run: Path | None = None
-    ranks: RankChoice = RankChoice()
+def parts_of(choice: RankChoice, full: int) -> list[Part]:
+    """The parts in ascending order, up to all of it; `full` is the largest rank that a matrix of the pair can have."""
+    words = {word for name in choice.ranks for word in (_powers(full) if name == "auto" else (name,))}
+    finite = sorted({int(word) for word in words if word != "full"})
+    make = partial(Part, kinds=choice.kinds or MATRICES, rest=choice.rest)
+    return [*(make(rank) for rank in finite if rank < full), make(None)]
 
 
 def weights(settings: WeightSettings, reporter: Reporter) -> Written:
     """Compare the files; with ranks, also decode and score what the run still lacks; then summarise."""
-    settings.ranks.parts(2**31)  # refuses ranks that cannot be before anything is read
     if settings.run:
-        settings = replace(settings, pair=_of_run(settings.run, settings.pair), run=None)
+        pair = pair_of(runs.read(settings.run), replace(settings.pair, pair=None))
+        settings = replace(settings, pair=pair, run=None)
     if not settings.ranks.ranks:
         return _files_alone(settings, reporter)
     prepared = prepare(settings, {})
@@ -92,19 +71,11 @@ def weights(settings: WeightSettings, reporter: Reporter) -> Written:
     with prepared.open_run(settings.output, reporter) as run:
         table = _changes(run, tensors, prepared.located.rl.device, reporter)
         full = max(min(both.shape) for both in tensors if both.is_matrix)
-        work = Work(prepared, run, settings, settings.ranks.parts(full), reporter)
+        work = Work(prepared, run, settings, parts_of(settings.ranks, full), reporter)
         work.decode_and_read()
         layer = stages.grade(run, settings.grader, reporter)
         summary = _about(tensors, table, run.about) | work.summary(layer, table)
         return REPORT_WITH_RANKS.write(run, SUMMARY, plain(summary), table)
-
-
-def _of_run(path: Path, asked: PairChoice) -> PairChoice:
-    """The pair of a finished run. Raises BadInput where another is named as well."""
-    if asked.base or asked.rl or asked.pair not in (None, DEFAULT_PAIR):
-        raise BadInput("give either a run, whose pair is taken, or a pair, not both")
-    run = runs.read(path)
-    return pair_of(run, replace(asked, pair=None))
 
 
 def _files_alone(settings: WeightSettings, reporter: Reporter) -> Written:
@@ -269,9 +240,3 @@ def _counted(table: pd.DataFrame, part: Part) -> dict[str, int]:
 def _powers(full: int) -> tuple[str, ...]:
     """0, 1, 2, 4, ... below the full rank."""
     return ("0", *(str(2**i) for i in range(31) if 2**i < full))
-
-
-def _rank(word: str) -> int:
-    if not re.fullmatch("[0-9]{1,9}", word):
-        raise BadInput(f"rank {word!r} is neither a whole number from 0 up nor full nor auto")
-    return int(word)

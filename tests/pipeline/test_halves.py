@@ -4,13 +4,13 @@ import pytest
 
 from rlprobe.analysis.halves import HALVES, half_of
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import PairChoice
 from rlprobe.pipeline.halves import only, split
 from rlprobe.pipeline.merge import brought_together
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice, Settings, prepare
+from rlprobe.pipeline.prepare import prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.records import ROLLOUT_SCHEMA
 from rlprobe.runs import Shard
+from rlprobe.settings import ComputeChoice, OutputChoice, PairChoice, ProblemChoice, Settings
 
 
 @pytest.fixture

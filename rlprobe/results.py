@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from rlprobe import runs
-from rlprobe.analysis.classes import Reading, classify
+from rlprobe.analysis.classes import classify
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline.report import ReportSettings, Source, summary_of
+from rlprobe.pipeline.report import Source, summary_of
 from rlprobe.pipeline.verdicts import layer_of
 from rlprobe.reporting.page import tables
 from rlprobe.reporting.page.passage import Passage
@@ -21,6 +21,7 @@ from rlprobe.reporting.page.payload import Verdict
 from rlprobe.reporting.page.problems import WORDS
 from rlprobe.reporting.page.token_view import TokenView
 from rlprobe.runs import Run
+from rlprobe.settings import Reading
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ class Results:
         choice. Of an arm with seeds the first is shown. `by` is "class", "entropy_base", "entropy_rl", "delta", "kl"
         or "rank". Raises BadInput where the run has no such arm or response, or no token table beside it.
         """
-        source = Source.of(self.run, ReportSettings())
+        source = Source.of(self.run)
         name = source.arm_called(arm)
         passage = self._passage(problem_id, name, draw, source)
         words = pieces(load_tokenizer(str(self.run.tokenizer_folder)), passage.shown_ids)
