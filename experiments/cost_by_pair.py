@@ -19,9 +19,9 @@ from experiments import backward, interventions
 from experiments.cost_by_scale import FIGURES, READS, Shape, seconds
 from experiments.kept import rewrite
 from experiments.signals import COMPARISONS
+from rlprobe.commands.intervene import FromRun, chosen
+from rlprobe.commands.signal_arms import SignalArms
 from rlprobe.pairs.registry import PAIRS
-from rlprobe.pipeline.intervene import FromRun, chosen
-from rlprobe.pipeline.signal_arms import SignalArms
 from rlprobe.settings import ArmChoice, SignalChoice
 
 README = Path(__file__).parent / "README.md"

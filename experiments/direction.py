@@ -13,9 +13,9 @@ import click
 from experiments.claimed.direction import CLAIMS
 from experiments.claims import write_claims
 from experiments.request import Request, asked
-from rlprobe.pipeline.direction import direction
-from rlprobe.pipeline.disagree import disagree
-from rlprobe.pipeline.progress import Reporter
+from rlprobe.commands.direction import direction
+from rlprobe.commands.disagree import disagree
+from rlprobe.commands.progress import Reporter
 from rlprobe.reporting.direction.tables import TABLES
 from rlprobe.settings import DirectionSettings, DisagreeSettings
 

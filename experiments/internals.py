@@ -13,11 +13,11 @@ import click
 
 from experiments.request import Request, asked
 from rlprobe import runs
-from rlprobe.pipeline.disagree import disagree
-from rlprobe.pipeline.lens import lens
-from rlprobe.pipeline.patch import patch
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.steer import steer
+from rlprobe.commands.disagree import disagree
+from rlprobe.commands.lens import lens
+from rlprobe.commands.patch import patch
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.steer import steer
 from rlprobe.settings import (
     DisagreeSettings,
     LensSettings,

@@ -16,10 +16,10 @@ import click
 from experiments.claimed.signals import CLAIMS, NAMES
 from experiments.claims import write_claims
 from experiments.request import Request, asked
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.signal_arms import SignalArms
+from rlprobe.commands.signals import REPORTS, signals
 from rlprobe.decoding.arms import Sampling
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.signal_arms import SignalArms
-from rlprobe.pipeline.signals import REPORTS, signals
 from rlprobe.settings import SignalChoice, SignalSettings
 
 COMPARISONS = {

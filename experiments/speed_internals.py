@@ -14,11 +14,11 @@ import click
 import pandas as pd
 import torch
 
+from rlprobe.commands.inside import Opened, chosen_points, open_run
 from rlprobe.internals.lens import read_out, residual_streams
 from rlprobe.internals.patching import Cell, donate, patched_residuals
 from rlprobe.internals.points import Point
 from rlprobe.measures.ranking import greedy
-from rlprobe.pipeline.inside import Opened, chosen_points, open_run
 from rlprobe.settings import PairChoice, PointChoice, Reading
 
 RUN = Path("runs") / "bundled-word-problems"

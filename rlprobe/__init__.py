@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-from rlprobe.pipeline import COMMANDS  # after the version, which others import from here
+from rlprobe.commands import COMMANDS  # after the version, which others import from here
 
 # (No name may be that of a room: `rlprobe.pairs` is one.)
 __all__ = ["Pair", "Results", "list_datasets", "list_pairs", "pair", "read", "report"]

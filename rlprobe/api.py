@@ -24,13 +24,13 @@ from typing import Any
 
 import pandas as pd
 
+from rlprobe.commands import COMMANDS, Command
+from rlprobe.commands.progress import Reporter
 from rlprobe.errors import BadInput
 from rlprobe.pairs.loading import LocatedPair, locate
 from rlprobe.pairs.model import parameter_count
 from rlprobe.pairs.registry import BUNDLED, DEFAULT_PAIR, PAIR_COLUMNS, PAIRS, PairEntry
 from rlprobe.pairs.sources import Source
-from rlprobe.pipeline import COMMANDS, Command
-from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.datasets import DATASETS
 from rlprobe.records import MEMBERS
 from rlprobe.results import Results, read
@@ -136,7 +136,7 @@ def _name(source: Source) -> str:
 
 def report(*places: Any, **options: Any) -> Path:
     """Not said here: the settings say it."""
-    from rlprobe.pipeline.report import report
+    from rlprobe.commands.report import report
 
     return report(made(ReportSettings, _given(ReportSettings, places, options)), Reporter())[0]
 

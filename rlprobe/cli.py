@@ -18,13 +18,13 @@ from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
 from rlprobe import __version__
+from rlprobe.commands import COMMANDS, Command
 from rlprobe.errors import INTERRUPTED, RlprobeError
-from rlprobe.pipeline import COMMANDS, Command
 from rlprobe.printable import printable
 from rlprobe.settings import Asked, ReportSettings, ViewSettings, made, options_of, said_of, unknown
 
 if TYPE_CHECKING:
-    from rlprobe.pipeline.written import Written
+    from rlprobe.commands.written import Written
 
 
 # ---- options ---------------------------------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ def _parameters(kind: type) -> list[click.Parameter]:
 
 def _reporter(as_json: bool = False) -> Any:
     """Progress on standard error; with JSON on standard output only where somebody looks on."""
-    from rlprobe.pipeline.progress import Reporter
+    from rlprobe.commands.progress import Reporter
 
     return Reporter(quiet=as_json and not sys.stderr.isatty())
 
@@ -151,7 +151,7 @@ def _finish(written: "Sequence[Written]", as_json: bool, max_failed: int | None)
 
 
 def _report(**_: Any) -> None:
-    from rlprobe.pipeline.report import report
+    from rlprobe.commands.report import report
 
     settings = made(ReportSettings, _given(ReportSettings))
     say(_of_page(settings.run, report(settings, _reporter())))
@@ -169,8 +169,8 @@ def _of_page(run: Path, files: Sequence[Path]) -> str:
 
 
 def _view(**_: Any) -> None:
-    from rlprobe.pipeline import serving
-    from rlprobe.pipeline.report import page_of, report
+    from rlprobe.commands import serving
+    from rlprobe.commands.report import page_of, report
 
     settings = made(ViewSettings, _given(ViewSettings))
     page = page_of(settings.run, settings.trajectory)

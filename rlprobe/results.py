@@ -10,11 +10,11 @@ import pandas as pd
 
 from rlprobe import runs
 from rlprobe.analysis.classes import classify
+from rlprobe.commands.report import Source, summary_of
+from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline.report import Source, summary_of
-from rlprobe.pipeline.verdicts import layer_of
 from rlprobe.reporting.page import tables
 from rlprobe.reporting.page.passage import Passage
 from rlprobe.reporting.page.payload import Verdict

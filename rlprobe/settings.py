@@ -353,10 +353,10 @@ MODE = Names("mode", "decoding.modes", "MODES", heavy=True)
 CONTROLS = Names("control", "decoding.modes", "CONTROLS", heavy=True)
 GATE = Names("gate", "decoding.arms", "GATES", heavy=True)
 WRITER = Names("writer", "decoding.arms", "WRITERS", heavy=True)
-SIGNAL = Names("signal", "pipeline.signal_arms", "GATES", heavy=True)
+SIGNAL = Names("signal", "commands.signal_arms", "GATES", heavy=True)
 KIND = Names("kind", "analysis.points", "KINDS", heavy=True)
 EXTRACTION = Names("extraction", "problems.answers", "EXTRACTIONS", heavy=True)
-PRESET = Names("preset", "pipeline.signal_arms", "PRESETS", heavy=True)
+PRESET = Names("preset", "commands.signal_arms", "PRESETS", heavy=True)
 
 
 @dataclass(frozen=True)

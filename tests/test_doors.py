@@ -13,8 +13,8 @@ import pytest
 
 import rlprobe as rp
 from rlprobe.cli import cli
+from rlprobe.commands import COMMANDS
 from rlprobe.errors import BadInput
-from rlprobe.pipeline import COMMANDS
 
 GOLDEN = Path(__file__).parent / "goldens" / "help.txt"
 

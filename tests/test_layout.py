@@ -13,7 +13,7 @@ ROOMS = (  # design, section 3: each may import what stands below it
     "api",
     "results",
     "cli",
-    "pipeline",
+    "commands",
     "training",
     "reporting",
     "analysis",

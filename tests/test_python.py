@@ -10,8 +10,8 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import rlprobe as rp
+from rlprobe.commands import COMMANDS
 from rlprobe.errors import BadInput, NotAvailable
-from rlprobe.pipeline import COMMANDS
 from rlprobe.records import GRADE_SCHEMA
 from rlprobe.settings import (
     Checkpoint,

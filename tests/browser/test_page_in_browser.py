@@ -11,8 +11,8 @@ import pytest
 from browsing import HOSTILE, media, press, window
 from synthetic_run import OPENING, make_run
 
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.report import report
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.report import report
 from rlprobe.settings import ReportSettings
 
 ARM = "disagree x donor_argmax x base"

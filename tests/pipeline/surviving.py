@@ -22,7 +22,7 @@ from pathlib import Path
 import click
 from killable import Ended, fork_once
 
-from rlprobe.pipeline import COMMANDS
+from rlprobe.commands import COMMANDS
 
 ROOT = Path(__file__).parents[2]
 PROBLEMS = ("--limit", "6", "--max-new-tokens", "24", "--shard-size", "3", "--batch-size", "2")

@@ -7,8 +7,8 @@ import pytest
 import rlprobe as rp
 from rlprobe import runs
 from rlprobe.analysis.own_claims import parse
+from rlprobe.commands.claims import registered
 from rlprobe.errors import BadInput
-from rlprobe.pipeline.claims import registered
 
 RATE = "summary.trajectories.base.rates.all.micro.disagreements"
 

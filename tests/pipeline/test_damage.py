@@ -9,10 +9,10 @@ from synthetic_run import make_run
 from withheld import without_write_access
 
 from rlprobe import runs, storage
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.report import page_of, report
+from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.report import page_of, report
-from rlprobe.pipeline.verdicts import layer_of
 from rlprobe.reporting.page.chunks import FOLDER
 from rlprobe.reporting.page.page import NAME
 from rlprobe.results import read

@@ -10,10 +10,10 @@ from conftest import save_pair
 from opened import random_points
 
 from rlprobe.analysis.patching import CROSSED, MIXED, factorial
+from rlprobe.commands.patch import _Bench
+from rlprobe.commands.progress import Reporter
 from rlprobe.internals.modules import open_pair
 from rlprobe.pairs.loading import load, locate
-from rlprobe.pipeline.patch import _Bench
-from rlprobe.pipeline.progress import Reporter
 from rlprobe.settings import PairChoice, PatchChoice, Reading
 
 

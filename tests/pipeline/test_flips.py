@@ -17,16 +17,16 @@ from making import contents
 from rich.console import Console
 
 from rlprobe import runs
+from rlprobe.commands.disagree import disagree
+from rlprobe.commands.flips import flips, plan
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.verdicts import grader_for
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm, Facts
 from rlprobe.decoding.engine import DecodingSettings, Players, Task
 from rlprobe.decoding.lockstep import decode_in_lockstep
 from rlprobe.errors import BadInput, OtherRun
 from rlprobe.pairs.loading import load, locate
-from rlprobe.pipeline.disagree import disagree
-from rlprobe.pipeline.flips import flips, plan
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.verdicts import grader_for
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import SearchEnd, Status
 from rlprobe.settings import (

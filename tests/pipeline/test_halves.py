@@ -3,11 +3,11 @@
 import pytest
 
 from rlprobe.analysis.halves import HALVES, half_of
+from rlprobe.commands.halves import only, split
+from rlprobe.commands.merge import brought_together
+from rlprobe.commands.prepare import prepare
+from rlprobe.commands.progress import Reporter
 from rlprobe.errors import BadInput
-from rlprobe.pipeline.halves import only, split
-from rlprobe.pipeline.merge import brought_together
-from rlprobe.pipeline.prepare import prepare
-from rlprobe.pipeline.progress import Reporter
 from rlprobe.records import ROLLOUT_SCHEMA
 from rlprobe.runs import Shard
 from rlprobe.settings import ComputeChoice, OutputChoice, PairChoice, ProblemChoice, Settings

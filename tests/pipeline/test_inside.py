@@ -10,14 +10,14 @@ import torch
 from conftest import save_pair
 
 from rlprobe.analysis.halves import HALVES, half_of
+from rlprobe.commands.disagree import disagree
+from rlprobe.commands.inside import chosen_points, open_run
+from rlprobe.commands.lens import lens
+from rlprobe.commands.patch import patch
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.steer import steer
 from rlprobe.errors import BadInput, OtherRun
 from rlprobe.internals.lens import read_out, residual_streams
-from rlprobe.pipeline.disagree import disagree
-from rlprobe.pipeline.inside import chosen_points, open_run
-from rlprobe.pipeline.lens import lens
-from rlprobe.pipeline.patch import patch
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.steer import steer
 from rlprobe.records import Status
 from rlprobe.settings import (
     ComputeChoice,

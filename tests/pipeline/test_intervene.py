@@ -8,12 +8,12 @@ from making import contents
 from rlprobe import runs, storage
 from rlprobe.analysis.halves import HALVES, half_of
 from rlprobe.analysis.thresholds import percentile
+from rlprobe.commands.arm_choice import FromRun, chosen, described
 from rlprobe.decoding.arms import Sampling
 from rlprobe.errors import BadInput
 from rlprobe.pairs.kinds import KINDS, VERSION, kind_of
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline.arm_choice import FromRun, chosen, described
 from rlprobe.settings import ArmChoice
 
 

@@ -16,9 +16,9 @@ from synthetic_run import make_run
 
 from rlprobe import runs
 from rlprobe.analysis.classes import classify
-from rlprobe.pipeline import serving
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.report import page_of, report
+from rlprobe.commands import serving
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.report import page_of, report
 from rlprobe.reporting.page.chunks import FOLDER
 from rlprobe.settings import ReportSettings
 

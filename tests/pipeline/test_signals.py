@@ -11,11 +11,11 @@ from making import contents
 from rlprobe import runs
 from rlprobe.analysis.halves import half_of
 from rlprobe.analysis.learned import columns_of, learn
+from rlprobe.commands.grade import grade
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.signal_arms import PRESETS, SignalArms
+from rlprobe.commands.signals import signals
 from rlprobe.decoding import arms
-from rlprobe.pipeline.grade import grade
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.signal_arms import PRESETS, SignalArms
-from rlprobe.pipeline.signals import signals
 from rlprobe.settings import (
     ComputeChoice,
     GraderChoice,

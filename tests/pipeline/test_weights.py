@@ -8,7 +8,7 @@ from conftest import save_pair
 from safetensors.torch import load_file, save_file
 
 from rlprobe import runs, storage
-from rlprobe.pipeline import weights as pipeline
+from rlprobe.commands import weights as pipeline
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def responses(run, arm):
 
 
 def test_the_files_alone_need_no_problems(weights, tiny_folders, monkeypatch):
-    monkeypatch.setattr("rlprobe.pipeline.prepare.load_problems", lambda *_: pytest.fail("problems were read"))
+    monkeypatch.setattr("rlprobe.commands.prepare.load_problems", lambda *_: pytest.fail("problems were read"))
     code, out, err = weights("--json")
     assert code == 0, err
     found = json.loads(out)

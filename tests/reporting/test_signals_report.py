@@ -13,8 +13,8 @@ from synthetic_arms import arm_tables, named_arms
 from rlprobe.analysis.calibration import Calibrated, Tried
 from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare
 from rlprobe.analysis.statistics import Clusters, auroc
+from rlprobe.commands.signals import REPORTS
 from rlprobe.measures.learned import FEATURES, Learned
-from rlprobe.pipeline.signals import REPORTS
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_FIGURES

@@ -9,8 +9,8 @@ from synthetic_run import make_run
 from synthetic_tables import tables
 
 from rlprobe.analysis import disagreement, interventions
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.report import report
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.report import report
 from rlprobe.reporting.disagree import text as disagree_text
 from rlprobe.reporting.disagree.tables import accuracy_table
 from rlprobe.reporting.intervene import text as intervene_text

@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from rlprobe import runs
+from rlprobe.commands import disagree, intervene, sample, signals, stages
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.written import Written
 from rlprobe.errors import BadInput
-from rlprobe.pipeline import disagree, intervene, sample, signals, stages
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.written import Written
 from rlprobe.problems.datasets import ProblemSet, load_problems
 from rlprobe.runs import Run
 from rlprobe.settings import GraderChoice, GradeSettings, Reading

@@ -22,16 +22,16 @@ import numpy as np
 import pandas as pd
 
 from rlprobe.analysis.patching import CROSSED, EFFECTS, factorial, summarise
+from rlprobe.commands.inside import chosen_points, first_points, open_run
+from rlprobe.commands.progress import Meter, Reporter
+from rlprobe.commands.verdicts import grader_of
+from rlprobe.commands.written import Report, Written
 from rlprobe.internals.lens import columns_of
 from rlprobe.internals.modules import Inside
 from rlprobe.internals.patching import SITES, Cell, Donation, donate, patched_residuals, span
 from rlprobe.internals.points import Point
 from rlprobe.measures.ranking import greedy
 from rlprobe.pairs.compatibility import CommonVocabulary
-from rlprobe.pipeline.inside import chosen_points, first_points, open_run
-from rlprobe.pipeline.progress import Meter, Reporter
-from rlprobe.pipeline.verdicts import grader_of
-from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.patch.figures import FIGURES
 from rlprobe.reporting.patch.tables import TABLES
 from rlprobe.reporting.patch.text import show

@@ -29,19 +29,19 @@ from rlprobe.analysis.signals import (
     curve,
     detection,
 )
+from rlprobe.commands import equal_entropy, halves, stages
+from rlprobe.commands.disagree import notices
+from rlprobe.commands.halves import Part
+from rlprobe.commands.prepare import Prepared, prepare
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.shown import First, first_asked
+from rlprobe.commands.signal_arms import FittedArms, SignalArms, named
+from rlprobe.commands.verdicts import named_grader
+from rlprobe.commands.written import Report, Written, problems_of
 from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
 from rlprobe.measures.learned import FEATURES, Learned
-from rlprobe.pipeline import equal_entropy, halves, stages
-from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.halves import Part
-from rlprobe.pipeline.prepare import Prepared, prepare
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.shown import First, first_asked
-from rlprobe.pipeline.signal_arms import FittedArms, SignalArms, named
-from rlprobe.pipeline.verdicts import named_grader
-from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import Drawing
 from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_FIGURES

@@ -14,14 +14,14 @@ from typing import Any
 from rlprobe import runs
 from rlprobe.analysis.footprint import Step, mark, summarise
 from rlprobe.analysis.texts import COLUMNS
+from rlprobe.commands.direction import summarise_direction
+from rlprobe.commands.disagree import disagree_in, notices, prepare_disagree
+from rlprobe.commands.prepare import Prepared
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.shown import first_asked
+from rlprobe.commands.written import Report, Written
 from rlprobe.errors import BadInput
 from rlprobe.pairs.registry import PAIRS
-from rlprobe.pipeline.direction import summarise_direction
-from rlprobe.pipeline.disagree import disagree_in, notices, prepare_disagree
-from rlprobe.pipeline.prepare import Prepared
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.shown import first_asked
-from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.footprint.figures import FIGURES
 from rlprobe.reporting.footprint.tables import TABLES
 from rlprobe.reporting.footprint.text import show

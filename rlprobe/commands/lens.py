@@ -9,13 +9,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 from rlprobe.analysis.lens import summarise
+from rlprobe.commands.inside import Opened, chosen_points, open_run
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.verdicts import grader_of
+from rlprobe.commands.written import Report, Written
 from rlprobe.internals.lens import Reading as Read
 from rlprobe.internals.lens import read_out, residual_streams
 from rlprobe.internals.points import Point
-from rlprobe.pipeline.inside import Opened, chosen_points, open_run
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.verdicts import grader_of
-from rlprobe.pipeline.written import Report, Written
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.lens.figures import FIGURES
 from rlprobe.reporting.lens.tables import TABLES

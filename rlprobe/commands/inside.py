@@ -12,6 +12,8 @@ import pandas as pd
 
 from rlprobe import runs
 from rlprobe.analysis.points import COLUMNS, choose, first_disagreements
+from rlprobe.commands import stages
+from rlprobe.commands.verdicts import answered
 from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput, OtherRun
 from rlprobe.internals.modules import Inside, open_pair
@@ -21,8 +23,6 @@ from rlprobe.pairs.adapters import check_mergeable
 from rlprobe.pairs.loading import LocatedPair
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.registry import PAIRS
-from rlprobe.pipeline import stages
-from rlprobe.pipeline.verdicts import answered
 from rlprobe.records import Rollout
 from rlprobe.runs import Run
 from rlprobe.settings import PairChoice, PointChoice, Reading

@@ -11,11 +11,11 @@ import pyarrow as pa
 
 from rlprobe import __version__, runs, storage
 from rlprobe.analysis.interventions import NamedArm
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.verdicts import layer_of
 from rlprobe.problems.answers import EXTRACTIONS
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
 from rlprobe.reporting.page.chunks import FOLDER, Chunks, digest

@@ -10,17 +10,17 @@ from rlprobe.analysis import noise, thresholds
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
 from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
+from rlprobe.commands import stages
+from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
+from rlprobe.commands.disagree import notices, resolvable
+from rlprobe.commands.prepare import Prepared, prepare
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.shown import GREEDY, First, Shown, first_asked
+from rlprobe.commands.verdicts import named_grader
+from rlprobe.commands.written import Report, Written
 from rlprobe.decoding.engine import Counts
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
-from rlprobe.pipeline import stages
-from rlprobe.pipeline.arm_choice import FromRun, chosen, described, read_off
-from rlprobe.pipeline.disagree import notices, resolvable
-from rlprobe.pipeline.prepare import Prepared, prepare
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.shown import GREEDY, First, Shown, first_asked
-from rlprobe.pipeline.verdicts import named_grader
-from rlprobe.pipeline.written import Report, Written
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.intervene.figures import FIGURES
 from rlprobe.reporting.intervene.tables import TABLES

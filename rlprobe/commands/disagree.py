@@ -5,15 +5,15 @@ from typing import Any
 
 from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.analysis.power import words
+from rlprobe.commands import stages
+from rlprobe.commands.given import prepare_given, take_given
+from rlprobe.commands.prepare import Prepared
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.shown import First, first_asked
+from rlprobe.commands.verdicts import named_grader
+from rlprobe.commands.written import Report, Written
 from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline import stages
-from rlprobe.pipeline.given import prepare_given, take_given
-from rlprobe.pipeline.prepare import Prepared
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.shown import First, first_asked
-from rlprobe.pipeline.verdicts import named_grader
-from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import ARM
 from rlprobe.records import MEMBERS, OUTSIDE

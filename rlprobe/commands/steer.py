@@ -21,17 +21,17 @@ from torch import Tensor
 
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, RULE, half_of, members
 from rlprobe.analysis.steering import OWN, RESPONSES, summarise
+from rlprobe.commands import stages
+from rlprobe.commands.flips import Judge, graded, is_right
+from rlprobe.commands.inside import Opened, chosen_points, open_run
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.verdicts import grader_for, named
+from rlprobe.commands.written import Report, Written
 from rlprobe.decoding.arms import Arm, donor_argmax, entropy_above, never
 from rlprobe.decoding.engine import DecodingSettings, Players, Response, Task, decode
 from rlprobe.errors import BadInput
 from rlprobe.internals.points import Point
 from rlprobe.internals.steering import mean_difference, mean_norm, random_like, steered
-from rlprobe.pipeline import stages
-from rlprobe.pipeline.flips import Judge, graded, is_right
-from rlprobe.pipeline.inside import Opened, chosen_points, open_run
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.verdicts import grader_for, named
-from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import MEMBERS, Rollout, Status
 from rlprobe.reporting.steer.figures import FIGURES

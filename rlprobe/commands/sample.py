@@ -4,15 +4,15 @@ from dataclasses import asdict
 from typing import Any
 
 from rlprobe.analysis.sampling import summarise
+from rlprobe.commands import stages
+from rlprobe.commands.disagree import notices
+from rlprobe.commands.prepare import prepare
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.shown import First, Shown, first_asked
+from rlprobe.commands.verdicts import named_grader
+from rlprobe.commands.written import Report, Written
 from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.modes import Named, sampled_end
-from rlprobe.pipeline import stages
-from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.prepare import prepare
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.shown import First, Shown, first_asked
-from rlprobe.pipeline.verdicts import named_grader
-from rlprobe.pipeline.written import Report, Written
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.sample.figures import FIGURES
 from rlprobe.reporting.sample.tables import TABLES

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 from rich.console import Group
 
+from rlprobe.commands.claims import judged
 from rlprobe.errors import ProblemsLeftOut
-from rlprobe.pipeline.claims import judged
 from rlprobe.reporting.claims import own_claims_table, show_own_claims
 from rlprobe.reporting.drawing import Drawing, corner_of, encode, render
 from rlprobe.reporting.formats import FORMATS

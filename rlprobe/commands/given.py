@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rlprobe.commands import stages
+from rlprobe.commands.prepare import Prepared, prepare, problems_asked
 from rlprobe.errors import BadInput
-from rlprobe.pipeline import stages
-from rlprobe.pipeline.prepare import Prepared, prepare, problems_asked
 from rlprobe.problems.datasets import load_documents, printable
 from rlprobe.problems.documents import document_rollouts
 from rlprobe.problems.matching import Matching

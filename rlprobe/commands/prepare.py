@@ -16,6 +16,9 @@ from typing import Any
 import torch
 
 from rlprobe import runs
+from rlprobe.commands import claims
+from rlprobe.commands.claims import ClaimFile
+from rlprobe.commands.progress import Reporter
 from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput
 from rlprobe.measures.passes import choose_path
@@ -24,9 +27,6 @@ from rlprobe.pairs.loading import LocatedPair
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES
 from rlprobe.pairs.registry import DEFAULT_DATASET, PAIRS
-from rlprobe.pipeline import claims
-from rlprobe.pipeline.claims import ClaimFile
-from rlprobe.pipeline.progress import Reporter
 from rlprobe.problems.datasets import ProblemSet, load_problems
 from rlprobe.problems.documents import STYLE as DOCUMENT
 from rlprobe.problems.documents import opening
@@ -59,7 +59,7 @@ class Prepared:
     identity: dict[str, Any]
     about: dict[str, Any]
     max_outside: float
-    given: tuple[Rollout, ...] = ()  # texts in the place of the models' own answers (pipeline/given.py)
+    given: tuple[Rollout, ...] = ()  # texts in the place of the models' own answers (commands/given.py)
     notes: tuple[str, ...] = ()  # what a user should know of them before believing a number
     claims: ClaimFile | None = None
 

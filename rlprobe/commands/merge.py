@@ -13,11 +13,11 @@ from itertools import pairwise
 from pathlib import Path
 
 from rlprobe import runs, storage
+from rlprobe.commands import claims
+from rlprobe.commands.grade import summarise_all
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.written import Written
 from rlprobe.errors import BadInput
-from rlprobe.pipeline import claims
-from rlprobe.pipeline.grade import summarise_all
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.written import Written
 from rlprobe.runs import Run, Shard
 from rlprobe.settings import MergeSettings
 

@@ -14,19 +14,19 @@ import pandas as pd
 import pyarrow as pa
 
 from rlprobe.analysis.consequences import outcomes, summarise, together
+from rlprobe.commands import stages
+from rlprobe.commands.disagree import notices
+from rlprobe.commands.flips import finished_run, held_run
+from rlprobe.commands.prepare import Prepared, note_broken, prepare
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.shown import First, first_asked
+from rlprobe.commands.verdicts import grader_for, named
+from rlprobe.commands.written import Report, Written
 from rlprobe.decoding.edits import Ends, Flip, decode_flips
 from rlprobe.decoding.engine import Players, Watch
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline import stages
-from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.flips import finished_run, held_run
-from rlprobe.pipeline.prepare import Prepared, note_broken, prepare
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.shown import First, first_asked
-from rlprobe.pipeline.verdicts import grader_for, named
-from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import Grader
 from rlprobe.records import CONSEQUENCE_SCHEMA, MEMBERS, Grade, Problem, Rollout, Status
 from rlprobe.reporting.consequences.tables import TABLES

@@ -10,8 +10,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from rlprobe.analysis.halves import HALVES, members
-from rlprobe.pipeline.prepare import Prepared
-from rlprobe.pipeline.progress import Reporter
+from rlprobe.commands.prepare import Prepared
+from rlprobe.commands.progress import Reporter
 from rlprobe.runs import INSIDE, Run
 from rlprobe.settings import OutputChoice
 

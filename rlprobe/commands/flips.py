@@ -30,18 +30,18 @@ from rlprobe import runs
 from rlprobe.analysis.flips import summarise
 from rlprobe.analysis.minimal import Search
 from rlprobe.analysis.placebo import COLUMNS, disagreements, placebos
+from rlprobe.commands import stages
+from rlprobe.commands.disagree import notices
+from rlprobe.commands.prepare import Prepared, note_broken, prepare
+from rlprobe.commands.progress import Meter, Reporter
+from rlprobe.commands.shown import First, first_asked
+from rlprobe.commands.verdicts import grader_for, named
+from rlprobe.commands.written import Report, Written
 from rlprobe.decoding.edits import Edits, Ends, Flip, decode_edits, decode_flips, every_edit
 from rlprobe.decoding.engine import DecodingSettings, Players, Response, Watch
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline import stages
-from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.prepare import Prepared, note_broken, prepare
-from rlprobe.pipeline.progress import Meter, Reporter
-from rlprobe.pipeline.shown import First, first_asked
-from rlprobe.pipeline.verdicts import grader_for, named
-from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import Grader, GraderSettings
 from rlprobe.records import FLIP_SCHEMA, MEMBERS, NEEDED_SCHEMA, PLACEBO_SCHEMA, Problem, SearchEnd, Status
 from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES

@@ -15,13 +15,13 @@ from rlprobe import runs
 from rlprobe.analysis import equal_entropy
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of
 from rlprobe.analysis.signals import Point
+from rlprobe.commands import stages
+from rlprobe.commands.halves import Part
+from rlprobe.commands.prepare import Prepared
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.signal_arms import SignalArms
 from rlprobe.decoding.arms import Arm, Sampling, donor_argmax, never
 from rlprobe.decoding.modes import Named
-from rlprobe.pipeline import stages
-from rlprobe.pipeline.halves import Part
-from rlprobe.pipeline.prepare import Prepared
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.signal_arms import SignalArms
 from rlprobe.runs import INSIDE, Run
 from rlprobe.settings import ALL, GraderChoice, Reading
 

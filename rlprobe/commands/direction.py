@@ -6,11 +6,11 @@ import pyarrow.compute as pc
 from rlprobe import runs
 from rlprobe.analysis.direction import COLUMNS, summarise
 from rlprobe.analysis.texts import TRAJECTORIES
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.shown import First
+from rlprobe.commands.verdicts import answered, grader_of
+from rlprobe.commands.written import Report, Written
 from rlprobe.errors import BadInput
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.shown import First
-from rlprobe.pipeline.verdicts import answered, grader_of
-from rlprobe.pipeline.written import Report, Written
 from rlprobe.reporting.direction.figures import FIGURES
 from rlprobe.reporting.direction.tables import TABLES
 from rlprobe.reporting.direction.text import show

@@ -20,19 +20,19 @@ from rlprobe.analysis import low_rank
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import NamedArm, summarise
 from rlprobe.analysis.weights import energy_held, summarise_weights
+from rlprobe.commands import stages
+from rlprobe.commands.disagree import notices
+from rlprobe.commands.inside import pair_of
+from rlprobe.commands.prepare import Prepared, note_broken, prepare
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.verdicts import named_grader
+from rlprobe.commands.written import Report, Written, problems_of
 from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput
 from rlprobe.internals.low_rank import MATRICES, Approximations, Part
 from rlprobe.internals.weights import Both, change_of, tensors_of
 from rlprobe.pairs import loading
 from rlprobe.pairs.model import Model
-from rlprobe.pipeline import stages
-from rlprobe.pipeline.disagree import notices
-from rlprobe.pipeline.inside import pair_of
-from rlprobe.pipeline.prepare import Prepared, note_broken, prepare
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.verdicts import named_grader
-from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.records import LOW_RANK_SCHEMA, MEMBERS, WEIGHT_SCHEMA
 from rlprobe.reporting.weights.figures import FIGURES, RANK_FIGURES
 from rlprobe.reporting.weights.tables import RANK_TABLES, TABLES

@@ -10,14 +10,14 @@ from typing import Any
 import pyarrow as pa
 import torch
 
+from rlprobe.commands.prepare import Prepared
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.verdicts import grader_for
 from rlprobe.decoding.arms import Arm, Facts, donor_argmax, never
 from rlprobe.decoding.engine import Counts, DecodingSettings, Players, Response, Task, Watch, decode
 from rlprobe.decoding.modes import Named, oracle_spec
 from rlprobe.pairs.model import Model
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline.prepare import Prepared
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.verdicts import grader_for
 from rlprobe.problems.grading import Graded, Grader
 from rlprobe.records import GRADE_SCHEMA, OUTSIDE, Made, Rollout, Stop, rollout_schema
 from rlprobe.runs import Run, Shard
