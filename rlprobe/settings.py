@@ -12,6 +12,7 @@ import difflib
 import importlib
 import inspect
 import math
+import operator
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, field, fields, replace
@@ -70,12 +71,11 @@ class Names:
 def _names_in_source(module: str, registry: str) -> tuple[str, ...]:
     file = Path(__file__).parent / (module.replace(".", "/") + ".py")
     for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        target = (
-            node.target if isinstance(node, ast.AnnAssign) else node.targets[0] if isinstance(node, ast.Assign) else 0
-        )
-        if isinstance(target, ast.Name) and target.id == registry:
-            value: Any = node.value  # type: ignore[attr-defined]
-            return tuple(map(ast.literal_eval, value.keys if isinstance(value, ast.Dict) else value.elts))
+        if isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if ast.unparse(target) == registry:
+                entries: Any = node.value
+                return tuple(map(ast.literal_eval, entries.keys if isinstance(entries, ast.Dict) else entries.elts))
     raise LookupError(f"{file} defines no {registry}")
 
 
@@ -122,14 +122,14 @@ class Option:
             raise BadInput(f"{flag} is {value}: it is a finite number")
         if self.among and value not in self.among:
             raise BadInput(f"{flag} is {value!r}: it is one of {', '.join(self.among)}{near(str(value), self.among)}")
-        bounds = (("at least", self.least, 1), ("above", self.above, 0), ("at most", self.most, 1))
-        broken = [
-            bound is not None
-            and not (value <= bound if word == "at most" else value >= bound and (equal or value > bound))
-            for word, bound, equal in bounds
-        ]
-        if any(broken):
-            said = " and ".join(f"{word} {bound:g}" for word, bound, _ in bounds if bound is not None)
+        words = {
+            "at least": (self.least, operator.ge),
+            "above": (self.above, operator.gt),
+            "at most": (self.most, operator.le),
+        }
+        bounds = [(word, bound, holds) for word, (bound, holds) in words.items() if bound is not None]
+        if not all(holds(value, bound) for _, bound, holds in bounds):
+            said = " and ".join(f"{word} {bound:g}" for word, bound, _ in bounds)
             raise BadInput(f"{flag} is {value}: it is {said}")
         if self.names:
             self.names.check(flag, value)

@@ -5,6 +5,7 @@ goldens/help.txt holds every `--help`; after a change that is meant, write it an
     python tests/test_doors.py > tests/goldens/help.txt
 """
 
+import importlib
 import re
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import click
 import pytest
 
 import rlprobe as rp
+from rlprobe import settings
 from rlprobe.cli import cli
-from rlprobe.commands import COMMANDS
+from rlprobe.commands import COMMANDS, RETOLD
 from rlprobe.errors import BadInput
 
 GOLDEN = Path(__file__).parent / "goldens" / "help.txt"
@@ -258,6 +260,20 @@ def test_names_are_completed():
         context = click.Context(cli.commands[command])
         parameter = next(p for p in context.command.params if p.name == option)
         assert [item.value for item in parameter.shell_complete(context, begun)] == names
+
+
+def test_every_command_of_the_registry_can_do_what_it_says():
+    for name, command in COMMANDS.items():
+        assert callable(getattr(command.module, name))
+        assert hasattr(command.module, "plan") == bool(command.plan), name
+        assert hasattr(command.module, "retell") == (command.verdicts == RETOLD), name
+        assert "*" in command.summary or command.summary == getattr(command.module, "SUMMARY", command.summary)
+
+
+@pytest.mark.parametrize("names", [n for n in vars(settings).values() if isinstance(n, settings.Names)], ids=str)
+def test_the_names_that_are_known_beforehand_are_those_of_the_registry(names):
+    module = importlib.import_module(f"rlprobe.{names.module}")
+    assert names.known() == tuple(getattr(module, names.registry))
 
 
 def helped():

@@ -17,12 +17,21 @@ class Command:
 
     That file has a function of the command's name, from settings and a reporter to what was written, and where `plan`
     says what `--dry-run` prints, one from settings to these lines. `counts`: problems left out are its exit code.
+    `verdicts`: what becomes of its summary under other verdicts (`grade`, `merge`), it is RETOLD by the file's function
+    `retell`, or the verdicts are its OWN, made as it decodes, and stay.
     """
 
     name: str
     settings: type
     plan: str = ""
     counts: bool = True
+    verdicts: str = ""
+    leaves: str = "{}.json"
+
+    @property
+    def summary(self) -> str:
+        """The file of a run that holds what it found; a pattern, where there is one for each comparison."""
+        return self.leaves.format(self.name)
 
     @property
     def module(self) -> Any:
@@ -35,21 +44,24 @@ class Command:
 
 
 PLAN = "Print the plan; compute nothing."
+PROMPT_TOO = "Print one rendered prompt, its ids and the plan; compute nothing."
+ARMS_TOO, CHECKPOINTS_TOO = (f"Print the {what} and the plan; compute nothing." for what in ("arms", "checkpoints"))
+RETOLD, OWN = "retold", "own"
 
 # in the order of `rlprobe --help`
 _ALL = (
-    Command("disagree", asked.DisagreeSettings, "Print one rendered prompt, its ids and the plan; compute nothing."),
-    Command("intervene", asked.InterveneSettings, "Print the arms and the plan; compute nothing."),
-    Command("flips", asked.FlipSettings, PLAN),
-    Command("consequences", asked.ConsequenceSettings, PLAN),
-    Command("sample", asked.SampleSettings, PLAN),
+    Command("disagree", asked.DisagreeSettings, PROMPT_TOO, verdicts=RETOLD, leaves="summary.json"),
+    Command("intervene", asked.InterveneSettings, ARMS_TOO, verdicts=RETOLD, leaves="interventions.json"),
+    Command("flips", asked.FlipSettings, PLAN, verdicts=OWN),
+    Command("consequences", asked.ConsequenceSettings, PLAN, verdicts=OWN),
+    Command("sample", asked.SampleSettings, PLAN, verdicts=RETOLD),
     Command("direction", asked.DirectionSettings),
-    Command("footprint", asked.FootprintSettings, "Print the checkpoints and the plan; compute nothing."),
-    Command("signals", asked.SignalSettings, PLAN),
+    Command("footprint", asked.FootprintSettings, CHECKPOINTS_TOO),
+    Command("signals", asked.SignalSettings, PLAN, verdicts=RETOLD, leaves="signals*.json"),
     Command("lens", asked.LensSettings, counts=False),
     Command("patch", asked.PatchSettings, counts=False),
-    Command("steer", asked.SteerSettings, counts=False),
-    Command("weights", asked.WeightSettings),
+    Command("steer", asked.SteerSettings, counts=False, verdicts=OWN),
+    Command("weights", asked.WeightSettings, verdicts=OWN),
     Command("grade", asked.GradeSettings),
     Command("merge", asked.MergeSettings),
 )

@@ -5,13 +5,13 @@ from typing import Any
 
 from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.analysis.power import words
-from rlprobe.commands import stages
+from rlprobe.commands import COMMANDS, stages
 from rlprobe.commands.given import prepare_given, take_given
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, first_asked
 from rlprobe.commands.verdicts import named_grader
-from rlprobe.commands.written import Report, Written
+from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.problems.prompts import visible
@@ -28,7 +28,7 @@ TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
 
 
 REPORT = Report(TABLES, FIGURES, show)
-SUMMARY = "summary.json"
+SUMMARY = COMMANDS["disagree"].summary
 
 
 def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
@@ -101,16 +101,19 @@ def _unreadable_golds(prepared: Prepared) -> list[str]:
     return [f"{len(found)} gold answers cannot be read, and their problems will not be graded:", *lines, *more]
 
 
-def summarise_again(run: Run, grades: str, told: Sequence[Run], reading: Reading) -> Written:
+def retell(again: Retelling) -> list[Written]:
     """The same for the texts and problems that its one summary speaks of; of merged runs, or without one, for all."""
+    run, told = again.run, again.told
+    if not run.arms("tokens"):
+        return []
     if len(told) > 1 or not told[0].file(SUMMARY).exists():
-        return summarise_run(First(run), grades, reading)
+        return [summarise_run(First(run), again.layer, again.reading)]
 
     def parse(earlier: Any) -> tuple[First, tuple[str, ...]]:
         return First(run, earlier.get("first")), tuple(map(str, earlier["trajectories"]))
 
     asked, texts = told[0].read_json(SUMMARY, parse)
-    return summarise_run(asked, grades, reading, texts)
+    return [summarise_run(asked, again.layer, again.reading, texts)]
 
 
 def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[str] = (*MEMBERS, ARM)) -> Written:

@@ -3,20 +3,13 @@
 from collections.abc import Sequence
 
 from rlprobe import runs
-from rlprobe.commands import disagree, intervene, sample, signals, stages
+from rlprobe.commands import COMMANDS, OWN, RETOLD, stages
 from rlprobe.commands.progress import Reporter
-from rlprobe.commands.written import Written
+from rlprobe.commands.written import Retelling, Written
 from rlprobe.errors import BadInput
 from rlprobe.problems.datasets import ProblemSet, load_problems
 from rlprobe.runs import Run
 from rlprobe.settings import GraderChoice, GradeSettings, Reading
-
-THEIR_OWN = (
-    "flips",
-    "consequences",
-    "steer",
-    "weights",
-)  # commands that decode as they grade, and need the models for other verdicts
 
 
 def grade(settings: GradeSettings, reporter: Reporter) -> list[Written]:
@@ -32,8 +25,10 @@ def grade(settings: GradeSettings, reporter: Reporter) -> list[Written]:
             for each in (*_inside(run), run):
                 _take_golds(each, problems)
         written = summarise_all(run, [run], settings.grader, settings.reading, reporter)
-    for command in (name for name in THEIR_OWN if run.file(f"{name}.json").exists()):
-        reporter.note(f"{command}.json has the verdicts it was made with: for others run rlprobe {command} again")
+    for command in COMMANDS.values():
+        if command.verdicts == OWN and run.file(command.summary).exists():
+            made = f"{command.summary} has the verdicts it was made with"
+            reporter.note(f"{made}: for others run rlprobe {command.name} again")
     return written
 
 
@@ -61,18 +56,10 @@ def _take_golds(run: Run, problems: ProblemSet) -> None:
 def summarise_all(
     run: Run, told: Sequence[Run], grader: GraderChoice, reading: Reading, reporter: Reporter
 ) -> list[Written]:
-    """Grade what is not graded, and write every summary that the run has the tables for.
-
-    Which arms a summary speaks of is read from the first of the runs `told` that has one.
-    """
-    layer = stages.grade(run, grader, reporter)
-    written = []
-    if run.arms("tokens"):
-        written.append(disagree.summarise_again(run, layer, told, reading))
-    for command in (intervene, sample):
-        for source in [each for each in told if each.file(command.SUMMARY).exists()][:1]:
-            written.append(command.summarise_again(run, layer, source, reading))
-    written += signals.summarise_again(run, grader, reading, reporter)
+    """Grade what is not graded, and write every summary that the run has the tables for."""
+    again = Retelling(run, told, stages.grade(run, grader, reporter), grader, reading, reporter)
+    retold = (command.module.retell(again) for command in COMMANDS.values() if command.verdicts == RETOLD)
+    written = [each for several in retold for each in several]
     if not written:
         raise BadInput(f"{run.path} has no token tables, interventions or samples yet: there is nothing to summarise")
     return written

@@ -10,14 +10,14 @@ from rlprobe.analysis import noise, thresholds
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
 from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
-from rlprobe.commands import stages
+from rlprobe.commands import COMMANDS, stages
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
 from rlprobe.commands.disagree import notices, resolvable
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import GREEDY, First, Shown, first_asked
 from rlprobe.commands.verdicts import named_grader
-from rlprobe.commands.written import Report, Written
+from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.decoding.engine import Counts
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
@@ -29,7 +29,7 @@ from rlprobe.runs import Run
 from rlprobe.settings import ArmChoice, InterveneSettings, Reading
 
 REPORT = Report(TABLES, FIGURES, show)
-SUMMARY = "interventions.json"
+SUMMARY = COMMANDS["intervene"].summary
 
 
 def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
@@ -112,16 +112,19 @@ def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
     return plain({m: noise.floor(rows, m, reading.resampling) for m, rows in own.items() if len(rows)})
 
 
-def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Written:
-    """The same for the arms that the summary of the run `told` speaks of."""
+def retell(again: Retelling) -> list[Written]:
+    """The same for the arms that an earlier summary speaks of."""
 
     def parse(earlier: Any) -> tuple[list[NamedArm], Shown, First]:
         ends, entries = {m: str(earlier["ends"][m]) for m in MEMBERS}, [NamedArm(**spec) for spec in earlier["specs"]]
         shown = Shown([entry.name for entry in entries], ends, int(earlier["draws"]))
-        return entries, shown, First(run, earlier.get("first"))
+        return entries, shown, First(again.run, earlier.get("first"))
 
+    told = again.said_by(SUMMARY)
+    if told is None:
+        return []
     entries, shown, asked = told.read_json(SUMMARY, parse)
-    return summarise_arms(asked, layer, entries, shown, reading)
+    return [summarise_arms(asked, again.layer, entries, shown, again.reading)]
 
 
 def _from_run(prepared: Prepared, run: Run, choice: ArmChoice, reporter: Reporter) -> FromRun:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from rlprobe import __version__, runs, storage
 from rlprobe.analysis.interventions import NamedArm
+from rlprobe.commands import COMMANDS
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
@@ -28,7 +29,7 @@ from rlprobe.runs import Run
 from rlprobe.settings import Reading, ReportSettings
 
 DRAWS = 4  # of an arm with more, the first so many are on the page
-SUMMARY, ARMS_SUMMARY = "summary.json", "interventions.json"
+SUMMARY, ARMS_SUMMARY = (COMMANDS[name].summary for name in ("disagree", "intervene"))
 _SHOWN = ("*.json", "tables/*.md", "figures/*.png", "grades/*/settings.json", "**/*.sha256")
 
 Key = tuple[str, int]  # problem_id, draw

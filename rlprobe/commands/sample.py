@@ -10,14 +10,13 @@ from rlprobe.commands.prepare import prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, Shown, first_asked
 from rlprobe.commands.verdicts import named_grader
-from rlprobe.commands.written import Report, Written
+from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.modes import Named, sampled_end
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.sample.figures import FIGURES
 from rlprobe.reporting.sample.tables import TABLES
 from rlprobe.reporting.sample.text import show
-from rlprobe.runs import Run
 from rlprobe.settings import Reading, SampleChoice, SampleSettings, SamplingChoice
 
 REPORT = Report(TABLES, FIGURES, show)
@@ -71,12 +70,15 @@ def summarise_draws(asked: First, layer: str, choice: SampleChoice, reading: Rea
     return REPORT.write(run, SUMMARY, summary)
 
 
-def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Written:
-    """The same for the draws that the summary of the run `told` speaks of."""
+def retell(again: Retelling) -> list[Written]:
+    """The same for the draws that an earlier summary speaks of."""
 
     def parse(earlier: Any) -> tuple[SampleChoice, First]:
         choice = SampleChoice(SamplingChoice(**earlier["sampling"]), earlier["draws"], earlier["member"])
-        return choice, First(run, earlier.get("first"))
+        return choice, First(again.run, earlier.get("first"))
 
+    told = again.said_by(SUMMARY)
+    if told is None:
+        return []
     choice, asked = told.read_json(SUMMARY, parse)
-    return summarise_draws(asked, layer, choice, reading)
+    return [summarise_draws(asked, again.layer, choice, again.reading)]

@@ -29,7 +29,7 @@ from rlprobe.analysis.signals import (
     curve,
     detection,
 )
-from rlprobe.commands import equal_entropy, halves, stages
+from rlprobe.commands import COMMANDS, equal_entropy, halves, stages
 from rlprobe.commands.disagree import notices
 from rlprobe.commands.halves import Part
 from rlprobe.commands.prepare import Prepared, prepare
@@ -37,7 +37,7 @@ from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, first_asked
 from rlprobe.commands.signal_arms import FittedArms, SignalArms, named
 from rlprobe.commands.verdicts import named_grader
-from rlprobe.commands.written import Report, Written, problems_of
+from rlprobe.commands.written import Report, Retelling, Written, problems_of
 from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
@@ -48,7 +48,7 @@ from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_
 from rlprobe.reporting.signals.tables import PRESET_TABLES, REPLACED_TABLES, TABLES
 from rlprobe.reporting.signals.text import show
 from rlprobe.runs import Run
-from rlprobe.settings import ALL, GraderChoice, Reading, SignalSettings
+from rlprobe.settings import ALL, Reading, SignalSettings
 
 REPORTS: dict[str, tuple[dict[str, Callable], dict[str, Drawing]]] = {  # tables and figures, by what is compared
     "equal-edits": (TABLES, FIGURES),
@@ -132,18 +132,19 @@ def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], read
     return _report(asked).write(run, _name_of(asked), summary)
 
 
-def summarise_again(run: Run, settings: GraderChoice, reading: Reading, reporter: Reporter) -> list[Written]:
+def retell(again: Retelling) -> list[Written]:
     """The same for every comparison that a run holds, with other verdicts or another reading."""
-    return [_again(run, saved.name, settings, reading, reporter) for saved in run.files("signals*.json")]
+    return [_retold(again, saved.name) for saved in again.run.files(COMMANDS["signals"].summary)]
 
 
-def _again(run: Run, name: str, settings: GraderChoice, reading: Reading, reporter: Reporter) -> Written:
+def _retold(again: Retelling, name: str) -> Written:
+    run = again.run
     asked = run.read_json(name, _parsed)
     of = runs.read(run.file(f"{runs.INSIDE}/evaluation")) if asked["split"] else run
     if asked.get("equal_entropy"):
-        equal_entropy.graded_again(run, settings, reporter)
+        equal_entropy.graded_again(run, again.grader, again.reporter)
     with of.locked() if asked["split"] else nullcontext():
-        return summarise_signals(run, of, stages.grade(of, settings, reporter), asked, reading)
+        return summarise_signals(run, of, stages.grade(of, again.grader, again.reporter), asked, again.reading)
 
 
 def _parsed(saved: Any) -> dict[str, Any]:

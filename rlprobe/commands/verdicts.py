@@ -5,13 +5,15 @@ from typing import Any
 import pandas as pd
 
 from rlprobe.analysis.answered import with_answers
+from rlprobe.commands import COMMANDS, RETOLD
 from rlprobe.errors import BadInput
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.problems.prompts import prompt_style
 from rlprobe.runs import Run
 from rlprobe.settings import GraderChoice
 
-SUMMARIES = ("summary.json", "interventions.json", "sample.json")  # whose grader counts, the first that is there
+# whose grader counts, the first that is there
+SUMMARIES = [each.summary for each in COMMANDS.values() if each.verdicts == RETOLD]
 
 
 def grader_for(identity: dict[str, Any], choice: GraderChoice) -> GraderSettings:

@@ -1,6 +1,6 @@
 """What every command leaves in its run: a summary, and the tables, figures and words that are drawn from it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -11,11 +11,13 @@ import pandas as pd
 from rich.console import Group
 
 from rlprobe.commands.claims import judged
+from rlprobe.commands.progress import Reporter
 from rlprobe.errors import ProblemsLeftOut
 from rlprobe.reporting.claims import own_claims_table, show_own_claims
 from rlprobe.reporting.drawing import Drawing, corner_of, encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.runs import Run
+from rlprobe.settings import GraderChoice, Reading
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,25 @@ class Written:
                 f"finished, but {left_out} problems were left out and {ungraded} have a gold answer that does not "
                 f"parse (see summary.json){unheld}; --max-failed {failed} accepts that"
             )
+
+
+@dataclass(frozen=True)
+class Retelling:
+    """What summaries are written anew with: a run, the layer of its verdicts, and how it is graded and read.
+
+    What a summary speaks of (arms, problems) is said by the first of the runs `told` that has it.
+    """
+
+    run: Run
+    told: Sequence[Run]
+    layer: str
+    grader: GraderChoice
+    reading: Reading
+    reporter: Reporter
+
+    def said_by(self, summary: str) -> Run | None:
+        """The first run that has a summary of that name."""
+        return next((run for run in self.told if run.file(summary).exists()), None)
 
 
 @dataclass(frozen=True)

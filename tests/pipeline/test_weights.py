@@ -16,11 +16,10 @@ def weights(rlprobe):
     """`rlprobe weights` on the tiny pair with small settings."""
 
     def run(*arguments, rl=None, out="run"):
-        return rlprobe(
-            *("weights", "--base", rlprobe.base, "--rl", rl or rlprobe.rl, "--out", rlprobe.tmp_path / out),
-            *("--style", "question_answer", "--dataset", rlprobe.problems(4), "--max-new-tokens", 16),
-            *("--shard-size", 3, *arguments),
-        )
+        pair = ("--base", rlprobe.base, "--rl", rl or rlprobe.rl, "--out", rlprobe.tmp_path / out)
+        asked = ("--style", "question_answer", "--dataset", rlprobe.problems(4), "--max-new-tokens", 16)
+        decoded = (*asked, "--shard-size", 3) if "--ranks" in arguments else ()
+        return rlprobe("weights", *pair, *decoded, *arguments)
 
     run.tmp_path = rlprobe.tmp_path
     return run
