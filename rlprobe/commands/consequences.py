@@ -15,9 +15,8 @@ import pyarrow as pa
 
 from rlprobe.analysis.consequences import outcomes, summarise, together
 from rlprobe.commands import stages
-from rlprobe.commands.disagree import notices
 from rlprobe.commands.flips import finished_run, held_run
-from rlprobe.commands.prepare import Prepared, note_broken, prepare
+from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, first_asked
 from rlprobe.commands.verdicts import grader_for, named
@@ -43,11 +42,9 @@ _COLUMNS = CONSEQUENCE_SCHEMA.names[:8]  # as the token table has them
 def consequences(settings: ConsequenceSettings, reporter: Reporter) -> Written:
     """Decode what the run still lacks, then summarise it."""
     prepared = prepare(settings, {})
-    for line in notices(prepared):
-        reporter.note(line)
     grader = grader_for(prepared.identity, settings.grader)
     layer = f"consequences/{grader.key}"
-    with held_run(prepared) as run, Grader(grader) as judge:
+    with held_run(prepared, reporter) as run, Grader(grader) as judge:
         bench = _Bench(prepared, run, judge, grader.answer)
         shards = _missing(run, prepared, layer, settings)
         with reporter.task(layer, sum(s.stop - s.start for s in shards), "problems") as meter:
@@ -55,9 +52,7 @@ def consequences(settings: ConsequenceSettings, reporter: Reporter) -> Written:
             for shard in shards:
                 run.write_shard(layer, shard, bench.table(shard, watch))
                 meter.advance(shard.stop - shard.start)
-        written = _summarised(first_asked(run, len(prepared.problems)), layer, settings, named(grader))
-        note_broken(run, reporter)
-        return written
+        return _summarised(first_asked(run, len(prepared.problems)), layer, settings, named(grader))
 
 
 def plan(settings: ConsequenceSettings) -> list[str]:
@@ -66,7 +61,7 @@ def plan(settings: ConsequenceSettings) -> list[str]:
     run, layer = finished_run(prepared), f"consequences/{grader_for(prepared.identity, settings.grader).key}"
     missing = _missing(run, prepared, layer, settings)
     return [
-        *notices(prepared),
+        *prepared.notices,
         "the base's token once at each disagreement on RL's own text, up to its answer; then RL goes on",
         f"{sum(s.stop - s.start for s in missing)} of {_here(run, prepared)} problems to do",
         f"would write to {run.path / layer}",

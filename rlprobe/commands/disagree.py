@@ -23,7 +23,6 @@ from rlprobe.reporting.disagree.text import show
 from rlprobe.runs import Run
 from rlprobe.settings import DisagreeSettings, GivenChoice, Reading
 
-GOLDS_SHOWN = 20  # golds that cannot be read, named one by one
 TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
 
 
@@ -34,9 +33,7 @@ SUMMARY = COMMANDS["disagree"].summary
 def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
     """Do what the run still lacks, then summarise it."""
     prepared = prepare_disagree(settings)
-    for line in [*notices(prepared), *prepared.notes]:
-        reporter.note(line)
-    with prepared.open_run(settings.output, reporter) as run:
+    with prepared.begun(settings.output, reporter) as run:
         return disagree_in(run, prepared, settings, reporter)
 
 
@@ -59,8 +56,7 @@ def plan(settings: DisagreeSettings) -> list[str]:
     ids = next(iter(prepared.prompts.values()), [])
     blocks = -(-len(prepared.problems) // prepared.block)
     return [
-        *notices(prepared),
-        *prepared.notes,
+        *prepared.notices,
         f"prompt style {prepared.style}, first prompt:",
         visible(prepared.example),
         f"ids ({len(ids)}): {' '.join(map(str, ids))}",
@@ -76,29 +72,6 @@ def resolvable(prepared: Prepared, reading: Reading) -> str:
     """Which difference of accuracies so many problems can show."""
     ungraded = {problem.problem_id for problem, _ in prepared.unreadable}
     return words(len(prepared.prompts.keys() - ungraded), reading.confidence)
-
-
-def notices(prepared: Prepared) -> list[str]:
-    """What a user should know of the pair before believing a number."""
-    located, vocabulary = prepared.located, prepared.located.vocabulary
-    tokens = [located.tokenizer.convert_ids_to_tokens(i) for i in located.stop_ids]
-    lines = [
-        f"base {prepared.about['base']}, rl {prepared.about['rl']}",
-        f"common vocabulary {len(vocabulary.ids)} ids (base alone {vocabulary.only_base}, rl alone "
-        f"{vocabulary.only_rl}, padded head rows {vocabulary.padded_rows[0]} and {vocabulary.padded_rows[1]}); "
-        f"stop ids {', '.join(f'{i} {t}' for i, t in zip(located.stop_ids, tokens, strict=True)) or 'none'}",
-    ]
-    return lines + located.notices + _unreadable_golds(prepared)
-
-
-def _unreadable_golds(prepared: Prepared) -> list[str]:
-    """The golds that no answer can be compared with, each with its row and the reason."""
-    found = prepared.unreadable
-    if not found:
-        return []
-    lines = [f"  {p.source} ({p.problem_id}): {p.answer[:60]!r}, {reason}" for p, reason in found[:GOLDS_SHOWN]]
-    more = [f"  and {len(found) - GOLDS_SHOWN} more"] if len(found) > GOLDS_SHOWN else []
-    return [f"{len(found)} gold answers cannot be read, and their problems will not be graded:", *lines, *more]
 
 
 def retell(again: Retelling) -> list[Written]:

@@ -31,7 +31,6 @@ from rlprobe.analysis.flips import summarise
 from rlprobe.analysis.minimal import Search
 from rlprobe.analysis.placebo import COLUMNS, disagreements, placebos
 from rlprobe.commands import stages
-from rlprobe.commands.disagree import notices
 from rlprobe.commands.prepare import Prepared, note_broken, prepare
 from rlprobe.commands.progress import Meter, Reporter
 from rlprobe.commands.shown import First, first_asked
@@ -80,17 +79,13 @@ def flips(
 ) -> Written:
     """Flip and search what the run still lacks, then summarise it."""
     prepared = prepare(settings, {})
-    for line in notices(prepared):
-        reporter.note(line)
     grader = grader_for(prepared.identity, settings.grader)
-    with held_run(prepared) as run, judging(grader) as judge:
+    with held_run(prepared, reporter) as run, judging(grader) as judge:
         layers = Layers.of(grader, settings.flips)
         bench = Bench(prepared, run, judge, settings.flips, reporter)
         for layer, make in layers.made_by(bench).items():
             _fill(bench, layer, make, _missing(run, prepared, layer, settings))
-        written = _summarised(run, layers, settings, grader)
-        note_broken(run, reporter)
-        return written
+        return _summarised(run, layers, settings, grader)
 
 
 def plan(settings: FlipSettings) -> list[str]:
@@ -105,7 +100,7 @@ def plan(settings: FlipSettings) -> list[str]:
     )
     beside = f"  and beside each flip two placebos; {placebo} of {stop - start} done already"
     return [
-        *notices(prepared),
+        *prepared.notices,
         f"{choice.words(here)}:",
         f"  RL's token once at each disagreement on the base's own text; {single} of {stop - start} done already",
         *([] if choice.problem else [beside]),
@@ -146,11 +141,14 @@ def finished_run(prepared: Prepared) -> Run:
 
 
 @contextmanager
-def held_run(prepared: Prepared) -> Iterator[Run]:
-    """The same, held for writing."""
+def held_run(prepared: Prepared, reporter: Reporter) -> Iterator[Run]:
+    """The same, held for writing; what a user should know is said before, what was damaged behind."""
+    for line in prepared.notices:
+        reporter.note(line)
     run = finished_run(prepared)
     with run.locked():
         yield run
+        note_broken(run, reporter)
 
 
 def _missing(run: Run, prepared: Prepared, layer: str, settings: FlipSettings) -> list[Shard]:

@@ -15,7 +15,7 @@ from rlprobe import runs
 from rlprobe.analysis.footprint import Step, mark, summarise
 from rlprobe.analysis.texts import COLUMNS
 from rlprobe.commands.direction import summarise_direction
-from rlprobe.commands.disagree import disagree_in, notices, prepare_disagree
+from rlprobe.commands.disagree import disagree_in, prepare_disagree
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import first_asked
@@ -54,7 +54,7 @@ class Visit:
 def footprint(settings: FootprintSettings, reporter: Reporter) -> Written:
     """Do what the checkpoints' runs still lack, then follow the base's text through them."""
     visits = prepare_footprint(settings)
-    for line in notices(visits[0].prepared)[1:]:
+    for line in visits[0].prepared.notices[1:]:
         reporter.note(line)
     with _opened(visits[0], settings) as whole:
         steps: list[Step] = []
@@ -87,7 +87,7 @@ def plan(settings: FootprintSettings) -> list[str]:
     visits = prepare_footprint(settings)
     first = visits[0].prepared
     return [
-        *notices(first)[1:],
+        *first.notices[1:],
         f"base {first.about['base']}, {len(first.prompts)} problems, and {len(visits)} checkpoints:",
         *(f"  {visit.name}: {visit.prepared.about['rl']}" for visit in visits),
         f"would write to {first.out.parent}",

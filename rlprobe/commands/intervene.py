@@ -12,7 +12,7 @@ from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, me
 from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
 from rlprobe.commands import COMMANDS, stages
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
-from rlprobe.commands.disagree import notices, resolvable
+from rlprobe.commands.disagree import resolvable
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import GREEDY, First, Shown, first_asked
@@ -35,10 +35,8 @@ SUMMARY = COMMANDS["intervene"].summary
 def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
     """Decode the ends and the arms that the run still lacks, grade, and summarise."""
     prepared = prepare_intervene(settings)
-    for line in notices(prepared):
-        reporter.note(line)
     share = settings.output.share
-    with prepared.open_run(settings.output, reporter) as run:
+    with prepared.begun(settings.output, reporter) as run:
         for member in MEMBERS if settings.arms.asks_greedy_ends else ():
             stages.decode_greedy_arm(prepared, run, member, share, reporter)
         from_run = _from_run(prepared, run, settings.arms, reporter)
@@ -73,7 +71,7 @@ def plan(settings: InterveneSettings) -> list[str]:
     """What `--dry-run` prints."""
     prepared = prepare_intervene(settings)
     return [
-        *notices(prepared),
+        *prepared.notices,
         f"{len(prepared.prompts)} problems, the ends base and rl, and these arms, "
         f"{settings.arms.draws_each} responses to each problem:",
         *(f"  {line}" for line in described(settings.arms)),

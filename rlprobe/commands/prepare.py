@@ -6,7 +6,7 @@ Nothing here loads weights: a run of another identity, an unknown name or an imp
 import hashlib
 import importlib.metadata
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
@@ -36,6 +36,7 @@ from rlprobe.records import Problem, Rollout
 from rlprobe.runs import Run
 from rlprobe.settings import ComputeChoice, GraderChoice, OutputChoice, PairChoice, Settings
 
+GOLDS_SHOWN = 20  # golds that cannot be read, named one by one
 _IN_IDENTITY = ("torch", "transformers", "rlprobe")
 
 
@@ -68,6 +69,29 @@ class Prepared:
         """The pair with its weights, loaded and checked (decoding/check.py) the first time that somebody asks."""
         return load_checked(self.located)
 
+    @property
+    def notices(self) -> list[str]:
+        """What a user should know of the pair and of the texts before believing a number."""
+        located, vocabulary = self.located, self.located.vocabulary
+        tokens = [located.tokenizer.convert_ids_to_tokens(i) for i in located.stop_ids]
+        return [
+            f"base {self.about['base']}, rl {self.about['rl']}",
+            f"common vocabulary {len(vocabulary.ids)} ids (base alone {vocabulary.only_base}, rl alone "
+            f"{vocabulary.only_rl}, padded head rows {vocabulary.padded_rows[0]} and {vocabulary.padded_rows[1]}); "
+            f"stop ids {', '.join(f'{i} {t}' for i, t in zip(located.stop_ids, tokens, strict=True)) or 'none'}",
+            *located.notices,
+            *_unreadable_golds(self.unreadable),
+            *self.notes,
+        ]
+
+    @contextmanager
+    def begun(self, output: OutputChoice, reporter: Reporter) -> Iterator[Run]:
+        """How a command begins: what a user should know is said, then the run is held (`open_run`)."""
+        for line in self.notices:
+            reporter.note(line)
+        with self.open_run(output, reporter) as run:
+            yield run
+
     @contextmanager
     def open_run(self, output: OutputChoice, reporter: Reporter) -> Iterator[Run]:
         """The run directory of these settings, held for writing, with these problems and the tokenizer.
@@ -85,6 +109,15 @@ class Prepared:
                 claims.register(run, self.claims)
             yield run
             note_broken(run, reporter)
+
+
+def _unreadable_golds(found: Sequence[tuple[Problem, str]]) -> list[str]:
+    """The golds that no answer can be compared with, each with its row and the reason."""
+    if not found:
+        return []
+    lines = [f"  {p.source} ({p.problem_id}): {p.answer[:60]!r}, {reason}" for p, reason in found[:GOLDS_SHOWN]]
+    more = [f"  and {len(found) - GOLDS_SHOWN} more"] if len(found) > GOLDS_SHOWN else []
+    return [f"{len(found)} gold answers cannot be read, and their problems will not be graded:", *lines, *more]
 
 
 def note_broken(run: Run, reporter: Reporter) -> None:

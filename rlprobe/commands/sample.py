@@ -5,7 +5,6 @@ from typing import Any
 
 from rlprobe.analysis.sampling import summarise
 from rlprobe.commands import stages
-from rlprobe.commands.disagree import notices
 from rlprobe.commands.prepare import prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, Shown, first_asked
@@ -32,9 +31,7 @@ def ends_of(choice: SampleChoice) -> dict[str, Named]:
 def sample(settings: SampleSettings, reporter: Reporter) -> Written:
     """Draw what the run still lacks, grade, and summarise."""
     prepared, choice = prepare(settings, {}), settings.choice
-    for line in notices(prepared):
-        reporter.note(line)
-    with prepared.open_run(settings.output, reporter) as run:
+    with prepared.begun(settings.output, reporter) as run:
         for end in ends_of(choice).values():
             stages.decode_arm(prepared, run, end, [], settings.output.share, reporter, choice.draws)
         layer = stages.grade(run, settings.grader, reporter)
@@ -45,7 +42,7 @@ def plan(settings: SampleSettings) -> list[str]:
     """What `--dry-run` prints."""
     prepared, choice = prepare(settings, {}), settings.choice
     return [
-        *notices(prepared),
+        *prepared.notices,
         f"{len(prepared.prompts)} problems, {choice.draws} draws of each from {' and '.join(ends_of(choice))}",
         *(f"  {end.arm.spec}" for end in ends_of(choice).values()),
         f"would write to {prepared.out}",

@@ -30,7 +30,6 @@ from rlprobe.analysis.signals import (
     detection,
 )
 from rlprobe.commands import COMMANDS, equal_entropy, halves, stages
-from rlprobe.commands.disagree import notices
 from rlprobe.commands.halves import Part
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
@@ -61,10 +60,8 @@ REMEMBERED = 3  # earlier arms of a signal that its next one is proposed from
 def signals(settings: SignalSettings, reporter: Reporter) -> Written:
     """Calibrate, decode, grade and compare what the run still lacks."""
     prepared, choice = prepare_signals(settings), SignalArms.of(settings.choice)
-    for line in notices(prepared):
-        reporter.note(line)
     with ExitStack() as held:
-        run = held.enter_context(prepared.open_run(settings.output, reporter))
+        run = held.enter_context(prepared.begun(settings.output, reporter))
         if choice.preset:
             part, points = Part(prepared, run), choice.points()
             first = first_asked(run, len(prepared.problems)).count
@@ -111,7 +108,7 @@ def plan(settings: SignalSettings) -> list[str]:
         split, shares = ", ".join(sizes) + ":", ", ".join(f"{100 * target:g}" for target in choice.doses)
         dose = "of what the oracle edits" if choice.equal == "edits" else "of all tokens replaced, no-ops counted"
         work = [f"{signal}, at {shares} % {dose}" for signal in choice.signals]
-    return [*notices(prepared), split, *(f"  {line}" for line in work), f"would write to {prepared.out}"]
+    return [*prepared.notices, split, *(f"  {line}" for line in work), f"would write to {prepared.out}"]
 
 
 def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], reading: Reading) -> Written:

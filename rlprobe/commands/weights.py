@@ -21,7 +21,6 @@ from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import NamedArm, summarise
 from rlprobe.analysis.weights import energy_held, summarise_weights
 from rlprobe.commands import stages
-from rlprobe.commands.disagree import notices
 from rlprobe.commands.inside import pair_of
 from rlprobe.commands.prepare import Prepared, note_broken, prepare
 from rlprobe.commands.progress import Reporter
@@ -64,11 +63,9 @@ def weights(settings: WeightSettings, reporter: Reporter) -> Written:
     if not settings.ranks.ranks:
         return _files_alone(settings, reporter)
     prepared = prepare(settings, {})
-    for line in notices(prepared):
-        reporter.note(line)
     tensors = tensors_of(prepared.located)
     _check_kinds(settings.ranks, tensors)
-    with prepared.open_run(settings.output, reporter) as run:
+    with prepared.begun(settings.output, reporter) as run:
         table = _changes(run, tensors, prepared.located.rl.device, reporter)
         full = max(min(both.shape) for both in tensors if both.is_matrix)
         work = Work(prepared, run, settings, parts_of(settings.ranks, full), reporter)
