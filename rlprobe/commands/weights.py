@@ -57,6 +57,7 @@ def parts_of(choice: RankChoice, full: int) -> list[Part]:
 
 def weights(settings: WeightSettings, reporter: Reporter) -> Written:
     """Compare the files; with ranks, also decode and score what the run still lacks; then summarise."""
+    parts_of(settings.ranks, 1)  # refuses kinds of matrices that are none before anything is read
     if settings.run:
         pair = pair_of(runs.read(settings.run), replace(settings.pair, pair=None))
         settings = replace(settings, pair=pair, run=None)

@@ -195,7 +195,7 @@ def test_an_interrupted_run_ends_in_the_same_bytes(intervene, monkeypatch):
         (("--mode", "oracle", "--allow-donor"), "--allow-donor is for the modes"),
         (
             ("--mode", "random", "--exclude-donor"),
-            "no --exclude-donor any more: controls never write the donor's token",
+            "no option --exclude-donor any more: controls never write the donor's token",
         ),
         (("--mode", "oracle:3"), "takes no values"),
         (("--mode", "only:words"), "no kind of token is called 'words'"),
