@@ -855,7 +855,7 @@ class SignalChoice(Noun):
     )
     targets: tuple[float, ...] = option(
         (),
-        "% of the oracle's edits [default: 10 25 50 75 90] or, replaced, of all tokens [default: 0.3 1 3 10 20].",
+        "% of the oracle's edits or, replaced, of all tokens.  [default: 10 25 50 75 90; replaced: 0.3 1 3 10 20]",
         flag="target",
         percent=True,
     )
