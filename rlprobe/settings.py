@@ -1201,7 +1201,7 @@ class ReportSettings(Noun):
 
     run: Path = place()
     trajectory: str = option("both", "Whose token tables are on the page.", choices=_TRAJECTORIES)
-    limit: int = 30_000_000  # bytes of the page
+    limit: int | None = None  # bytes of the page; what pages have by default
 
 
 @dataclass(frozen=True, kw_only=True)

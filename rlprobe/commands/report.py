@@ -19,7 +19,7 @@ from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.problems.answers import EXTRACTIONS
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
-from rlprobe.reporting.page.chunks import FOLDER, Chunks, digest
+from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks, digest
 from rlprobe.reporting.page.glyphs import told_apart
 from rlprobe.reporting.page.page import NAME, Page, marks_of, render
 from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
@@ -41,7 +41,7 @@ def report(settings: ReportSettings, reporter: Reporter) -> list[Path]:
     run = runs.read(settings.run)
     source = Source.of(run, settings.trajectory)
     with run.locked():
-        files = render(_page(source, reporter), settings.limit)
+        files = render(_page(source, reporter), settings.limit or PAGE_LIMIT)
         for name in (NAME, FOLDER):
             run.remove(name)
         written = [run.write_text(name, text) for name, text in reversed(files.items())]  # the page when all is there
