@@ -135,7 +135,7 @@ def _name(source: Source) -> str:
 
 
 def report(*places: Any, **options: Any) -> Path:
-    """Not said here: the settings say it."""
+    """Write the page of a run; its settings say more, below."""
     from rlprobe.commands.report import report
 
     return report(made(ReportSettings, _given(ReportSettings, places, options)), Reporter())[0]
@@ -161,8 +161,9 @@ def _given(kind: type, places: tuple[Any, ...], options: Mapping[str, Any]) -> d
         raise BadInput(f"{min(twice)} is given twice")
     given |= options
     if isinstance(chosen := given.get("pair"), Pair):
-        given |= {name: value for name, value in asdict(chosen.choice).items() if value != getattr(PairChoice(), name)}
-        given["pair"] = chosen.choice.pair
+        of_pair = asdict(chosen.choice)
+        of_pair = {name: value for name, value in of_pair.items() if value != getattr(PairChoice(), name)}
+        given = of_pair | given | {"pair": chosen.choice.pair}
     return {name: _path(given[name]) if name in names else given[name] for name in given}
 
 

@@ -44,11 +44,11 @@ def _parameter(asked: Asked) -> click.Parameter:
         return click.Option(
             [flags, asked.name], is_flag=True, default=asked.default, show_default=asked.default, help=option.words
         )
-    default = asked.default
-    if option.unset or option.metavar:
-        default = option.unset or None
-    elif option.split or not default:
-        default = ",".join(map(str, default)) if default else None if default in ((), None) else default
+    default = option.unset or asked.default
+    if option.metavar or default in ((), None):
+        default = None
+    elif option.split:
+        default = ",".join(map(str, default))
     return click.Option(
         [asked.flag, asked.name],
         type=kind,
