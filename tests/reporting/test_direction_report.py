@@ -8,7 +8,6 @@ import pytest
 from rich.console import Console
 from synthetic_texts import token_table
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.direction import summarise
 from rlprobe.analysis.footprint import follow, mark
 from rlprobe.reporting.direction import figures, tables, text
@@ -17,6 +16,7 @@ from rlprobe.reporting.footprint import figures as footprint_figures
 from rlprobe.reporting.footprint import tables as footprint_tables
 from rlprobe.reporting.footprint import text as footprint_text
 from rlprobe.reporting.formats import FORMATS
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=100)
 

@@ -3,9 +3,10 @@
 import pytest
 from synthetic_tables import tables, token
 
-from rlprobe.analysis.disagreement import Reading, summarise
+from rlprobe.analysis.disagreement import summarise
 from rlprobe.reporting.disagree.tables import TABLES, accuracy_table, classes_table, rates_table, swaps_table
 from rlprobe.reporting.formats import FORMATS
+from rlprobe.settings import Reading
 
 CASES = {
     "both": {"problems": 12},

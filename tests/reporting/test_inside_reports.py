@@ -8,7 +8,6 @@ from rich.console import Console
 from synthetic_inside import chosen_places, crossed_gaps, lens_readings, patch_effects, steered_responses
 
 from rlprobe.analysis import lens, patching, steering
-from rlprobe.analysis.classes import Reading
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.reporting.lens import figures as lens_figures
@@ -20,6 +19,7 @@ from rlprobe.reporting.patch import text as patch_text
 from rlprobe.reporting.steer import figures as steer_figures
 from rlprobe.reporting.steer import tables as steer_tables
 from rlprobe.reporting.steer import text as steer_text
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 CHOICE = {"kind": "disagreement", "points": 200, "trajectory": "base"}

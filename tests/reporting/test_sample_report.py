@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.sampling import summarise
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS, Cell
 from rlprobe.reporting.sample.figures import FIGURES
 from rlprobe.reporting.sample.tables import TABLES
 from rlprobe.reporting.sample.text import show
+from rlprobe.settings import Reading
 
 
 def made(members=("base", "rl"), draws=8, problems=30):

@@ -11,16 +11,16 @@ from rich.console import Console
 from synthetic_arms import arm_tables, named_arms
 
 from rlprobe.analysis.calibration import Calibrated, Tried
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare
 from rlprobe.analysis.statistics import Clusters, auroc
+from rlprobe.commands.signals import REPORTS
 from rlprobe.measures.learned import FEATURES, Learned
-from rlprobe.pipeline.signals import REPORTS
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_FIGURES
 from rlprobe.reporting.signals.tables import REPLACED_TABLES, TABLES
 from rlprobe.reporting.signals.text import show
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=100)
 AN_INTERVAL = {"value": 0.5, "low": 0.4, "high": 0.6}

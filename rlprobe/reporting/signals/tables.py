@@ -1,4 +1,4 @@
-"""The tables of `rlprobe signals`: each function takes a summary of pipeline/signals.py and gives one table.
+"""The tables of `rlprobe signals`: each function takes a summary of commands/signals.py and gives one table.
 
 Entries are strings, whole numbers, `Cell`s and None, as formats.py wants them. Computes nothing.
 """
