@@ -242,7 +242,7 @@ def test_the_signature_is_what_the_settings_take_and_each_option_has_its_words(n
 
     for module in ("commands", "pair"):
         monkeypatch.setattr(f"rlprobe.python.{module}.settings_of", caught)
-    asked = {"run": ".", "out": "x", "runs": ["x"], "checkpoints": ["a=x"]}
+    asked = {"run": ".", "source": ".", "out": "x", "runs": ["x"], "checkpoints": ["a=x"]}
     needed = {p.name: asked[p.name] for p in signature.parameters.values() if p.default is p.empty}
     options = {p.name: p.default for p in signature.parameters.values() if p.default is not p.empty}
     for given in ({}, options):

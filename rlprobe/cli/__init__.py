@@ -20,6 +20,7 @@ from rlprobe.cli.footprint import footprint
 from rlprobe.cli.intervene import intervene
 from rlprobe.cli.lens import lens
 from rlprobe.cli.lists import arms, datasets, pairs
+from rlprobe.cli.passk import passk
 from rlprobe.cli.patch import patch
 from rlprobe.cli.report import report
 from rlprobe.cli.sample import sample
@@ -37,6 +38,7 @@ COMMANDS = (
     flips,
     consequences,
     sample,
+    passk,
     direction,
     footprint,
     signals,

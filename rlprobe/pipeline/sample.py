@@ -3,6 +3,8 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import pandas as pd
+
 from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.sampling import summarise
 from rlprobe.decoding.arms import Sampling
@@ -78,9 +80,7 @@ def plan(settings: SampleSettings) -> list[str]:
 
 def summarise_draws(asked: First, layer: str, choice: SampleChoice, reading: Reading) -> Written:
     """Read the draws of a run on the problems asked for, and write their summary, tables and figure."""
-    run = asked.run
-    shown = Shown([], {member: end.arm.spec for member, end in choice.ends.items()}, choice.draws)
-    rollouts, verdicts = (asked.rows(shown.rows(run.table(name).to_pandas())) for name in ("rollouts", layer))
+    run, verdicts = asked.run, rows_of(asked, layer, choice)
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
@@ -89,17 +89,28 @@ def summarise_draws(asked: First, layer: str, choice: SampleChoice, reading: Rea
         "member": choice.member,
         "first": asked.count,
         "problems": asked.problems(verdicts, reading.answer),
-        **summarise(rollouts, verdicts, reading, asked.left_out()),
+        **summarise(rows_of(asked, "rollouts", choice), verdicts, reading, asked.left_out()),
     }
     return REPORT.write(run, SUMMARY, summary)
 
 
-def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Written:
-    """The same for the draws that the summary of the run `told` speaks of."""
+def rows_of(asked: First, layer: str, choice: SampleChoice) -> pd.DataFrame:
+    """The rows of a layer (grades, or the rollouts themselves) that are of these draws; arms are called as members."""
+    shown = Shown([], {member: end.arm.spec for member, end in choice.ends.items()}, choice.draws)
+    return asked.rows(shown.rows(asked.run.table(layer).to_pandas()))
+
+
+def told_of(run: Run, told: Run) -> tuple[SampleChoice, First]:
+    """The draws of a run that the summary of the run `told` speaks of."""
 
     def parse(earlier: Any) -> tuple[SampleChoice, First]:
         choice = SampleChoice(Sampling(**earlier["sampling"]), earlier["draws"], earlier["member"])
         return choice, First(run, earlier.get("first"))
 
-    choice, asked = told.read_json(SUMMARY, parse)
+    return told.read_json(SUMMARY, parse)
+
+
+def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Written:
+    """The same for the draws that the summary of the run `told` speaks of."""
+    choice, asked = told_of(run, told)
     return summarise_draws(asked, layer, choice, reading)

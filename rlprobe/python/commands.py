@@ -20,6 +20,7 @@ from rlprobe.pipeline import grade as grading
 from rlprobe.pipeline import intervene as interventions
 from rlprobe.pipeline import lens as lenses
 from rlprobe.pipeline import merge as merging
+from rlprobe.pipeline import passk as reaching
 from rlprobe.pipeline import patch as patching
 from rlprobe.pipeline import report as reports
 from rlprobe.pipeline import sample as sampling
@@ -229,6 +230,21 @@ class GradeSettings(Regrading):
     """The same, with other golds."""
 
     golds: grading.Golds = field(default_factory=grading.Golds)
+
+
+@with_options(reaching.PasskSettings, cli.passk)
+def passk(source: RunLike, **options: Any) -> Results:
+    """Does RL find what its base lacks? pass@k of a run of `sample`, or of a table of counts (arXiv 2504.13837).
+
+    `source` is a run, or a CSV, JSON, JSONL or Parquet file with the columns problem_id, model, n (draws), c (right
+    ones) and perhaps family. Shares of problems at every k up to the fewest draws, with 95 % intervals over
+    problems; the k where the curves cross; regimes of arXiv 2505.24864. Tables: passk, passk_crossing, passk_solvable,
+    passk_regimes.
+
+    Raises BadInput for a table that cannot be (c above n, a problem twice, ...), a k above the fewest draws, or a run
+    without samples, and OtherRun where `out` holds the results of another table.
+    """
+    return _results(reaching.passk(_path(source), _settings(reaching.PasskSettings, options)))
 
 
 @with_options(GradeSettings, cli.grade)
