@@ -8,6 +8,8 @@ from rlprobe.cli.ending import finish, reporter
 from rlprobe.cli.options import (
     common,
     compute_options,
+    given,
+    noun,
     output_options,
     pair_options,
     problem_options,
@@ -16,6 +18,7 @@ from rlprobe.cli.options import (
     temperature_options,
 )
 from rlprobe.cli.terminal import say
+from rlprobe.errors import BadInput
 
 if TYPE_CHECKING:
     from rlprobe.pipeline.sample import SampleSettings
@@ -26,6 +29,22 @@ if TYPE_CHECKING:
 @problem_options
 @click.option("--n", "draws", default=16, show_default=True, type=click.IntRange(min=1), help="Draws of each problem.")
 @temperature_options
+@click.option(
+    "--power",
+    type=float,
+    metavar="ALPHA",
+    help="Draw the base from this power of itself over whole texts: sharpening alone, without RL (arXiv 2510.14901).",
+)
+@click.option(
+    "--power-block", default=192, show_default=True, type=click.IntRange(min=1), help="With --power: tokens of a block."
+)
+@click.option(
+    "--power-moves",
+    default=10,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="With --power: moves after a block.",
+)
 @click.option(
     "--member", default="both", show_default=True, type=click.Choice(["both", "base", "rl"]), help="Which model."
 )
@@ -47,5 +66,7 @@ def sample(dry_run: bool, as_json: bool, **asked: Any) -> None:
 def _sample_settings(asked: dict[str, Any]) -> "SampleSettings":
     from rlprobe.pipeline.sample import SampleChoice, SampleSettings
 
-    choice = SampleChoice(sampling_of(asked), asked["draws"], asked["member"])
+    if asked["power"] is None and (idle := given("power_block", "power_moves")):
+        raise BadInput(f"{idle[0]} is of the power sampler: give --power with it")
+    choice = noun(SampleChoice, asked, sampling=sampling_of(asked))
     return SampleSettings(**common(asked), choice=choice)

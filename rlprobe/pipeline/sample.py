@@ -1,16 +1,18 @@
 """`rlprobe sample`: each model answers every problem several times, and the answers are graded."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pandas as pd
 
 from rlprobe.analysis.classes import Reading
+from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.sampling import summarise
 from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.modes import Named, sampled_end
+from rlprobe.decoding.power import Power
 from rlprobe.errors import BadInput
-from rlprobe.pipeline import stages
+from rlprobe.pipeline import power, stages
 from rlprobe.pipeline.disagree import notices
 from rlprobe.pipeline.prepare import Settings, prepare
 from rlprobe.pipeline.progress import Reporter
@@ -30,22 +32,48 @@ WHOSE = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
 
 @dataclass(frozen=True)
 class SampleChoice:
-    """How the models are drawn from, how often, and which of them."""
+    """How the models are drawn from, how often, and which of them.
+
+    With `power` the base is drawn from that power of itself over whole texts, and RL beside it as ever; `power_block`
+    and `power_moves` are of its sampler (decoding/power.py).
+    """
 
     sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
     draws: int = 16
     member: str = "both"
+    power: float | None = None
+    power_block: int = 192
+    power_moves: int = 10
 
     def __post_init__(self) -> None:
         if self.draws < 1:
             raise BadInput(f"n is {self.draws}: a problem needs at least one draw")
         if self.member not in WHOSE:
             raise BadInput(f"member {self.member!r} is none of {', '.join(WHOSE)}")
+        if self.power is not None:
+            _ = self.powered  # refuses what is no power
+            if self.member == "rl":
+                raise BadInput("power is the base's: give the member base, or both")
+
+    @property
+    def powered(self) -> Power | None:
+        """How the base's power is drawn from, where it is."""
+        return None if self.power is None else Power(self.power, self.power_block, self.power_moves)
 
     @property
     def ends(self) -> dict[str, Named]:
         """The models to sample, each as an arm that nothing is put into: interventions stand between the same ones."""
-        return {member: sampled_end(member, self.sampling) for member in WHOSE[self.member]}
+        return {
+            member: sampled_end(member, self.sampling)
+            for member in WHOSE[self.member]
+            if self.power is None or member != power.HOST
+        }
+
+    @property
+    def specs(self) -> dict[str, str]:
+        """The name of the arm of each model."""
+        powered = {power.HOST: power.spec_of(self.powered, self.sampling.noise_seed)} if self.powered else {}
+        return powered | {member: end.arm.spec for member, end in self.ends.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,8 +89,11 @@ def sample(settings: SampleSettings, reporter: Reporter) -> Written:
     for line in notices(prepared):
         reporter.note(line)
     with prepared.open_run(settings.output, reporter) as run:
+        share, seed = settings.output.share, choice.sampling.noise_seed
+        if choice.powered:
+            power.decode_powered(prepared, run, choice.powered, seed, share, reporter, choice.draws)
         for end in choice.ends.values():
-            stages.decode_arm(prepared, run, end, [], settings.output.share, reporter, choice.draws)
+            stages.decode_arm(prepared, run, end, [], share, reporter, choice.draws)
         layer = stages.grade(run, settings.grader, reporter)
         return summarise_draws(first_asked(run, len(prepared.problems)), layer, choice, settings.reading)
 
@@ -72,8 +103,8 @@ def plan(settings: SampleSettings) -> list[str]:
     prepared, choice = prepare(settings, {}), settings.choice
     return [
         *notices(prepared),
-        f"{len(prepared.prompts)} problems, {choice.draws} draws of each from {' and '.join(choice.ends)}",
-        *(f"  {end.arm.spec}" for end in choice.ends.values()),
+        f"{len(prepared.prompts)} problems, {choice.draws} draws of each from {' and '.join(choice.specs)}",
+        *(f"  {spec}" for spec in choice.specs.values()),
         f"would write to {prepared.out}",
     ]
 
@@ -85,18 +116,21 @@ def summarise_draws(asked: First, layer: str, choice: SampleChoice, reading: Rea
         "about": run.about,
         "grader": named_grader(run, layer),
         "sampling": asdict(choice.sampling),
+        "power": choice.powered and asdict(choice.powered),
         "draws": choice.draws,
         "member": choice.member,
         "first": asked.count,
         "problems": asked.problems(verdicts, reading.answer),
         **summarise(rows_of(asked, "rollouts", choice), verdicts, reading, asked.left_out()),
     }
+    if choice.powered:
+        summary["cost"] = plain(power.cost(asked, choice.powered, choice.sampling.noise_seed, choice.draws, reading))
     return REPORT.write(run, SUMMARY, summary)
 
 
 def rows_of(asked: First, layer: str, choice: SampleChoice) -> pd.DataFrame:
     """The rows of a layer (grades, or the rollouts themselves) that are of these draws; arms are called as members."""
-    shown = Shown([], {member: end.arm.spec for member, end in choice.ends.items()}, choice.draws)
+    shown = Shown([], choice.specs, choice.draws)
     return asked.rows(shown.rows(asked.run.table(layer).to_pandas()))
 
 
@@ -105,6 +139,8 @@ def told_of(run: Run, told: Run) -> tuple[SampleChoice, First]:
 
     def parse(earlier: Any) -> tuple[SampleChoice, First]:
         choice = SampleChoice(Sampling(**earlier["sampling"]), earlier["draws"], earlier["member"])
+        if was := earlier.get("power"):
+            choice = replace(choice, power=was["alpha"], power_block=was["block"], power_moves=was["moves"])
         return choice, First(run, earlier.get("first"))
 
     return told.read_json(SUMMARY, parse)

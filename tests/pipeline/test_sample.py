@@ -106,3 +106,46 @@ def test_a_dry_run_says_what_would_be_drawn(command):
     assert code == 0
     assert "6 problems, 5 draws of each from base and rl" in out
     assert not (command.tmp_path / "run").exists()
+
+
+def test_a_power_of_the_base_is_drawn_beside_rl_and_what_it_took_is_told(command, rlprobe):
+    asked = ("sample", "--n", 2, "--power", 4, "--power-block", 6, "--power-moves", 3)
+    code, said, err = command(*asked, "--json")
+    assert code == 0, err
+    run, summary = runs.read(command.tmp_path / "run"), json.loads(said)
+    arm = "power(4) x block=6,moves=3 x base x seed=0"
+    assert run.arms("rollouts") == [ALONE.format("rl"), arm]
+    assert summary["power"] == {"alpha": 4.0, "block": 6, "moves": 3}
+    efforts = run.table("power").to_pylist()
+    rows = [row for row in run.table("rollouts").to_pylist() if row["arm"] == arm]
+    assert [row["tokens"] for row in efforts] == [len(row["response_ids"]) for row in rows]
+    drawn, kept = (sum(row[name] for row in efforts) for name in ("generated", "tokens"))
+    assert summary["cost"]["per_token"]["value"] == pytest.approx(drawn / kept)
+    assert summary["cost"]["accepted"]["value"] == pytest.approx(
+        sum(row["accepted"] for row in efforts) / sum(row["moves"] for row in efforts)
+    )
+    before = rollouts(run.path)
+    (lost,) = run.path.glob("power/*/000003-000006.parquet")
+    lost.unlink()
+    code, said, err = command(*asked)
+    assert (code, rollouts(run.path)) == (0, before), err
+    assert "tokens for each of the text (published: 8.8)" in said
+    again = json.loads(rlprobe("grade", run.path, "--json")[1])
+    assert (again["cost"], again["power"]) == (summary["cost"], summary["power"])
+    assert json.loads(rlprobe("passk", run.path, "--json")[1])["gain"] == again["answers"]["last"]["gain"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--power", 0), "power 0.0 is no finite number above 0"),
+        (("--power", "nan"), "power nan"),
+        (("--power", 2, "--member", "rl"), "power is the base's"),
+        (("--power-moves", 3), "--power-moves is of the power sampler: give --power with it"),
+    ],
+)
+def test_what_is_no_power_is_refused_before_anything_is_written(command, arguments, says):
+    code, out, err = command("sample", *arguments)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert not (command.tmp_path / "run").exists()

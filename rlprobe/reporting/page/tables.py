@@ -21,6 +21,7 @@ OPEN = {
     "equal-replaced": "Signals at equal replacement",
     "sampling": "Sampled answers",
     "pass_at_k": "pass@k",
+    "power": "Drawing from a power of the base",
     "passk": "pass@k of all draws",
     "passk_crossing": "Where pass@k crosses",
     "passk_solvable": "What either model solves at all",

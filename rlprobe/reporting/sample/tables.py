@@ -47,9 +47,21 @@ def _member(summary: Summary, member: str) -> dict[str, Any]:
     }
 
 
+def power_table(summary: Summary) -> pd.DataFrame:
+    """What it took to draw from a power of the base; no row where it was drawn from as it is."""
+    power, cost = summary.get("power"), summary.get("cost", {})
+    columns = ("power", "block", "moves a block", "moves taken", "tokens drawn for one of the text", "for one taken in")
+    row = power and (
+        *(f"{power['alpha']:g}", power["block"], power["moves"]),
+        *(Cell.of(cost["accepted"], "%", "moves"), Cell.of(cost["per_token"]), Cell.of(cost["per_accepted"])),
+    )
+    return table_of([dict(zip(columns, row, strict=True))] if row else [], list(columns))
+
+
 # name of the table: summary -> table
 TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
     "sampling": sampling_table,
     "pass_at_k": lambda summary: pass_at_k_table(found_in(summary)),
+    "power": power_table,
     "solvable": lambda summary: solvable_table(found_in(summary)),
 }

@@ -49,8 +49,20 @@ def _members(summary: Summary) -> Table:
     return table
 
 
+def _power(summary: Summary) -> Iterator[Text]:
+    """What the base was drawn from, and what it took, where that was a power of it."""
+    if power := summary.get("power"):
+        cost = summary["cost"]
+        yield Text(f"The base is drawn from p^{power['alpha']:g} over whole texts, not at this temperature.")
+        yield Text(
+            f"It took {Cell.of(cost['per_token'])} tokens for each of the text "
+            f"(published: {cost['published']:g}); taken: {Cell.of(cost['accepted'], '%', 'moves')} of moves."
+        )
+
+
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    yield from _power(summary)
     yield from first_alone(summary)
     yield from few_problems(summary.get("problems", {}).get("asked", 0))
     found = found_in(summary)
