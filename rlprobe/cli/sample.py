@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 @problem_options
 @click.option("--n", "draws", default=16, show_default=True, type=click.IntRange(min=1), help="Draws of each problem.")
 @temperature_options
+@click.option("--rl-temperature", type=float, help="RL's own temperature.  [default: the same as the base's]")
+@click.option(
+    "--match-entropy",
+    is_flag=True,
+    help="Find RL's temperature: that at which its mean entropy is the base's (arXiv 2504.13837).",
+)
 @click.option(
     "--power",
     type=float,

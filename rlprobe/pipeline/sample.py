@@ -14,6 +14,7 @@ from rlprobe.decoding.power import Power
 from rlprobe.errors import BadInput
 from rlprobe.pipeline import power, stages
 from rlprobe.pipeline.disagree import notices
+from rlprobe.pipeline.matched_entropy import temperature_of_rl
 from rlprobe.pipeline.prepare import Settings, prepare
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import First, Shown, first_asked
@@ -23,7 +24,7 @@ from rlprobe.records import MEMBERS
 from rlprobe.reporting.sample.figures import FIGURES
 from rlprobe.reporting.sample.tables import TABLES
 from rlprobe.reporting.sample.text import show
-from rlprobe.runs import Run
+from rlprobe.runs import ALL, Run
 
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "sample.json"
@@ -34,13 +35,16 @@ WHOSE = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
 class SampleChoice:
     """How the models are drawn from, how often, and which of them.
 
-    With `power` the base is drawn from that power of itself over whole texts, and RL beside it as ever; `power_block`
-    and `power_moves` are of its sampler (decoding/power.py).
+    RL may have a temperature of its own, `rl_temperature`; with `match_entropy` that is found at which its mean entropy
+    is the base's (pipeline/matched_entropy.py). With `power` the base is drawn from that power of itself over whole
+    texts, and RL beside it as ever; `power_block` and `power_moves` are of its sampler (decoding/power.py).
     """
 
     sampling: Sampling = Sampling()  # noqa: RUF009 - frozen
     draws: int = 16
     member: str = "both"
+    rl_temperature: float | None = None
+    match_entropy: bool = False
     power: float | None = None
     power_block: int = 192
     power_moves: int = 10
@@ -50,10 +54,21 @@ class SampleChoice:
             raise BadInput(f"n is {self.draws}: a problem needs at least one draw")
         if self.member not in WHOSE:
             raise BadInput(f"member {self.member!r} is none of {', '.join(WHOSE)}")
+        if self.rl_temperature is not None:
+            _ = self.sampling_of("rl")  # refuses what is no temperature
+        if self.match_entropy and (self.member != "both" or self.rl_temperature is not None or self.power is not None):
+            raise BadInput(
+                "match_entropy is of both models as they are: no member, power or RL's own temperature with it"
+            )
         if self.power is not None:
             _ = self.powered  # refuses what is no power
             if self.member == "rl":
                 raise BadInput("power is the base's: give the member base, or both")
+
+    def sampling_of(self, member: str) -> Sampling:
+        """How a model is drawn from."""
+        own = self.rl_temperature if member == "rl" else None
+        return self.sampling if own is None else replace(self.sampling, temperature=own)
 
     @property
     def powered(self) -> Power | None:
@@ -64,7 +79,7 @@ class SampleChoice:
     def ends(self) -> dict[str, Named]:
         """The models to sample, each as an arm that nothing is put into: interventions stand between the same ones."""
         return {
-            member: sampled_end(member, self.sampling)
+            member: sampled_end(member, self.sampling_of(member))
             for member in WHOSE[self.member]
             if self.power is None or member != power.HOST
         }
@@ -85,17 +100,23 @@ class SampleSettings(Settings):
 
 def sample(settings: SampleSettings, reporter: Reporter) -> Written:
     """Draw what the run still lacks, grade, and summarise."""
-    prepared, choice = prepare(settings, {}), settings.choice
+    share = settings.output.share
+    if settings.choice.match_entropy and share != ALL:
+        raise BadInput("match_entropy is over all problems: no shard of them with it; give shards --rl-temperature")
+    prepared, choice, matched = prepare(settings, {}), settings.choice, None
     for line in notices(prepared):
         reporter.note(line)
     with prepared.open_run(settings.output, reporter) as run:
-        share, seed = settings.output.share, choice.sampling.noise_seed
+        if choice.match_entropy:
+            matched = asdict(temperature_of_rl(prepared, run, choice.sampling, reporter))
+            choice = replace(choice, match_entropy=False, rl_temperature=matched["temperature"])
+        seed = choice.sampling.noise_seed
         if choice.powered:
             power.decode_powered(prepared, run, choice.powered, seed, share, reporter, choice.draws)
         for end in choice.ends.values():
             stages.decode_arm(prepared, run, end, [], share, reporter, choice.draws)
         layer = stages.grade(run, settings.grader, reporter)
-        return summarise_draws(first_asked(run, len(prepared.problems)), layer, choice, settings.reading)
+        return summarise_draws(first_asked(run, len(prepared.problems)), layer, choice, settings.reading, matched)
 
 
 def plan(settings: SampleSettings) -> list[str]:
@@ -109,13 +130,20 @@ def plan(settings: SampleSettings) -> list[str]:
     ]
 
 
-def summarise_draws(asked: First, layer: str, choice: SampleChoice, reading: Reading) -> Written:
-    """Read the draws of a run on the problems asked for, and write their summary, tables and figure."""
+def summarise_draws(
+    asked: First, layer: str, choice: SampleChoice, reading: Reading, matched: dict[str, Any] | None = None
+) -> Written:
+    """Read the draws of a run on the problems asked for, and write their summary, tables and figure.
+
+    `matched` is how RL's temperature was found, where it was.
+    """
     run, verdicts = asked.run, rows_of(asked, layer, choice)
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
         "sampling": asdict(choice.sampling),
+        "rl_temperature": choice.rl_temperature,
+        "matched": matched,
         "power": choice.powered and asdict(choice.powered),
         "draws": choice.draws,
         "member": choice.member,
@@ -139,6 +167,7 @@ def told_of(run: Run, told: Run) -> tuple[SampleChoice, First]:
 
     def parse(earlier: Any) -> tuple[SampleChoice, First]:
         choice = SampleChoice(Sampling(**earlier["sampling"]), earlier["draws"], earlier["member"])
+        choice = replace(choice, rl_temperature=earlier.get("rl_temperature"))
         if was := earlier.get("power"):
             choice = replace(choice, power=was["alpha"], power_block=was["block"], power_moves=was["moves"])
         return choice, First(run, earlier.get("first"))
@@ -149,4 +178,4 @@ def told_of(run: Run, told: Run) -> tuple[SampleChoice, First]:
 def summarise_again(run: Run, layer: str, told: Run, reading: Reading) -> Written:
     """The same for the draws that the summary of the run `told` speaks of."""
     choice, asked = told_of(run, told)
-    return summarise_draws(asked, layer, choice, reading)
+    return summarise_draws(asked, layer, choice, reading, told.read_json(SUMMARY, lambda told: told.get("matched")))

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
 from rlprobe import runs
 
@@ -145,6 +147,56 @@ def test_a_power_of_the_base_is_drawn_beside_rl_and_what_it_took_is_told(command
     ],
 )
 def test_what_is_no_power_is_refused_before_anything_is_written(command, arguments, says):
+    code, out, err = command("sample", *arguments)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert not (command.tmp_path / "run").exists()
+
+
+def test_rl_is_drawn_at_the_temperature_at_which_its_entropy_is_the_bases(command, rlprobe):
+    code, said, err = command("sample", "--n", 2, "--match-entropy", "--json")
+    assert code == 0, err
+    summary, run = json.loads(said), runs.read(command.tmp_path / "run")
+    found = summary["matched"]
+    assert abs(found["reached"] - found["wanted"]) <= 0.02 * found["wanted"]
+    assert summary["rl_temperature"] == found["temperature"]
+    arm = f"never x donor_argmax x rl x T={found['temperature']:g},top_p=1 x seed=0"
+    assert {row["draw"] for row in run.table("rollouts").to_pylist() if row["arm"] == arm} == {0, 1}
+    assert summary["members"]["rl"]["draws"] == 2
+    assert found["reached"] == pytest.approx(by_transformers(rlprobe, run, arm, found["temperature"]), rel=1e-3)
+    before = rollouts(run.path)
+    again = command("sample", "--n", 2, "--match-entropy", "--json")[1]
+    assert (json.loads(again), rollouts(run.path)) == (summary, before)
+    assert json.loads(rlprobe("grade", run.path, "--json")[1])["matched"] == found
+    named = command("sample", "--n", 2, "--rl-temperature", f"{found['temperature']:g}", "--json")[1]
+    assert json.loads(named)["answers"] == summary["answers"]
+
+
+def by_transformers(rlprobe, run, arm, temperature):
+    """The mean entropy (nats) at a temperature over the tokens of draw 0 of an arm, by plain transformers."""
+    network = AutoModelForCausalLM.from_pretrained(rlprobe.rl)
+    total, n = 0.0, 0
+    for row in run.table("rollouts").to_pylist():
+        if row["arm"] == arm and row["draw"] == 0:
+            ids = torch.tensor([[*row["prompt_ids"], *row["response_ids"]]])
+            with torch.no_grad():
+                logits = network(ids).logits[0, len(row["prompt_ids"]) - 1 : -1]
+            total += float(torch.distributions.Categorical(logits=logits / temperature).entropy().sum())
+            n += len(row["response_ids"])
+    return total / n
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--match-entropy", "--member", "rl"), "match_entropy is of both models"),
+        (("--match-entropy", "--power", 2), "match_entropy is of both models"),
+        (("--match-entropy", "--rl-temperature", 2), "match_entropy is of both models"),
+        (("--match-entropy", "--shard", "1/2"), "match_entropy is over all problems"),
+        (("--rl-temperature", 0), "temperature 0.0 is no finite number above 0"),
+    ],
+)
+def test_what_has_no_entropy_to_match_is_refused_before_anything_is_written(command, arguments, says):
     code, out, err = command("sample", *arguments)
     assert (code, out) == (2, "")
     assert says in err

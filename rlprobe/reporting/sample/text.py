@@ -27,9 +27,9 @@ def show(summary: Summary) -> Group:
 
 def _heading(summary: Summary) -> Text:
     how = summary["sampling"]
-    settings = (
-        f"temperature {how['temperature']:g}, top-p {how['top_p']:g}, by the {summary['reading']['answer']} answer"
-    )
+    own = summary.get("rl_temperature")
+    temperatures = f"{how['temperature']:g}" + (f" (RL {own:g})" if own is not None else "")
+    settings = f"temperature {temperatures}, top-p {how['top_p']:g}, by the {summary['reading']['answer']} answer"
     return Text.assemble(("What sampling shows", "bold"), f"   {settings}")
 
 
@@ -62,6 +62,11 @@ def _power(summary: Summary) -> Iterator[Text]:
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    if found := summary.get("matched"):
+        yield Text(
+            f"At temperature {found['temperature']:g} RL's mean entropy is the base's: {Cell(found['reached'])} "
+            f"against {Cell(found['wanted'])} nats a token, {found['decodes']} temperatures tried."
+        )
     yield from _power(summary)
     yield from first_alone(summary)
     yield from few_problems(summary.get("problems", {}).get("asked", 0))
