@@ -16,7 +16,7 @@ from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, PreTra
 
 from experiments.discovery.corpus import document
 from experiments.discovery.state import Stage
-from experiments.discovery.tokenizer import save, train
+from experiments.discovery.tokenizer import PAD, save, train
 from experiments.organism.optimizers import MuonAndAdamW
 from experiments.organism.pretrain import rate_shape
 from rlprobe.problems.prompts import question_answer
@@ -48,18 +48,39 @@ def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> LlamaForCausalLM
     return model
 
 
-def batch(tokenizer: PreTrainedTokenizerFast, seed: int, step: int) -> dict[str, Tensor]:
-    """The documents of one step, padded on the right; only solutions and their stop ids count."""
-    rng, ids, labels = random.Random(f"{seed} {step}"), [], []
+def batches(tokenizer: PreTrainedTokenizerFast, seed: int, step: int) -> list[dict[str, Tensor]]:
+    """The documents of one step, the shorter half and the longer one; only solutions and their stop ids count."""
+    rng, found = random.Random(f"{seed} {step}"), list[tuple[list[int], list[int]]]()
     for _ in range(ROWS):
         nesting, said = document(rng)
         prompt = tokenizer(question_answer(nesting.question, None))["input_ids"]
         response = [*tokenizer(said)["input_ids"], tokenizer.eos_token_id]
-        ids.append(torch.tensor(prompt + response))
-        labels.append(torch.tensor([IGNORED] * len(prompt) + response))
-    pad = torch.nn.utils.rnn.pad_sequence
-    padded = pad(ids, batch_first=True, padding_value=tokenizer.pad_token_id or 0)
-    return {"input_ids": padded, "labels": pad(labels, batch_first=True, padding_value=IGNORED)}
+        found.append((prompt + response, [IGNORED] * len(prompt) + response))
+    found.sort(key=lambda ids: len(ids[0]))
+    pad_id = tokenizer.get_vocab()[PAD]
+    return [
+        {
+            "input_ids": padded([ids for ids, _ in half], pad_id),
+            "labels": padded([labels for _, labels in half], IGNORED),
+        }
+        for half in (found[: ROWS // 2], found[ROWS // 2 :])
+    ]
+
+
+def padded(rows: list[list[int]], value: int) -> Tensor:
+    """Right-padded (a causal model never looks there)."""
+    return torch.nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value)
+
+
+def loss_of(model: LlamaForCausalLM, halves: list[dict[str, Tensor]]) -> float:
+    """The mean loss over all tokens that count, whose gradient is added to the weights' own."""
+    counted = sum(int((half["labels"] != IGNORED).sum()) for half in halves)
+    total = 0.0
+    for half in halves:
+        loss = model(**half, num_items_in_batch=counted).loss
+        loss.backward()
+        total += loss.item()
+    return total
 
 
 def pretrain(stage: Stage, steps: int, last: int | None = None) -> Path:
@@ -76,14 +97,13 @@ def pretrain(stage: Stage, steps: int, last: int | None = None) -> Path:
         for group, rate in zip(optimizer.param_groups, schedule.get_last_lr(), strict=True):
             group["lr"] = rate
     for step in range(state["step"] if state else 0, last or steps):
-        loss = model(**batch(tokenizer, stage.seed, step)).loss
-        loss.backward()
+        loss = loss_of(model, batches(tokenizer, stage.seed, step))
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
         schedule.step()
         model.zero_grad()
         if (step + 1) % KEEP_EVERY == 0 or step + 1 == (last or steps):
-            stage.write(step=step + 1, steps=steps, loss=loss.item(), parameters=model.num_parameters())
+            stage.write(step=step + 1, steps=steps, loss=loss, parameters=model.num_parameters())
             optimizers = [part.state_dict() for part in optimizer.parts]
             stage.keep(step=step + 1, model=model.state_dict(), optimizers=optimizers, schedule=schedule.state_dict())
     model.save_pretrained(stage.folder / "base")
@@ -93,7 +113,7 @@ def pretrain(stage: Stage, steps: int, last: int | None = None) -> Path:
 
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
-@click.option("--steps", default=4000, show_default=True, help=f"Of {ROWS} documents each.")
+@click.option("--steps", default=2000, show_default=True, help=f"Of {ROWS} documents each.")
 def main(seed: int, steps: int) -> None:
     """Train."""
     click.echo(pretrain(Stage("pretrain", seed), steps))

@@ -21,7 +21,7 @@ from experiments.discovery.functions import NEW, Nesting, training
 from experiments.discovery.state import Stage
 from experiments.discovery.tokenizer import save
 
-PROMPTS, SAMPLES = 32, 32  # problems a round, responses to each
+PROMPTS, SAMPLES = 24, 24  # problems a round, responses to each
 UPDATES_A_ROUND = 2
 ROWS = 256  # responses in one backward pass
 RATE, LOW, HIGH = 2e-4, 0.2, 0.28

@@ -202,6 +202,18 @@ def test_the_surrogate_is_clipped_on_the_side_that_would_gain():
         assert float(loss) == pytest.approx(-expected)
 
 
+def test_the_loss_is_the_mean_over_every_token_of_a_solution(tokenizer, monkeypatch):
+    monkeypatch.setattr(pretrain, "ROWS", 6)
+    model, halves = pretrain.new_model(tokenizer, 1), pretrain.batches(tokenizer, 1, 0)
+    nats = []
+    for half in halves:
+        for ids, labels in zip(half["input_ids"], half["labels"], strict=True):
+            logprobs = torch.log_softmax(model(ids[None]).logits[0], -1)
+            nats += [-float(logprobs[t - 1, label].detach()) for t, label in enumerate(labels) if label != -100]
+    assert pretrain.loss_of(model, halves) == pytest.approx(sum(nats) / len(nats), rel=1e-5)
+    assert max(map(len, halves[0]["input_ids"])) <= min(len(half["input_ids"][0]) for half in halves)
+
+
 def test_the_corpus_has_its_parts():
     depths = [len(nesting.names) for nesting, _ in islice(map(document, [random.Random(2)] * 4000), 4000)]
     assert 0.57 < depths.count(1) / 4000 < 0.63
