@@ -808,11 +808,37 @@ class ConsequenceSettings(Settings):
 
 @dataclass(frozen=True)
 class SampleChoice(Noun):
-    """How the models are drawn from, how often, and which of them."""
+    """How the models are drawn from, how often, and which of them.
+
+    RL may have a temperature of its own, `rl_temperature`; with `match_entropy` that is found at which its mean entropy
+    is the base's (commands/matched_entropy.py). With `power` the base is drawn from that power of itself over whole
+    texts, and RL beside it as ever; `power_block` and `power_moves` are of its sampler (decoding/power.py).
+    """
 
     sampling: SamplingChoice = SamplingChoice()
     draws: int = option(16, "Draws of each problem.", flag="n", least=1)
+    rl_temperature: float | None = option(None, "RL's own temperature.  [default: the same as the base's]", above=0)
+    match_entropy: bool = option(
+        False,
+        "Find RL's temperature: that at which its mean entropy is the base's (arXiv 2504.13837).",
+        unless=("rl_temperature", "power"),
+    )
+    power: float | None = option(
+        None,
+        "Draw the base from this power of itself over whole texts: sharpening alone, without RL (arXiv 2510.14901).",
+        metavar="ALPHA",
+        above=0,
+    )
+    power_block: int = option(192, "With --power: tokens of a block.", least=1, needs="power")
+    power_moves: int = option(10, "With --power: moves after a block.", least=1, needs="power")
     member: str = option("both", "Which model.", choices=("both", *MEMBERS))
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.match_entropy and self.member != "both":
+            raise BadInput("--match-entropy is of both models: no --member with it")
+        if self.power is not None and self.member == "rl":
+            raise BadInput("--power is the base's: give --member base, or both")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -828,6 +854,35 @@ class SampleSettings(Settings):
 
     choice: SampleChoice = SampleChoice()
     compute: ComputeChoice = noun(ComputeChoice(), "max_outside")
+    reading: Reading = noun(Reading(), "class_k", "tau")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PasskSettings(Noun):
+    """Does RL find what its base lacks? pass@k of samples that are there; needs no models.
+    \f
+    SOURCE is a run of `sample`, or a CSV, JSON, JSONL or Parquet file with the columns problem_id, model, n (draws), c
+    (right ones) and perhaps family (arXiv 2504.13837). Shares of problems at every k up to the fewest draws, with 95 %
+    intervals over problems; the k where the curves cross; regimes of arXiv 2505.24864. Tables: passk, passk_crossing,
+    passk_solvable, passk_regimes.
+
+    Raises BadInput for a table that cannot be (c above n, a problem twice, ...), a k above the fewest draws, or a run
+    without samples, and OtherRun where `out` holds the results of another table.
+    """
+
+    source: Path = place()
+    base: str | None = option(None, "Of a table: the model that is the base.  [default: the one called base]")
+    rl: str | None = option(None, "Of a table: the model that RL made of it.  [default: the one called rl]")
+    between: str | None = option(
+        None, "Of a table: a model from the middle of RL's training, which tells plateau from growth."
+    )
+    families: Path | None = option(None, "A table of problem_id and family.  [default: a table's column family]")
+    margin: float = option(
+        0.02, "A gain up to which a family's pass@k stays where it was, a share of problems.", least=0, most=0.99
+    )
+    ks: tuple[int, ...] = option((), "Shown in the tables; repeatable.  [default: 1, 2, 4, ...]", flag="k", least=1)
+    out: Path | None = option(None, "Of a table: the folder of the results.  [default: runs/passk-TABLE]")
+    overwrite: bool = option(False, "Delete the results that are there and start anew.")
     reading: Reading = noun(Reading(), "class_k", "tau")
 
 

@@ -241,7 +241,7 @@ def test_the_signature_is_what_the_settings_take_and_each_option_has_its_words(n
     function, kind = getattr(rp, name), COMMANDS[name].settings if name in COMMANDS else DOORS[name]
     signature, words = inspect.signature(function), inspect.getdoc(function)
     asked = {asked.name: asked for asked in options_of(kind)}
-    where = {"run": ".", "out": "x", "runs": ["x"], "checkpoints": ["a=x"]}
+    where = {"run": ".", "source": ".", "out": "x", "runs": ["x"], "checkpoints": ["a=x"]}
     needed = {p.name: where[p.name] for p in signature.parameters.values() if p.default is p.empty}
     shown = {p.name: p.default for p in signature.parameters.values() if p.default is not p.empty}
     shown = {name: value for name, value in shown.items() if name in asked and not asked[name].option.needs}

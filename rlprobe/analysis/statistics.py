@@ -182,10 +182,44 @@ def mean_difference(differences: Float[np.ndarray, " problems"], resampling: Res
     the mean lies between v - u(1 + v) and v + u(1 - v).
     """
     n = len(differences)
-    found = replace(mean(differences, np.ones(n), resampling), n_tokens=None)
     if n > 1 and np.ptp(differences) == 0:
         value = float(differences[0])
         return Interval(value, *_around(value, _rarest(n, resampling)), n, None, CLOPPER_PEARSON)
+    return replace(mean(differences, np.ones(n), resampling), n_tokens=None)
+
+
+def mean_differences(
+    differences: Float[np.ndarray, "problems columns"], resampling: Resampling
+) -> tuple[list[Interval], list[float | None]]:
+    """`mean_difference` and `bootstrap_p_value` of every column, by the same resamples of the problems for all."""
+    n, columns = differences.shape
+    if n < 2:
+        return [mean_difference(column, resampling) for column in differences.T], [None] * columns
+    intervals, p_values = list[Interval](), list[float | None]()
+    step = max(1, 2**24 // resampling.resamples)  # 128 MiB of means at a time
+    for some in (differences[:, start : start + step] for start in range(0, columns, step)):
+        means = resampled_means(some, resampling)
+        ends = np.quantile(means, resampling.tails, axis=0).T.tolist()
+        values, same = some.mean(axis=0).tolist(), np.ptp(some, axis=0) == 0
+        intervals += [
+            mean_difference(some[:, i], resampling) if same[i] else Interval(value, low, high, n, None, BOOTSTRAP)
+            for i, (value, (low, high)) in enumerate(zip(values, ends, strict=True))
+        ]
+        p_values += [_two_sided(column) for column in means.T]
+    return intervals, p_values
+
+
+def resampled_means(
+    columns: Float[np.ndarray, "problems columns"], resampling: Resampling
+) -> Float[np.ndarray, "resamples columns"]:
+    """The mean of each column over each resample of the problems: a product with how often each problem was picked."""
+    n, rng = len(columns), resampling.generator()
+    found, step = np.empty((resampling.resamples, columns.shape[1])), max(1, 2**20 // n)
+    for start in range(0, len(found), step):
+        rows = min(step, len(found) - start)
+        picked = rng.integers(n, size=(rows, n)) + n * np.arange(rows)[:, None]
+        times = np.bincount(picked.ravel(), minlength=rows * n).reshape(rows, n)
+        found[start : start + rows] = times.astype(np.float64) @ columns / n
     return found
 
 
@@ -257,13 +291,15 @@ def bootstrap_p_value(differences: Float[np.ndarray, " problems"], resampling: R
 
     None where fewer than two problems leave nothing to resample.
     """
-    n = len(differences)
-    if n < 2:
+    if len(differences) < 2:
         return None
-    means = differences[resampling.generator().integers(n, size=(resampling.resamples, n))].mean(axis=1)
+    return _two_sided(resampled_means(differences[:, None], resampling)[:, 0])
+
+
+def _two_sided(means: Float[np.ndarray, " resamples"]) -> float:
     means = np.where(np.isclose(means, 0, atol=1e-12), 0, means)  # thirds that cancel are 0
     rarer = min((means <= 0).sum(), (means >= 0).sum())
-    return float(min(1.0, 2 * (1 + rarer) / (1 + resampling.resamples)))
+    return float(min(1.0, 2 * (1 + rarer) / (1 + len(means))))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

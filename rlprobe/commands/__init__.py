@@ -55,6 +55,7 @@ _ALL = (
     Command("flips", asked.FlipSettings, PLAN, verdicts=OWN),
     Command("consequences", asked.ConsequenceSettings, PLAN, verdicts=OWN),
     Command("sample", asked.SampleSettings, PLAN, verdicts=RETOLD),
+    Command("passk", asked.PasskSettings),
     Command("direction", asked.DirectionSettings),
     Command("footprint", asked.FootprintSettings, CHECKPOINTS_TOO),
     Command("signals", asked.SignalSettings, PLAN, verdicts=RETOLD, leaves="signals*.json"),

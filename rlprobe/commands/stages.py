@@ -68,7 +68,7 @@ def decode_arm(
         for shard in shards:
             tasks = _tasks(prepared, run, shard, known, named)
             responses, counts = decode(_players(prepared, arm), arm, tasks, decoding_settings(prepared), watch)
-            rollouts = [_rollout(arm.spec, t, r) for t, r in zip(tasks, responses, strict=True)]
+            rollouts = [rollout(arm.spec, t, r) for t, r in zip(tasks, responses, strict=True)]
             run.write_shard("rollouts", shard, rollouts_table(rollouts))
             took.add(counts)
             meter.advance(shard.stop - shard.start)
@@ -167,7 +167,8 @@ def _facts(oracle: Rollout) -> Facts:
     return Facts(frozenset(edited), len(edited) / max(1, len(oracle.response_ids)))
 
 
-def _rollout(arm: str, task: Task, response: Response) -> Rollout:
+def rollout(arm: str, task: Task, response: Response) -> Rollout:
+    """A response of an arm as it is kept."""
     return Rollout(
         arm=arm,
         problem_id=task.problem_id,
@@ -198,7 +199,7 @@ def _decode(prepared: Prepared, run: Run, shard: Shard, speaker: Speaker, watch:
     ]
     player = Players(speaker.model(), None, prepared.pair.vocabulary)
     responses, _ = decode(player, Arm(never(), donor_argmax()), tasks, decoding_settings(prepared), watch)
-    return [_rollout(shard.arm, task, response) for task, response in zip(tasks, responses, strict=True)]
+    return [rollout(shard.arm, task, response) for task, response in zip(tasks, responses, strict=True)]
 
 
 def halved(run: Run, reporter: Reporter, member: str, rows: int) -> None:

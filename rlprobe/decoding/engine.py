@@ -160,7 +160,7 @@ def decode(
     counts, rows = Counts(), min(settings.rows, len(tasks))
     while todo := deque(i for i, response in enumerate(responses) if response is None):
         decoder = _Decoder(players, arm, tasks, settings, watch, counts)
-        if not _fits(partial(decoder.run, min(rows, len(todo)), todo, responses)):
+        if not fits(partial(decoder.run, min(rows, len(todo)), todo, responses)):
             if rows == 1:
                 name = players.host.name
                 raise RlprobeError(f"{name}: one response alone does not fit in memory; lower --max-new-tokens")
@@ -169,7 +169,7 @@ def decode(
     return [response for response in responses if response is not None], counts
 
 
-def _fits(work: Callable[[], None]) -> bool:
+def fits(work: Callable[[], None]) -> bool:
     """Do the work; False if memory ran out, which is then given back."""
     try:
         work()
@@ -351,7 +351,7 @@ class _Decoder:
         shapes = []
         most = math.inf if lanes.model.device.type == "cpu" else _POSITIONS
         for group in groups([len(text) for text in texts], self.price.a_pass, most):
-            ids, counts = _padded([texts[i] for i in group])
+            ids, counts = padded([texts[i] for i in group])
             whole = len(group) == len(self.rows)
             read = lanes.read(ids, counts, None if whole else torch.tensor([rows[i] for i in group]))
             for i, state, n in zip(group, read, counts.tolist(), strict=True):
@@ -471,7 +471,7 @@ class _Decoder:
                     lanes.move(len(self.rows), r)
 
 
-def _padded(texts: list[list[int]]) -> tuple[Tensor, Tensor]:
+def padded(texts: list[list[int]]) -> tuple[Tensor, Tensor]:
     """(ids right-padded with 0, how many are real)."""
     rows = [torch.tensor(text, dtype=torch.long) for text in texts]
     return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor([len(text) for text in texts])

@@ -3,7 +3,8 @@
 No generator, so a draw depends on no batch, no order, no proposal and no arm: two arms, or two models, that stand at
 the same position of the same draw see the same noise. Streams: "draw" (what a model says), "redraw" (what the donor
 says where the gate has seen the host's draw: the same noise would bias it), "gate", "writer" and "accept" (whether a
-draw of the host's is kept). Knows no models.
+draw of the host's is kept). A move of the power sampler is a response of its own: "gate" says where it cuts, "accept"
+whether it is taken. Knows no models.
 """
 
 import hashlib

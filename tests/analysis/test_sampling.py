@@ -1,15 +1,13 @@
-"""pass@k and what sampling shows, each number by another road: enumeration, fractions, counting by hand."""
+"""What sampling shows, each number by another road: counting by hand."""
 
 import json
-from fractions import Fraction
-from itertools import combinations
 from math import comb
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from rlprobe.analysis.sampling import pass_at_k, sizes, summarise
+from rlprobe.analysis.sampling import summarise
 from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
@@ -30,30 +28,6 @@ def drawn(**words):
     )
     grades = frame.assign(status_last=frame["letter"].map(STATUS), status_first="wrong")
     return rollouts.drop(columns="letter"), grades.drop(columns="letter")
-
-
-def test_pass_at_k_is_the_share_of_subsets_that_hold_a_right_draw():
-    for n in (1, 2, 5, 6):
-        for c in range(n + 1):
-            right = [i < c for i in range(n)]
-            for k in range(1, n + 1):
-                subsets = list(combinations(right, k))
-                expected = sum(any(subset) for subset in subsets) / len(subsets)
-                assert pass_at_k(np.array([n]), np.array([c]), k)[0] == pytest.approx(expected, abs=1e-12)
-
-
-@pytest.mark.parametrize(
-    ("n", "c", "k"), [(1024, 1, 512), (1024, 3, 1000), (10_000, 40, 128), (4096, 4095, 1), (256, 0, 9)]
-)
-def test_pass_at_k_is_stable_where_the_binomials_are_astronomic(n, c, k):
-    exact = float(1 - Fraction(comb(n - c, k), comb(n, k)))
-    assert pass_at_k(np.array([n]), np.array([c]), k)[0] == pytest.approx(exact, rel=1e-9, abs=1e-12)
-
-
-def test_k_doubles_up_to_the_number_of_draws():
-    assert sizes(16) == [1, 2, 4, 8, 16]
-    assert sizes(12) == [1, 2, 4, 8, 12]
-    assert (sizes(1), sizes(0)) == ([1], [])
 
 
 def test_means_over_problems_paired_gains_and_solvable_sets():

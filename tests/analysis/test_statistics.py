@@ -16,10 +16,12 @@ from rlprobe.analysis.statistics import (
     mcnemar,
     mean,
     mean_difference,
+    mean_differences,
     proportion,
     rate,
     ratio_of_means,
     recovery,
+    resampled_means,
 )
 from rlprobe.settings import Resampling
 
@@ -314,3 +316,24 @@ def test_the_p_value_of_a_bootstrap_is_1_without_a_difference_and_never_0():
     assert bootstrap_p_value(np.array([1 / 3, 1 / 3, -2 / 3]), RESAMPLING) > 0.5
     assert bootstrap_p_value(np.ones(9), RESAMPLING) == 2 / 2001
     assert bootstrap_p_value(np.ones(1), RESAMPLING) is None
+
+
+def test_means_over_resamples_are_those_of_the_picked_problems():
+    columns = np.random.default_rng(3).normal(size=(7, 3))
+    resampling = Resampling(seed=4, resamples=100)
+    picked = resampling.generator().integers(7, size=(100, 7))
+    expected = [[np.mean([columns[i, j] for i in row]) for j in range(3)] for row in picked]
+    np.testing.assert_allclose(resampled_means(columns, resampling), expected, atol=1e-12)
+
+
+def test_many_differences_are_as_good_as_one_at_a_time():
+    rng, resampling = np.random.default_rng(5), Resampling(resamples=4000)
+    columns = np.stack([rng.uniform(-1, 1, 40), np.full(40, 0.25), rng.choice([0.0, 1.0], 40)], axis=1)
+    intervals, p_values = mean_differences(columns, resampling)
+    for column, interval, p in zip(columns.T, intervals, p_values, strict=True):
+        alone = mean_difference(column, resampling)
+        assert (interval.value, interval.method) == (pytest.approx(alone.value), alone.method)
+        assert (interval.low, interval.high) == pytest.approx((alone.low, alone.high), abs=0.03)
+        assert p == bootstrap_p_value(column, resampling)
+    assert mean_differences(columns[:1], resampling)[1] == [None] * 3
+    assert mean_differences(columns[:0], resampling)[0][0].value is None

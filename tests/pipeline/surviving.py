@@ -48,6 +48,10 @@ CASES = {
     "intervene": Case("intervene", "disagree", (*PROBLEMS, "--mode", "oracle", "--out", "{}/run")),
     "flips": Case("flips", "disagree", (*PROBLEMS, "--all", "--most-trials", "4", "--out", "{}/run")),
     "sample": Case("sample", "", (*PROBLEMS, "--n", "2", "--out", "{}/run")),
+    "sample --power": Case(
+        "sample", "", (*PROBLEMS, "--power", "4", "--power-moves", "2", "--n", "1", "--out", "{}/run")
+    ),
+    "passk": Case("passk", "sample", ("{}/run",)),
     "signals": Case("signals", "", (*PROBLEMS, "--signal", "entropy", "--target", "50", "--out", "{}/run")),
     "footprint": Case(
         "footprint",

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+import torch
+from transformers import AutoModelForCausalLM
 
 from rlprobe import runs
 
@@ -105,4 +107,97 @@ def test_a_dry_run_says_what_would_be_drawn(command):
     code, out, _ = command("sample", "--n", 5, "--dry-run")
     assert code == 0
     assert "6 problems, 5 draws of each from base and rl" in out
+    assert not (command.tmp_path / "run").exists()
+
+
+def test_a_power_of_the_base_is_drawn_beside_rl_and_what_it_took_is_told(command, rlprobe):
+    asked = ("sample", "--n", 2, "--power", 4, "--power-block", 6, "--power-moves", 3)
+    code, said, err = command(*asked, "--json")
+    assert code == 0, err
+    run, summary = runs.read(command.tmp_path / "run"), json.loads(said)
+    arm = "power(4) x block=6,moves=3 x base x seed=0"
+    assert run.arms("rollouts") == [ALONE.format("rl"), arm]
+    assert summary["power"] == {"alpha": 4.0, "block": 6, "moves": 3}
+    efforts = run.table("power").to_pylist()
+    rows = [row for row in run.table("rollouts").to_pylist() if row["arm"] == arm]
+    assert [row["tokens"] for row in efforts] == [len(row["response_ids"]) for row in rows]
+    drawn, kept = (sum(row[name] for row in efforts) for name in ("generated", "tokens"))
+    assert summary["cost"]["per_token"]["value"] == pytest.approx(drawn / kept)
+    assert summary["cost"]["accepted"]["value"] == pytest.approx(
+        sum(row["accepted"] for row in efforts) / sum(row["moves"] for row in efforts)
+    )
+    before = rollouts(run.path)
+    (lost,) = run.path.glob("power/*/000003-000006.parquet")
+    lost.unlink()
+    code, said, err = command(*asked)
+    assert (code, rollouts(run.path)) == (0, before), err
+    assert "tokens for each of the text (published: 8.8)" in said
+    again = json.loads(rlprobe("grade", run.path, "--json")[1])
+    assert (again["cost"], again["power"]) == (summary["cost"], summary["power"])
+    assert json.loads(rlprobe("passk", run.path, "--json")[1])["gain"] == again["answers"]["last"]["gain"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--power", 0), "power 0.0 is no finite number above 0"),
+        (("--power", "nan"), "power nan"),
+        (("--power", 2, "--member", "rl"), "power is the base's"),
+        (("--power-moves", 3), "--power-moves is of the power sampler: give --power with it"),
+    ],
+)
+def test_what_is_no_power_is_refused_before_anything_is_written(command, arguments, says):
+    code, out, err = command("sample", *arguments)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert not (command.tmp_path / "run").exists()
+
+
+def test_rl_is_drawn_at_the_temperature_at_which_its_entropy_is_the_bases(command, rlprobe):
+    code, said, err = command("sample", "--n", 2, "--match-entropy", "--json")
+    assert code == 0, err
+    summary, run = json.loads(said), runs.read(command.tmp_path / "run")
+    found = summary["matched"]
+    assert abs(found["reached"] - found["wanted"]) <= 0.02 * found["wanted"]
+    assert summary["rl_temperature"] == found["temperature"]
+    arm = f"never x donor_argmax x rl x T={found['temperature']:g},top_p=1 x seed=0"
+    assert {row["draw"] for row in run.table("rollouts").to_pylist() if row["arm"] == arm} == {0, 1}
+    assert summary["members"]["rl"]["draws"] == 2
+    assert found["reached"] == pytest.approx(by_transformers(rlprobe, run, arm, found["temperature"]), rel=1e-3)
+    before = rollouts(run.path)
+    again = command("sample", "--n", 2, "--match-entropy", "--json")[1]
+    assert (json.loads(again), rollouts(run.path)) == (summary, before)
+    assert json.loads(rlprobe("grade", run.path, "--json")[1])["matched"] == found
+    named = command("sample", "--n", 2, "--rl-temperature", f"{found['temperature']:g}", "--json")[1]
+    assert json.loads(named)["answers"] == summary["answers"]
+
+
+def by_transformers(rlprobe, run, arm, temperature):
+    """The mean entropy (nats) at a temperature over the tokens of draw 0 of an arm, by plain transformers."""
+    network = AutoModelForCausalLM.from_pretrained(rlprobe.rl)
+    total, n = 0.0, 0
+    for row in run.table("rollouts").to_pylist():
+        if row["arm"] == arm and row["draw"] == 0:
+            ids = torch.tensor([[*row["prompt_ids"], *row["response_ids"]]])
+            with torch.no_grad():
+                logits = network(ids).logits[0, len(row["prompt_ids"]) - 1 : -1]
+            total += float(torch.distributions.Categorical(logits=logits / temperature).entropy().sum())
+            n += len(row["response_ids"])
+    return total / n
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--match-entropy", "--member", "rl"), "match_entropy is of both models"),
+        (("--match-entropy", "--power", 2), "match_entropy is of both models"),
+        (("--match-entropy", "--rl-temperature", 2), "match_entropy is of both models"),
+        (("--match-entropy", "--shard", "1/2"), "match_entropy is over all problems"),
+        (("--rl-temperature", 0), "temperature 0.0 is no finite number above 0"),
+    ],
+)
+def test_what_has_no_entropy_to_match_is_refused_before_anything_is_written(command, arguments, says):
+    code, out, err = command("sample", *arguments)
+    assert (code, out) == (2, "")
+    assert says in err
     assert not (command.tmp_path / "run").exists()

@@ -10,11 +10,9 @@ import pandas as pd
 
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell, table_of
+from rlprobe.reporting.passk.tables import NAMES, pass_at_k_table, solvable_table
 
 Summary = dict[str, Any]
-
-NAMES = {"base": "base", "rl": "RL"}
-SETS = {"both": "both", "base_only": "base only", "rl_only": "RL only", "neither": "neither"}
 
 
 def found_in(summary: Summary) -> dict[str, Any]:
@@ -49,39 +47,21 @@ def _member(summary: Summary, member: str) -> dict[str, Any]:
     }
 
 
-def pass_at_k_table(summary: Summary) -> pd.DataFrame:
-    """One row a k, by the reading's answer: pass@k of either model and, on the problems of both, RL's gain."""
-    found = found_in(summary)
-    curves = {m: found["members"][m]["pass_at_k"] for m in MEMBERS if found["members"][m]}
-    ks = sorted({k for curve in curves.values() for k in curve}, key=int)
-    rows = [
-        {
-            "k": int(k),
-            **{NAMES[m]: Cell.of(curve.get(k), "%", f"sets of {k} draws") for m, curve in curves.items()},
-            "RL minus base": Cell.of(gain and gain["difference"], "%"),
-            "p": Cell.p(gain),
-        }
-        for k in ks
-        for gain in [found["gain"].get(k)]
-    ]
-    return table_of(rows, ["k", *NAMES.values(), "RL minus base", "p"])
-
-
-def solvable_table(summary: Summary) -> pd.DataFrame:
-    """How many problems have a right draw from both models, from one of them, from neither."""
-    found = found_in(summary)["solvable"]
-    if found["problems"] == 0:
-        return table_of([], ["a right draw from", "problems", "share"])
-    rows = [
-        {"a right draw from": name, "problems": found["counts"][key], "share": Cell.of(found["shares"][key], "%")}
-        for key, name in SETS.items()
-    ]
-    return table_of(rows, ["a right draw from", "problems", "share"])
+def power_table(summary: Summary) -> pd.DataFrame:
+    """What it took to draw from a power of the base; no row where it was drawn from as it is."""
+    power, cost = summary.get("power"), summary.get("cost", {})
+    columns = ("power", "block", "moves a block", "moves taken", "tokens drawn for one of the text", "for one taken in")
+    row = power and (
+        *(f"{power['alpha']:g}", power["block"], power["moves"]),
+        *(Cell.of(cost["accepted"], "%", "moves"), Cell.of(cost["per_token"]), Cell.of(cost["per_accepted"])),
+    )
+    return table_of([dict(zip(columns, row, strict=True))] if row else [], list(columns))
 
 
 # name of the table: summary -> table
 TABLES: dict[str, Callable[[Summary], pd.DataFrame]] = {
     "sampling": sampling_table,
-    "pass_at_k": pass_at_k_table,
-    "solvable": solvable_table,
+    "pass_at_k": lambda summary: pass_at_k_table(found_in(summary)),
+    "power": power_table,
+    "solvable": lambda summary: solvable_table(found_in(summary)),
 }

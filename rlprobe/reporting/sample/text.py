@@ -4,7 +4,6 @@ The tables on disk hold every number; here stand those that a reader needs first
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from rich.console import Group
 from rich.table import Table
@@ -12,21 +11,25 @@ from rich.text import Text
 
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell
-from rlprobe.reporting.sample.tables import NAMES, SETS, Summary, found_in
+from rlprobe.reporting.passk.tables import NAMES
+from rlprobe.reporting.passk.text import of_draws, pass_at_k
+from rlprobe.reporting.sample.tables import Summary, found_in
 from rlprobe.reporting.terminal import few_problems, first_alone, fixed, open_table, percent, texts_of
 from rlprobe.reporting.unanswered import warning
 
 
 def show(summary: Summary) -> Group:
     """The whole report, for the print of a rich Console."""
-    return Group(_heading(summary), Text(), _members(summary), Text(), _pass_at_k(summary), Text(), *_notes(summary))
+    return Group(
+        _heading(summary), Text(), _members(summary), Text(), pass_at_k(found_in(summary)), Text(), *_notes(summary)
+    )
 
 
 def _heading(summary: Summary) -> Text:
     how = summary["sampling"]
-    settings = (
-        f"temperature {how['temperature']:g}, top-p {how['top_p']:g}, by the {summary['reading']['answer']} answer"
-    )
+    own = summary.get("rl_temperature")
+    temperatures = f"{how['temperature']:g}" + (f" (RL {own:g})" if own is not None else "")
+    settings = f"temperature {temperatures}, top-p {how['top_p']:g}, by the {summary['reading']['answer']} answer"
     return Text.assemble(("What sampling shows", "bold"), f"   {settings}")
 
 
@@ -46,36 +49,32 @@ def _members(summary: Summary) -> Table:
     return table
 
 
-def _pass_at_k(summary: Summary) -> Table:
-    """pass@k of the models and, on the problems of both, RL's gain: all in percent."""
-    found = found_in(summary)
-    curves = {m: found["members"][m]["pass_at_k"] for m in MEMBERS if found["members"][m]}
-    gain = found["gain"]
-    table = open_table("k", *(f"{NAMES[m]}\npass@k, %" for m in curves), *(["RL - base\n%", "p"] if gain else []))
-    for k in sorted({k for curve in curves.values() for k in curve}, key=int):
-        entries: list[Any] = [fixed(curve[k], 1, scale=100) if k in curve else None for curve in curves.values()]
-        if gain:
-            entries += [fixed(gain[k]["difference"], 1, scale=100), Cell.p(gain[k])] if k in gain else [None] * 2
-        table.add_row(*texts_of([k, *entries]))
-    return table
+def _power(summary: Summary) -> Iterator[Text]:
+    """What the base was drawn from, and what it took, where that was a power of it."""
+    if power := summary.get("power"):
+        cost = summary["cost"]
+        yield Text(f"The base is drawn from p^{power['alpha']:g} over whole texts, not at this temperature.")
+        yield Text(
+            f"It took {Cell.of(cost['per_token'])} tokens for each of the text "
+            f"(published: {cost['published']:g}); taken: {Cell.of(cost['accepted'], '%', 'moves')} of moves."
+        )
 
 
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
+    if found := summary.get("matched"):
+        yield Text(
+            f"At temperature {found['temperature']:g} RL's mean entropy is the base's: {Cell(found['reached'])} "
+            f"against {Cell(found['wanted'])} nats a token, {found['decodes']} temperatures tried."
+        )
+    yield from _power(summary)
     yield from first_alone(summary)
     yield from few_problems(summary.get("problems", {}).get("asked", 0))
-    found, solvable = found_in(summary), found_in(summary)["solvable"]
+    found = found_in(summary)
     if found["no_answer_differs"]:
         silent = (found["members"][m]["no_answer"] for m in MEMBERS)
         yield Text(warning(silent, summary.get("grader")), style="yellow")
-    if solvable["problems"]:
-        counts = ", ".join(f"{SETS[name]} {n:,}" for name, n in solvable["counts"].items())
-        n = min(solvable["draws"].values())
-        yield Text(f"Problems with a right answer in {n} draws: {counts}.")
-        yield Text(f"base only against RL only: p = {Cell(solvable['p_value'])}; more draws solve more problems.")
-    elif all(summary["members"].values()):
-        yield Text(f"No gain to show: {found['reason']}.", style="yellow")
-    yield Text("pass@k is the unbiased estimate 1 - C(n-c, k) / C(n, k), its mean over problems.")
+    yield from of_draws(found)
     yield Text(f"[ ] is a {100 * summary['reading']['confidence']:g} % interval over problems.")
     for member, text in summary["members"].items():
         graded = found["members"][member]

@@ -1,0 +1,1 @@
+"""What `rlprobe passk` shows, and `rlprobe sample` of pass@k: tables, a figure, and words at the terminal."""
