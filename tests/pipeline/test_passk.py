@@ -119,7 +119,7 @@ def test_a_model_between_tells_a_plateau_from_growth(rlprobe, table):
         ([("a", "base", 4, 1, "x")] * 2, (), "is there for 'base' already"),
         ([], (), "is empty: it holds no row"),
         (COUNTS, ("--k", 9), "k is 9, and some problem has 8 draws"),
-        (COUNTS, ("--k", 0), "0 is not in the range"),
+        (COUNTS, ("--k", 0), "--k is 0: it is at least 1"),
         (COUNTS, ("--base", "teacher", "--rl", "rl"), "no model 'teacher': it has base, rl"),
         (COUNTS, ("--base", "rl", "--rl", "rl"), "name one model twice"),
         (COUNTS, ("--between", "rl"), "give --base and --rl with it"),
