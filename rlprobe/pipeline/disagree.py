@@ -20,9 +20,7 @@ from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import ARM
 from rlprobe.records import MEMBERS, OUTSIDE
-from rlprobe.reporting.disagree.figures import FIGURES
-from rlprobe.reporting.disagree.tables import TABLES
-from rlprobe.reporting.disagree.text import show
+from rlprobe.reporting.disagree import FIGURES, TABLES, show
 from rlprobe.runs import Run
 
 GOLDS_SHOWN = 20  # golds that cannot be read, named one by one

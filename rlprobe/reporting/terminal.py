@@ -11,6 +11,7 @@ from rich.text import Text
 
 from rlprobe.printable import printable
 from rlprobe.reporting.formats import MISSING, Cell, written
+from rlprobe.reporting.table import Column, Row, Way
 
 
 class SafeConsole(Console):
@@ -27,6 +28,16 @@ def open_table(*titles: str, texts: int = 1) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
     for i, title in enumerate(titles):
         table.add_column(title, justify="left" if i < texts else "right", no_wrap=i < texts)
+    return table
+
+
+def screen(columns: Sequence[Column], rows: Iterable[Row], texts: int = 1, parted: Way | None = None) -> Table:
+    """The rows as an open table, with a line under those that are alike in `parted`."""
+    table, way = open_table(*(column.title for column in columns), texts=texts), Column("", parted or (lambda _: None))
+    rows = list(rows)
+    for row, following in zip(rows, [*rows[1:], None], strict=True):
+        last = following is None or way.entry(following) != way.entry(row)
+        table.add_row(*texts_of([column.entry(row) for column in columns]), end_section=last)
     return table
 
 

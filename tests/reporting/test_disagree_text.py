@@ -7,7 +7,7 @@ from rich.console import Console
 from synthetic_tables import tables, token
 
 from rlprobe.analysis.disagreement import Reading, summarise
-from rlprobe.reporting.disagree.text import show
+from rlprobe.reporting.disagree import show
 
 CASES = {
     "both": {"problems": 30},

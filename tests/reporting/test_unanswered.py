@@ -12,8 +12,7 @@ from rlprobe.analysis import disagreement, interventions
 from rlprobe.analysis.classes import Reading
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.report import ReportSettings, report
-from rlprobe.reporting.disagree import text as disagree_text
-from rlprobe.reporting.disagree.tables import accuracy_table
+from rlprobe.reporting import disagree
 from rlprobe.reporting.intervene import text as intervene_text
 from rlprobe.reporting.intervene.tables import answers_table, interventions_table
 
@@ -39,14 +38,14 @@ def disagreements(silent):
 
 def test_a_large_difference_is_a_warning_on_the_screen_and_a_column_in_the_table():
     summary = disagreements(silent=True)
-    assert WARNING in on_screen(disagree_text.show(summary))
-    table = accuracy_table(summary)
+    assert WARNING in on_screen(disagree.show(summary))
+    table = disagree.TABLES["accuracy"](summary)
     shares = {(a, arm): str(cell).split(" [")[0] for a, arm, cell in table[["answer", "arm", "no answer"]].to_numpy()}
     assert (shares["last", "base"], shares["last", "rl"], shares["first", "base"]) == ("50.0 %", "0 %", "0 %")
 
 
 def test_without_a_difference_there_is_no_warning():
-    assert "was found in" not in on_screen(disagree_text.show(disagreements(silent=False)))
+    assert "was found in" not in on_screen(disagree.show(disagreements(silent=False)))
 
 
 def test_every_arm_of_an_intervention_has_its_share():

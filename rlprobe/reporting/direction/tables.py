@@ -8,8 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from rlprobe.reporting.disagree.tables import text_of
 from rlprobe.reporting.formats import Cell, quoted, table_of
+from rlprobe.reporting.names import text_of
 
 Summary = dict[str, Any]
 

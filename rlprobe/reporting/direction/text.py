@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from rlprobe.reporting.direction.tables import SIDES, SIGNALS, Summary
-from rlprobe.reporting.disagree.tables import text_of
 from rlprobe.reporting.formats import MISSING, Cell, quoted
+from rlprobe.reporting.names import text_of
 from rlprobe.reporting.terminal import open_table, texts_of
 
 WORDS_SHOWN = 4

@@ -13,8 +13,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter
 
-from rlprobe.reporting.disagree.tables import text_of
 from rlprobe.reporting.drawing import Drawing, colour_of, line_of, problems_of, reach
+from rlprobe.reporting.names import text_of
 
 TAILS = {"base": ("-0.3", "-1"), "rl": ("+0.3", "+1")}  # of each writer's text, the side that its tokens are on
 GONE, COME, THERE = "#CC79A7", "#009E73", "#000000"

@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from rlprobe.reporting.direction.tables import tail_title
-from rlprobe.reporting.disagree.tables import text_of
 from rlprobe.reporting.formats import Cell, table_of
+from rlprobe.reporting.names import text_of
 
 Summary = dict[str, Any]
 

@@ -15,8 +15,8 @@ from matplotlib.lines import Line2D
 
 from rlprobe.analysis.classes import CLASSES, Reading, classify
 from rlprobe.analysis.statistics import Clusters, rate
-from rlprobe.reporting.disagree.tables import text_of
 from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of, tokens_of
+from rlprobe.reporting.names import text_of
 
 CLASS_COLOURS = {"unchanged": "#7F7F7F", "reranked": "#009E73", "shifted": "#CC79A7"}
 
