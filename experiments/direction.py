@@ -16,7 +16,7 @@ from experiments.request import Request, asked
 from rlprobe.pipeline.direction import DirectionSettings, direction
 from rlprobe.pipeline.disagree import DisagreeSettings, disagree
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.reporting.direction.tables import TABLES
+from rlprobe.reporting.direction import TABLES
 
 
 @click.command(help=__doc__)

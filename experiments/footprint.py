@@ -16,7 +16,7 @@ from experiments.request import Request, asked, known_pair
 from rlprobe.pipeline.footprint import Checkpoint, FootprintSettings, footprint
 from rlprobe.pipeline.prepare import OutputChoice
 from rlprobe.pipeline.progress import Reporter
-from rlprobe.reporting.footprint.tables import TABLES
+from rlprobe.reporting.footprint import TABLES
 
 
 @click.command(help=__doc__)

@@ -14,9 +14,7 @@ from rlprobe.errors import BadInput
 from rlprobe.pipeline.shown import First
 from rlprobe.pipeline.verdicts import answered, grader_of
 from rlprobe.pipeline.written import Report, Written
-from rlprobe.reporting.direction.figures import FIGURES
-from rlprobe.reporting.direction.tables import TABLES
-from rlprobe.reporting.direction.text import show
+from rlprobe.reporting.direction import FIGURES, TABLES, show
 from rlprobe.runs import Run
 
 REPORT = Report(TABLES, FIGURES, show)

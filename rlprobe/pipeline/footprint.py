@@ -22,9 +22,7 @@ from rlprobe.pipeline.prepare import OutputChoice, Prepared, Settings, refuse_cl
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.shown import first_asked
 from rlprobe.pipeline.written import Report, Written
-from rlprobe.reporting.footprint.figures import FIGURES
-from rlprobe.reporting.footprint.tables import TABLES
-from rlprobe.reporting.footprint.text import show
+from rlprobe.reporting.footprint import FIGURES, TABLES, show
 from rlprobe.runs import Run
 
 REPORT = Report(TABLES, FIGURES, show)

@@ -6,7 +6,7 @@ A summary of analysis/disagreement.py comes in. Computes nothing but shares of c
 from collections.abc import Iterator
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Group
 from rich.table import Table as Screen
 from rich.text import Text
 
@@ -15,7 +15,7 @@ from rlprobe.reporting.figures.disagree import FIGURES
 from rlprobe.reporting.formats import Cell, quoted
 from rlprobe.reporting.names import text_of
 from rlprobe.reporting.table import Column, Summary, Table, each, plain, walk
-from rlprobe.reporting.terminal import bounds_of, few_problems, first_alone, open_table, texts_of
+from rlprobe.reporting.terminal import blocks, bounds_of, few_problems, first_alone, open_table, texts_of
 from rlprobe.reporting.unanswered import warning
 
 __all__ = ["FIGURES", "TABLES", "show"]
@@ -222,10 +222,8 @@ SECTIONS: tuple[dict[Column, Any], ...] = (
 
 def show(summary: Summary) -> Group:
     """The whole report, for the print of a rich Console."""
-    blocks: list[RenderableType] = [_heading(summary), _rates_screen(summary)]
-    blocks += [_accuracy_screen(summary)] if summary["accuracy"] else []
-    blocks += [_swaps_screen(summary)]
-    return Group(*(part for block in blocks for part in (block, Text())), *_notes(summary))
+    accuracy = [_accuracy_screen(summary)] if summary["accuracy"] else []
+    return blocks([_heading(summary), _rates_screen(summary), *accuracy, _swaps_screen(summary)], _notes(summary))
 
 
 def _heading(summary: Summary) -> Text:

@@ -14,3 +14,31 @@ def name_of(title: str) -> str:
 def text_of(arm: Any) -> str:
     """Whose text a trajectory is."""
     return TEXTS.get(arm, str(arm))
+
+
+# -- of `rlprobe direction`
+
+DELTA_OF = {"token": "the token present", "argmax_base": "base's choice", "argmax_rl": "RL's choice"}
+SIGNALS = {
+    "delta": "Δ log p of the token",
+    "abs_delta": "|Δ log p| of the token",
+    "minus_delta_argmax_base": "−Δ log p of base's choice",
+    "kl_rl_base": "KL(RL ‖ base)",
+    "js": "JS",
+    "entropy_base": "entropy of the base",
+    "entropy_rl": "entropy of RL",
+    "minus_margin_base": "−margin of the base",
+}
+AMONG = {
+    "all": "all",
+    "apart": "from the first divergence on",
+    "apart_moved": "… where |Δ log p| ≥ 0.3",
+    "apart_moved_unchanged": "… where |Δ log p| ≥ 0.3 and both agree",
+    "apart_unchanged": "… where both agree",
+    "apart_disagreements": "… where they disagree",
+}
+
+
+def tail_title(tail: str) -> str:
+    """ "-0.3" and "+1" as inequalities."""
+    return f"≤ −{tail[1:]}" if tail.startswith("-") else f"≥ {tail[1:]}"

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
@@ -12,6 +12,27 @@ from rich.text import Text
 from rlprobe.printable import printable
 from rlprobe.reporting.formats import MISSING, Cell, written
 from rlprobe.reporting.table import Column, Row, Way
+
+
+def blocks(parts: Iterable[RenderableType], notes: Iterable[RenderableType]) -> Group:
+    """Everything that a command says: the parts with a blank line under each, then the notes."""
+    return Group(*(line for part in parts for line in (part, Text())), *notes)
+
+
+def share(title: str, way: Way, is_bare: bool = False) -> Column:
+    """A share in percent under a header that says so; if bare, without its interval."""
+
+    def entry(row: Row) -> Cell:
+        cell = Column(title, way, "%").entry(row)
+        value, low, high = (end and 100 * end for end in (cell.value, cell.low, cell.high))
+        return Cell(value) if is_bare else Cell(value, low, high)
+
+    return Column(title, entry)
+
+
+def stacked(column: Column) -> Column:
+    """The same with a number above its interval, for a narrow column."""
+    return Column(column.title, lambda row: str(column.entry(row)).replace(" [", "\n["))
 
 
 class SafeConsole(Console):

@@ -12,9 +12,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from rlprobe.reporting.direction.tables import AMONG, DELTA_OF, SIGNALS
 from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of, reach, tokens_of
-from rlprobe.reporting.names import text_of
+from rlprobe.reporting.names import AMONG, DELTA_OF, SIGNALS, text_of
 
 SHOWN = ("delta", "kl_rl_base", "js", "entropy_base", "entropy_rl")  # the signals set against each other
 MARKERS = {"apart": "o", "apart_moved": "^", "apart_moved_unchanged": "v", "apart_unchanged": "s"}
