@@ -23,9 +23,7 @@ from rlprobe.pipeline.shown import GREEDY, First, Shown, first_asked
 from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.intervene.figures import FIGURES
-from rlprobe.reporting.intervene.tables import TABLES
-from rlprobe.reporting.intervene.text import show
+from rlprobe.reporting.intervene import FIGURES, TABLES, show
 from rlprobe.runs import Run
 
 REPORT = Report(TABLES, FIGURES, show)

@@ -2,10 +2,11 @@
 
     python tests/reporting/test_goldens.py    what is shown now is what is right: look at the difference in git
 
-No model runs: goldens/*.json are summaries that `tests/goldens.py` left, their long lists cut short.
+No model runs: goldens/*.json.gz are summaries that `tests/goldens.py` left, their long lists cut short.
 """
 
 import contextlib
+import gzip
 import importlib
 import io
 import json
@@ -17,25 +18,22 @@ from rlprobe.reporting.formats import FORMATS
 from rlprobe.reporting.terminal import SafeConsole
 
 GOLDENS = Path(__file__).parent / "goldens"
-CASES = sorted(file.stem for file in GOLDENS.glob("*.json"))
-# where a command has several sets of tables: which
-OTHERS = {"signals-preset": "PRESET_", "signals-replaced": "REPLACED_", "weights-ranks": "RANK_"}
+CASES = sorted(file.name.partition(".")[0] for file in GOLDENS.glob("*.json.gz"))
 
 
 def registries(case):
     """The tables and the screen of a command."""
-    command, prefix = case.partition("-")[0], OTHERS.get(case, "")
-    modules = [importlib.import_module(f"rlprobe.reporting.{command}")]
+    modules = [importlib.import_module(f"rlprobe.reporting.{case}")]
     for name in ("tables", "text"):
         with contextlib.suppress(ModuleNotFoundError):
-            modules.append(importlib.import_module(f"rlprobe.reporting.{command}.{name}"))
+            modules.append(importlib.import_module(f"rlprobe.reporting.{case}.{name}"))
     held = {name: value for module in modules for name, value in vars(module).items()}
-    return held[f"{prefix}TABLES"], held["show"]
+    return held["TABLES"] | held.get("RANK_TABLES", {}), held["show"]
 
 
 def shown(case):
     """All of it as one text."""
-    summary = json.loads((GOLDENS / f"{case}.json").read_text())
+    summary = json.loads(gzip.decompress((GOLDENS / f"{case}.json.gz").read_bytes()))
     tables, show = registries(case)
     parts = {f"{n}.{suffix}": write(table(summary)) for n, table in tables.items() for suffix, write in FORMATS.items()}
     screen = io.StringIO()

@@ -12,7 +12,7 @@ from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.interventions import NamedArm, summarise
 from rlprobe.decoding import arms as decoding
 from rlprobe.reporting.drawing import ARM_COLOURS, corner_of, encode, render
-from rlprobe.reporting.intervene.figures import FIGURES, WRITES
+from rlprobe.reporting.figures.intervene import FIGURES, WRITES
 
 CASES = {
     "everything": {"modes": tuple(ARMS)},

@@ -12,9 +12,7 @@ from rlprobe.analysis import disagreement, interventions
 from rlprobe.analysis.classes import Reading
 from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.report import ReportSettings, report
-from rlprobe.reporting import disagree
-from rlprobe.reporting.intervene import text as intervene_text
-from rlprobe.reporting.intervene.tables import answers_table, interventions_table
+from rlprobe.reporting import disagree, intervene
 
 READING = Reading(resamples=200)
 GRADER = {"grader": {"extract": "box"}}
@@ -55,11 +53,11 @@ def test_every_arm_of_an_intervention_has_its_share():
     base = (grades["arm"] == "base") & (grades.groupby("arm").cumcount() % 2 == 0)
     grades.loc[base, "status_last"] = "no_answer"
     summary = interventions.summarise(rollouts, grades, arms, READING) | GRADER
-    said = on_screen(intervene_text.show(summary))
+    said = on_screen(intervene.show(summary))
     assert WARNING in said
     assert "base 50.0, oracle 0.0" in said
-    assert set(interventions_table(summary)["no answer"].map(str).str.split(" ").str[0]) == {"50.0", "0"}
-    assert answers_table(summary)["no answer"].notna().all()
+    assert set(intervene.TABLES["interventions"](summary)["no answer"].map(str).str.split(" ").str[0]) == {"50.0", "0"}
+    assert intervene.TABLES["answers"](summary)["no answer"].notna().all()
 
 
 @pytest.mark.parametrize("silent", [True, False])

@@ -11,7 +11,7 @@ import pandas as pd
 from rlprobe.analysis.signals import CHANGED
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import Cell, table_of
-from rlprobe.reporting.intervene.tables import name_of
+from rlprobe.reporting.names import name_of
 
 Summary = dict[str, Any]
 EVERY = "mean of all"  # in the place of a target

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import MISSING, Cell
-from rlprobe.reporting.intervene.tables import name_of
+from rlprobe.reporting.names import name_of
 from rlprobe.reporting.signals.tables import DOSES, Summary, host_of, share, signal_name
 from rlprobe.reporting.terminal import open_table, percent, texts_of
 from rlprobe.reporting.unanswered import warning

@@ -24,7 +24,7 @@ from rlprobe.reporting.drawing import (
     off_grid,
     reach,
 )
-from rlprobe.reporting.intervene.tables import name_of
+from rlprobe.reporting.names import name_of
 
 # The rows of the main figure between base and RL, in words; every other mode is in the figure "dose".
 ROWS = {
