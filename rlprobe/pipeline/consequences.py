@@ -29,8 +29,7 @@ from rlprobe.pipeline.verdicts import grader_for, named
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import Grader
 from rlprobe.records import CONSEQUENCE_SCHEMA, MEMBERS, Grade, Problem, Rollout, Status
-from rlprobe.reporting.consequences.tables import TABLES
-from rlprobe.reporting.consequences.text import show
+from rlprobe.reporting.consequences import TABLES, show
 from rlprobe.reporting.formats import csv, quoted
 from rlprobe.runs import Run, Shard
 

@@ -44,8 +44,7 @@ from rlprobe.pipeline.verdicts import grader_for, named
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import Grader, GraderSettings
 from rlprobe.records import FLIP_SCHEMA, MEMBERS, NEEDED_SCHEMA, PLACEBO_SCHEMA, Problem, SearchEnd, Status
-from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES
-from rlprobe.reporting.flips.text import show
+from rlprobe.reporting.flips import OF_ONE_PROBLEM, TABLES, show
 from rlprobe.runs import Run, Shard
 
 # (response text, gold) pairs -> the verdict on each; None where there is none

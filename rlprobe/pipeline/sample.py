@@ -16,9 +16,7 @@ from rlprobe.pipeline.shown import First, Shown, first_asked
 from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.sample.figures import FIGURES
-from rlprobe.reporting.sample.tables import TABLES
-from rlprobe.reporting.sample.text import show
+from rlprobe.reporting.sample import FIGURES, TABLES, show
 from rlprobe.runs import Run
 
 REPORT = Report(TABLES, FIGURES, show)

@@ -5,7 +5,7 @@ counted) as much, closed loop; on the other half the arms with these thresholds 
 published protocol with thresholds of its own: nothing is calibrated, and all problems are measured on.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -45,17 +45,9 @@ from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.drawing import Drawing
-from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_FIGURES
-from rlprobe.reporting.signals.tables import PRESET_TABLES, REPLACED_TABLES, TABLES
-from rlprobe.reporting.signals.text import show
+from rlprobe.reporting.signals import REPORTS, show
 from rlprobe.runs import ALL, Run
 
-REPORTS: dict[str, tuple[dict[str, Callable], dict[str, Drawing]]] = {  # tables and figures, by what is compared
-    "equal-edits": (TABLES, FIGURES),
-    "equal-replaced": (REPLACED_TABLES, REPLACED_FIGURES),
-    "preset": (PRESET_TABLES, PRESET_FIGURES),
-}
 REMEMBERED = 3  # earlier arms of a signal that its next one is proposed from
 
 

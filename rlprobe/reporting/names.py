@@ -42,3 +42,13 @@ AMONG = {
 def tail_title(tail: str) -> str:
     """ "-0.3" and "+1" as inequalities."""
     return f"≤ −{tail[1:]}" if tail.startswith("-") else f"≥ {tail[1:]}"
+
+
+# -- of `rlprobe signals`
+
+CHANCE = {"base": "RL's edits, thinned", "rl": "the base's edits, thinned"}  # by host
+
+
+def signal_name(signal: str, host: str = "base") -> str:
+    """What a signal is called: a gate that fires by chance is no signal, it lets through some of the donor's edits."""
+    return CHANCE[host] if signal == "random" else signal

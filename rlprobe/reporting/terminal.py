@@ -1,6 +1,7 @@
 """How a table looks at the terminal, and the console that shows it. Knows nothing of what it holds."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich import box
@@ -55,10 +56,10 @@ def open_table(*titles: str, texts: int = 1) -> Table:
 def screen(columns: Sequence[Column], rows: Iterable[Row], texts: int = 1, parted: Way | None = None) -> Table:
     """The rows as an open table, with a line under those that are alike in `parted`."""
     table, way = open_table(*(column.title for column in columns), texts=texts), Column("", parted or (lambda _: None))
-    rows = list(rows)
-    for row, following in zip(rows, [*rows[1:], None], strict=True):
-        last = following is None or way.entry(following) != way.entry(row)
-        table.add_row(*texts_of([column.entry(row) for column in columns]), end_section=last)
+    for _, alike in groupby(rows, way.entry):
+        for row in alike:
+            table.add_row(*texts_of([column.entry(row) for column in columns]))
+        table.add_section()
     return table
 
 

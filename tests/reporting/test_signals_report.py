@@ -15,12 +15,17 @@ from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare
 from rlprobe.analysis.statistics import Clusters, auroc
 from rlprobe.measures.learned import FEATURES, Learned
-from rlprobe.pipeline.signals import REPORTS
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS
-from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_FIGURES
-from rlprobe.reporting.signals.tables import REPLACED_TABLES, TABLES
-from rlprobe.reporting.signals.text import show
+from rlprobe.reporting.signals import (
+    FIGURES,
+    PRESET_FIGURES,
+    REPLACED_FIGURES,
+    REPLACED_TABLES,
+    REPORTS,
+    TABLES,
+    show,
+)
 
 READING = Reading(resamples=100)
 AN_INTERVAL = {"value": 0.5, "low": 0.4, "high": 0.6}

@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of
-from rlprobe.reporting.sample.tables import NAMES, found_in
+from rlprobe.reporting.names import NAMES
 
 COLUMNS = ["curve", "k", "value", "low", "high", "n", "answer", "confidence"]
 GAIN = "gain"
@@ -21,7 +21,8 @@ GAIN = "gain"
 
 def pass_at_k_data(summary: dict[str, Any]) -> pd.DataFrame:
     """One row a point: pass@k of "base" and of "rl", and their difference, "gain"; shares with low and high."""
-    found, reading = found_in(summary), summary["reading"]
+    reading = summary["reading"]
+    found = summary["answers"][reading["answer"]]
     curves = {m: found["members"][m]["pass_at_k"] for m in MEMBERS if found["members"][m]}
     curves |= {GAIN: {k: gain["difference"] for k, gain in found["gain"].items()}}
     points = [

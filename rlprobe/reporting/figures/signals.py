@@ -13,8 +13,7 @@ from matplotlib.axes import Axes
 
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import Drawing, colour_of, grid, in_percent, left_to_right, line_of, off_grid, reach
-from rlprobe.reporting.names import name_of
-from rlprobe.reporting.signals.tables import signal_name
+from rlprobe.reporting.names import name_of, signal_name
 
 COLOURS = {
     "delta": "#009E73",
