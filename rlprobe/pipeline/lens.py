@@ -17,9 +17,7 @@ from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.verdicts import grader_of
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.lens.figures import FIGURES
-from rlprobe.reporting.lens.tables import TABLES
-from rlprobe.reporting.lens.text import show
+from rlprobe.reporting.lens import FIGURES, TABLES, show
 
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "lens.json"

@@ -34,9 +34,7 @@ from rlprobe.pipeline.inside import InsideSettings, chosen_points, first_points,
 from rlprobe.pipeline.progress import Meter, Reporter
 from rlprobe.pipeline.verdicts import grader_of
 from rlprobe.pipeline.written import Report, Written
-from rlprobe.reporting.patch.figures import FIGURES
-from rlprobe.reporting.patch.tables import TABLES
-from rlprobe.reporting.patch.text import show
+from rlprobe.reporting.patch import FIGURES, TABLES, show
 
 WHOLE = ("earlier", "prompt")
 DECISION = "0"

@@ -35,9 +35,7 @@ from rlprobe.pipeline.verdicts import grader_for, named
 from rlprobe.pipeline.written import Report, Written
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import MEMBERS, Rollout, Status
-from rlprobe.reporting.steer.figures import FIGURES
-from rlprobe.reporting.steer.tables import TABLES
-from rlprobe.reporting.steer.text import show
+from rlprobe.reporting.steer import FIGURES, TABLES, show
 
 REPORT = Report(TABLES, FIGURES, show)
 SUMMARY = "steer.json"

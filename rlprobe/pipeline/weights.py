@@ -37,9 +37,7 @@ from rlprobe.pipeline.progress import Reporter
 from rlprobe.pipeline.verdicts import named_grader
 from rlprobe.pipeline.written import Report, Written, problems_of
 from rlprobe.records import LOW_RANK_SCHEMA, MEMBERS, WEIGHT_SCHEMA
-from rlprobe.reporting.weights.figures import FIGURES, RANK_FIGURES
-from rlprobe.reporting.weights.tables import RANK_TABLES, TABLES
-from rlprobe.reporting.weights.text import show
+from rlprobe.reporting.weights import FIGURES, RANK_FIGURES, RANK_TABLES, TABLES, show
 from rlprobe.runs import Run
 from rlprobe.scoring.teacher_forcing import Reader
 

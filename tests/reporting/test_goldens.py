@@ -5,7 +5,6 @@
 No model runs: goldens/*.json.gz are summaries that `tests/goldens.py` left, their long lists cut short.
 """
 
-import contextlib
 import gzip
 import importlib
 import io
@@ -21,23 +20,14 @@ GOLDENS = Path(__file__).parent / "goldens"
 CASES = sorted(file.name.partition(".")[0] for file in GOLDENS.glob("*.json.gz"))
 
 
-def registries(case):
-    """The tables and the screen of a command."""
-    modules = [importlib.import_module(f"rlprobe.reporting.{case}")]
-    for name in ("tables", "text"):
-        with contextlib.suppress(ModuleNotFoundError):
-            modules.append(importlib.import_module(f"rlprobe.reporting.{case}.{name}"))
-    held = {name: value for module in modules for name, value in vars(module).items()}
-    return held["TABLES"] | held.get("RANK_TABLES", {}), held["show"]
-
-
 def shown(case):
     """All of it as one text."""
     summary = json.loads(gzip.decompress((GOLDENS / f"{case}.json.gz").read_bytes()))
-    tables, show = registries(case)
+    report = importlib.import_module(f"rlprobe.reporting.{case}")
+    tables = report.TABLES | getattr(report, "RANK_TABLES", {})
     parts = {f"{n}.{suffix}": write(table(summary)) for n, table in tables.items() for suffix, write in FORMATS.items()}
     screen = io.StringIO()
-    SafeConsole(file=screen, width=80).print(show(summary))
+    SafeConsole(file=screen, width=80).print(report.show(summary))
     return "".join(f"=== {name}\n{text}" for name, text in {**parts, "screen": screen.getvalue()}.items())
 
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from rlprobe.reporting.drawing import Drawing, places_of
-from rlprobe.reporting.patch.tables import NAMES, donor_of, where_name
+from rlprobe.reporting.names import NAMES
 
 SITES = {"residual": "residual", "attention": "attention", "mlp": "MLP"}
 SOURCES = {"same": "", "other": ", of another problem", "other_host": ", host's own, of another"}
@@ -26,6 +26,18 @@ CONTRASTS = {  # of the factorial: its name, colour and dashes
 }
 GAP = "the gap: how much likelier (in nats) RL's choice is than the base's, from the one model to the other"
 _COLUMNS = ["panel", "row", "column", "value", "low", "high", "beyond", "host", "donor"]
+
+WHERES = {"0": "decision point", "earlier": "all before", "prompt": "the prompt"}
+
+
+def where_name(where: str) -> str:
+    """What a part of the text is called in print."""
+    return WHERES.get(where, f"{where.lstrip('-')} before")
+
+
+def donor_of(summary: dict[str, Any]) -> str:
+    """Whose activations are put in."""
+    return "rl" if summary["patches"]["host"] == "base" else "base"
 
 
 def patching_data(summary: dict[str, Any]) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, places_of
-from rlprobe.reporting.lens.tables import NAMES, by_model
+from rlprobe.reporting.names import NAMES
 
 MEASURES = ("logprob_of_base", "logprob_of_rl", "settled")
 OF_MODEL = {"base": "logprob_of_base", "rl": "logprob_of_rl"}  # the measure of its own choice
@@ -31,7 +31,8 @@ def lens_data(summary: dict[str, Any]) -> pd.DataFrame:
     """One row a group of places, model, depth and measure: its value with low and high."""
     rows = [
         {"places": group, "model": member, "depth": entry["depth"], "measure": measure, **_ends(entry[measure])}
-        for group, member, entries in by_model(summary["depths"])
+        for group, members in summary["depths"].items()
+        for member, entries in members.items()
         for entry in entries
         for measure in MEASURES
     ]

@@ -14,7 +14,7 @@ from matplotlib.ticker import NullLocator
 
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of, reach
-from rlprobe.reporting.steer.tables import NAMES
+from rlprobe.reporting.names import NAMES
 
 PANELS = {"everywhere": "The steered base decodes alone", "uncertain": "It is asked only where the base is unsure"}
 # direction: its colour, kind of line, marker, and a factor that moves its points aside
