@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group
 from rich.text import Text
 
+from rlprobe.analysis.consequences import FINDERS
 from rlprobe.reporting.table import Column, Summary, Table, each, plain
 from rlprobe.reporting.terminal import blocks, first_alone, screen, stacked
 
@@ -17,8 +18,7 @@ NAMES = {
     "consequential": "consequential",
     "undecided": "undecided",
 }
-FINDERS = {"entropy_base": "entropy of the base", "kl_rl_base": "KL(RL || base)", "margin_base": "margin of the base"}
-WHERE = {"margin_base": "low"}  # the others: where they are high
+WORDS = {"entropy_base": "entropy of the base", "kl_rl_base": "KL(RL || base)", "margin_base": "margin of the base"}
 
 
 def _classes(summary: Summary) -> list[dict[str, Any]]:
@@ -29,8 +29,8 @@ def _classes(summary: Summary) -> list[dict[str, Any]]:
 def _finders(summary: Summary) -> list[dict[str, Any]]:
     """One row a signal: how well it tells consequential from neutral disagreements."""
     return [
-        {"signal": words, "where": WHERE.get(name, "high"), "auroc": summary["finders"][name]}
-        for name, words in FINDERS.items()
+        {"signal": WORDS[name], "where": "low" if signal.side == "below" else "high", "auroc": summary["finders"][name]}
+        for name, signal in FINDERS.items()
     ]
 
 

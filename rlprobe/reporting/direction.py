@@ -10,9 +10,10 @@ from rich.console import Group
 from rich.table import Table as Screen
 from rich.text import Text
 
+from rlprobe.analysis.authorship import SIGNALS
 from rlprobe.reporting.figures.direction import FIGURES
 from rlprobe.reporting.formats import Cell, quoted
-from rlprobe.reporting.names import AMONG, DELTA_OF, SIGNALS, tail_title, text_of
+from rlprobe.reporting.names import AMONG, DELTA_OF, tail_title, text_of
 from rlprobe.reporting.table import Column, Row, Summary, Table, each, plain
 from rlprobe.reporting.terminal import blocks, fixed, open_table, screen, texts_of
 
@@ -48,7 +49,7 @@ def _split(summary: Summary) -> list[Row]:
 
 def _aurocs(found: dict[str, Any], key: str) -> Iterator[dict[str, Any]]:
     for name, signals in found.items():
-        yield from ({key: name, "signal": SIGNALS[signal], "auroc": auroc} for signal, auroc in signals.items())
+        yield from ({key: name, "signal": SIGNALS[signal].title, "auroc": auroc} for signal, auroc in signals.items())
 
 
 def _words(summary: Summary, most: int | None = None) -> Iterator[dict[str, Any]]:
@@ -177,7 +178,7 @@ def _separation_screen(summary: Summary) -> Screen:
     table = open_table("who wrote it? AUROC", *AMONG_SHOWN.values())
     for name in summary["separation"]["all"]:
         found = (summary["separation"][among][name] for among in AMONG_SHOWN)
-        table.add_row(SIGNALS[name], *texts_of([fixed(interval, 2) for interval in found]))
+        table.add_row(SIGNALS[name].title, *texts_of([fixed(interval, 2) for interval in found]))
     return table
 
 

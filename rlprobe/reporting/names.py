@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from rlprobe.signals import SIGNALS
+
 NAMES = {"base": "base", "rl": "RL"}
 TEXTS = {"base": "the base's text", "rl": "RL's text", "responses": "the given text"}
 
@@ -19,16 +21,6 @@ def text_of(arm: Any) -> str:
 # -- of `rlprobe direction`
 
 DELTA_OF = {"token": "the token present", "argmax_base": "base's choice", "argmax_rl": "RL's choice"}
-SIGNALS = {
-    "delta": "Δ log p of the token",
-    "abs_delta": "|Δ log p| of the token",
-    "minus_delta_argmax_base": "−Δ log p of base's choice",
-    "kl_rl_base": "KL(RL ‖ base)",
-    "js": "JS",
-    "entropy_base": "entropy of the base",
-    "entropy_rl": "entropy of RL",
-    "minus_margin_base": "−margin of the base",
-}
 AMONG = {
     "all": "all",
     "apart": "from the first divergence on",
@@ -46,9 +38,7 @@ def tail_title(tail: str) -> str:
 
 # -- of `rlprobe signals`
 
-CHANCE = {"base": "RL's edits, thinned", "rl": "the base's edits, thinned"}  # by host
-
 
 def signal_name(signal: str, host: str = "base") -> str:
-    """What a signal is called: a gate that fires by chance is no signal, it lets through some of the donor's edits."""
-    return CHANCE[host] if signal == "random" else signal
+    """What a signal is called in a table: a gate that fires by chance is no signal, and its name would not say so."""
+    return SIGNALS[signal].called(host) if SIGNALS[signal].side is None else signal

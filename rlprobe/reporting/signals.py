@@ -32,9 +32,9 @@ from rlprobe.reporting.names import signal_name
 from rlprobe.reporting.table import Column, Row, Summary, Table, plain
 from rlprobe.reporting.terminal import blocks, open_table, percent, screen, share, texts_of
 from rlprobe.reporting.unanswered import warning
+from rlprobe.signals import SIGNALS
 
 EVERY = "mean of all"  # in the place of a target
-OF_HOST = ("entropy", "margin", "learned")  # signals that know nothing of the donor
 DOSES = {  # what a dose is, in words
     "edits": "tokens really edited, of the oracle's edits",
     "replaced": "tokens replaced, no-ops counted, of all tokens",
@@ -105,7 +105,12 @@ def _differences(summary: Summary) -> list[dict[str, Any]]:
 def _detection(summary: Summary) -> list[dict[str, Any]]:
     """The AUROC of each signal for "the two models disagree here", on the host's own text of the evaluation half."""
     return [
-        {**found, "auroc": found, "signal": signal, "of": "the host alone" if signal in OF_HOST else "both models"}
+        {
+            **found,
+            "auroc": found,
+            "signal": signal,
+            "of": "the host alone" if SIGNALS[signal].of_host else "both models",
+        }
         for signal, found in summary["detection"].items()
     ]
 

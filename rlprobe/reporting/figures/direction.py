@@ -12,8 +12,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from rlprobe.analysis.authorship import SIGNALS
 from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of, reach, tokens_of
-from rlprobe.reporting.names import AMONG, DELTA_OF, SIGNALS, text_of
+from rlprobe.reporting.names import AMONG, DELTA_OF, text_of
 
 SHOWN = ("delta", "kl_rl_base", "js", "entropy_base", "entropy_rl")  # the signals set against each other
 MARKERS = {"apart": "o", "apart_moved": "^", "apart_moved_unchanged": "v", "apart_unchanged": "s"}
@@ -144,7 +145,7 @@ def _aurocs(ax: Axes, points: pd.DataFrame) -> list[Any]:
         style |= {"xerr": reach(some), "label": AMONG[among]}
         keys.append(ax.errorbar(some["value"], some["signal"].map(rows) + offset, **style))
     ax.axvline(0.5, color="0.7", linewidth=0.6, zorder=0)
-    ax.set_yticks(list(rows.values()), [SIGNALS[name] for name in rows])
+    ax.set_yticks(list(rows.values()), [SIGNALS[name].title for name in rows])
     ax.tick_params(axis="y", length=0)
     ax.set(xlim=(-0.02, 1.02), ylim=(len(rows) - 0.5, -0.5), title="Whose text is it?")
     ax.set_xlabel("AUROC (0.5: chance, 1: higher in RL's text)")

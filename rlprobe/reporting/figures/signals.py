@@ -13,20 +13,10 @@ from matplotlib.axes import Axes
 
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import Drawing, colour_of, grid, in_percent, left_to_right, line_of, off_grid, reach
-from rlprobe.reporting.names import name_of, signal_name
+from rlprobe.reporting.names import name_of
+from rlprobe.signals import SIGNALS
 
-COLOURS = {
-    "delta": "#009E73",
-    "kl": "#CC79A7",
-    "js": "#E69F00",
-    "entropy": "#56B4E9",
-    "margin": "#8B6914",
-    "learned": "#882255",
-    "random": "#8A8A8A",
-}
-MARKERS = {"delta": "o", "kl": "s", "js": "^", "entropy": "D", "margin": "v", "learned": "P", "random": "X"}
 COLUMNS = 3  # of panels
-NAMES = {"delta": "Δ log p", "kl": "KL", "js": "JS"}
 # kind of dose: which column is drawn, and what it is, in words
 AXES = {
     "edits": ("dose", "tokens really edited (share of the oracle's edits)"),
@@ -108,7 +98,7 @@ def draw_equal_doses(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
 
 def _families(data: pd.DataFrame) -> list[Any]:
     """The points of each signal and direction."""
-    return list(data[data["signal"].isin(COLOURS)].groupby(["signal", "host"], sort=False))
+    return list(data[data["signal"].isin(SIGNALS)].groupby(["signal", "host"], sort=False))
 
 
 def _ends(ax: Axes, data: pd.DataFrame) -> None:
@@ -127,11 +117,11 @@ def _oracles(ax: Axes, oracles: pd.DataFrame, column: str) -> None:
 def _signal(ax: Axes, signal: str, host: str, points: pd.DataFrame, column: str) -> None:
     """A signal's points in the order of their doses, with intervals both ways; a preset's thresholds in the title."""
     points = points.sort_values(f"{column}_value")
-    style: dict[str, Any] = {"color": COLOURS[signal], "marker": MARKERS[signal], "markersize": 4.5}
+    style: dict[str, Any] = {"color": SIGNALS[signal].colour, "marker": SIGNALS[signal].marker, "markersize": 4.5}
     style |= {"linewidth": 1.1, "elinewidth": 0.7, "linestyle": "-" if host == "base" else ":"}
     x, y = ((f"{name}_value", f"{name}_low", f"{name}_high") for name in (column, "accuracy"))
     ax.errorbar(points[x[0]], points[y[0]], xerr=reach(points, *x), yerr=reach(points, *y), **style)
-    name = NAMES.get(signal, signal_name(signal, host)) + (", the base decodes" if host == "base" else ", RL decodes")
+    name = SIGNALS[signal].called(host) + (", the base decodes" if host == "base" else ", RL decodes")
     is_preset = points["axis"].iloc[0] == "preset"
     order = f"\n{left_to_right([f'{threshold:g}' for threshold in points['threshold']])}" if is_preset else ""
     ax.set_title(name + order, fontsize=7.5)
