@@ -12,8 +12,9 @@ import click
 from experiments.claimed.backward import CLAIMS
 from experiments.claims import write_claims
 from experiments.request import Request, asked
-from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings, intervene
-from rlprobe.pipeline.progress import Reporter
+from rlprobe.commands.intervene import intervene
+from rlprobe.commands.progress import Reporter
+from rlprobe.settings import ArmChoice, InterveneSettings
 
 MODES = ("oracle", "first:1,2,3", "entropy:0.6,1.2", "inverse:1.2", "js:0.05,0.1,0.2", "random", "resample")
 

@@ -19,9 +19,10 @@ from experiments import backward, interventions
 from experiments.cost_by_scale import FIGURES, READS, Shape, seconds
 from experiments.kept import rewrite
 from experiments.signals import COMPARISONS
+from rlprobe.commands.intervene import FromRun, chosen
+from rlprobe.commands.signal_arms import SignalArms
 from rlprobe.pairs.registry import PAIRS
-from rlprobe.pipeline.intervene import ArmChoice, FromRun, chosen
-from rlprobe.pipeline.signal_arms import SignalChoice
+from rlprobe.settings import ArmChoice, SignalChoice
 
 README = Path(__file__).parent / "README.md"
 CARD, USED = 80e9, 0.9  # bytes of one card, and the share of it that may be planned with
@@ -84,8 +85,9 @@ def _named(choice: ArmChoice, arms: dict[str, Reads]) -> Passes:
     return [(1, arms["random" if named.arm.random else "entropy"]) for named in chosen(choice, FromRun())]
 
 
-def _signals(choice: SignalChoice, arms: dict[str, Reads]) -> Passes:
+def _signals(asked: SignalChoice, arms: dict[str, Reads]) -> Passes:
     """Half of the problems to calibrate on, half to measure on; a preset measures on all of them."""
+    choice = SignalArms.of(asked)
     draws = choice.draws if choice.how else 1
     ends: Passes = [(2 * draws, ALONE)] if choice.how else []
     if choice.preset:

@@ -16,9 +16,10 @@ import pandas as pd
 from scipy import stats
 
 from experiments.kept import Shelf
-from rlprobe.analysis.statistics import Interval, Resampling, mean, mean_difference, rate, recovery
+from rlprobe.analysis.statistics import Interval, mean, mean_difference, rate, recovery
 from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.reporting.formats import FORMATS, Cell, table_of
+from rlprobe.settings import Resampling
 
 RESAMPLING = Resampling(resamples=400)
 WORLDS = 600

@@ -13,10 +13,11 @@ import click
 from experiments.claimed.direction import CLAIMS
 from experiments.claims import write_claims
 from experiments.request import Request, asked
-from rlprobe.pipeline.direction import DirectionSettings, direction
-from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.progress import Reporter
+from rlprobe.commands.direction import direction
+from rlprobe.commands.disagree import disagree
+from rlprobe.commands.progress import Reporter
 from rlprobe.reporting.direction import TABLES
+from rlprobe.settings import DirectionSettings, DisagreeSettings
 
 
 @click.command(help=__doc__)
@@ -25,7 +26,7 @@ def main(request: Request) -> None:
     """Run, and keep what a reader wants to see."""
     settings = request.settings(DisagreeSettings)
     run = disagree(settings, Reporter()).run
-    written = direction(run.path, DirectionSettings())
+    written = direction(DirectionSettings(run=run.path), Reporter())
     shelf = request.shelf(run)
     shelf.keep(run, ("direction", "signals"), tuple(TABLES))
     shelf.show("tails")

@@ -11,8 +11,9 @@ import click
 from experiments.claimed.disagreement import CLAIMS
 from experiments.claims import write_claims
 from experiments.request import Request, asked
-from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.progress import Reporter
+from rlprobe.commands.disagree import disagree
+from rlprobe.commands.progress import Reporter
+from rlprobe.settings import DisagreeSettings
 
 
 @click.command(help=__doc__)

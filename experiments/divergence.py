@@ -15,9 +15,10 @@ import pandas as pd
 from experiments.claimed.divergence import CLAIMS
 from experiments.claims import write_claims
 from experiments.request import Request, asked
-from rlprobe.analysis.statistics import Clusters, Interval, Resampling, rate
-from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.progress import Reporter
+from rlprobe.analysis.statistics import Clusters, Interval, rate
+from rlprobe.commands.disagree import disagree
+from rlprobe.commands.progress import Reporter
+from rlprobe.settings import DisagreeSettings, Resampling
 
 COLUMNS = ("arm", "problem_id", "js", "logprob_base_of_rl")
 NEAR_ZERO, APART = 0.01, 0.1  # nats of JS

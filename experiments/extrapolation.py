@@ -23,18 +23,16 @@ from experiments.claims import write_claims
 from experiments.kept import Shelf
 from experiments.request import Request, asked, known_pair
 from rlprobe import runs
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.commands.intervene import intervene
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.shown import Shown
+from rlprobe.commands.written import Written
 from rlprobe.decoding.arms import Sampling
 from rlprobe.pairs.registry import DEFAULT_PAIR
-from rlprobe.pipeline.footprint import Checkpoint
-from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings, intervene
-from rlprobe.pipeline.prepare import OutputChoice
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.shown import Shown
-from rlprobe.pipeline.written import Written
 from rlprobe.reporting.drawing import Drawing, corner_of, encode, in_percent, off_grid, on_ratios, reach, render
 from rlprobe.reporting.formats import FORMATS, Cell, table_of
+from rlprobe.settings import ArmChoice, Checkpoint, InterveneSettings, OutputChoice, Reading
 
 CHECKPOINTS = Path(__file__).parent / "organism" / "checkpoints"
 FINAL = "RL"

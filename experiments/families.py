@@ -28,10 +28,11 @@ from rlprobe.decoding.engine import DecodingSettings, Players, Response, Task, d
 from rlprobe.errors import RlprobeError
 from rlprobe.internals.modules import open_pair
 from rlprobe.internals.weights import place_of, tensors_of
-from rlprobe.pairs.loading import LocatedPair, PairChoice, locate
+from rlprobe.pairs.loading import LocatedPair, locate
 from rlprobe.pairs.model import ModelPair
 from rlprobe.records import MEMBERS, Made, Rollout, Stop
 from rlprobe.scoring.teacher_forcing import Reader
+from rlprobe.settings import PairChoice
 
 PAGE = Path("docs/families.md")
 VOCAB, STOP = 320, 2

@@ -10,8 +10,9 @@ Writes the tables "needed_sizes", "needed_edits", "flips" and "flip_tokens".
 import click
 
 from experiments.request import Request, asked
-from rlprobe.pipeline.flips import FlipChoice, FlipSettings, flips
-from rlprobe.pipeline.progress import Reporter
+from rlprobe.commands.flips import flips
+from rlprobe.commands.progress import Reporter
+from rlprobe.settings import FlipChoice, FlipSettings
 
 
 @click.command(help=__doc__)

@@ -13,10 +13,10 @@ import click
 from experiments.claimed.footprint import CLAIMS
 from experiments.claims import write_claims
 from experiments.request import Request, asked, known_pair
-from rlprobe.pipeline.footprint import Checkpoint, FootprintSettings, footprint
-from rlprobe.pipeline.prepare import OutputChoice
-from rlprobe.pipeline.progress import Reporter
+from rlprobe.commands.footprint import footprint
+from rlprobe.commands.progress import Reporter
 from rlprobe.reporting.footprint import TABLES
+from rlprobe.settings import Checkpoint, FootprintSettings, OutputChoice
 
 
 @click.command(help=__doc__)

@@ -13,14 +13,21 @@ import click
 
 from experiments.request import Request, asked
 from rlprobe import runs
-from rlprobe.analysis.classes import Reading
-from rlprobe.analysis.points import PointChoice
-from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.inside import InsideSettings
-from rlprobe.pipeline.lens import lens
-from rlprobe.pipeline.patch import PatchChoice, PatchSettings, patch
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.steer import SteerChoice, SteerSettings, steer
+from rlprobe.commands.disagree import disagree
+from rlprobe.commands.lens import lens
+from rlprobe.commands.patch import patch
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.steer import steer
+from rlprobe.settings import (
+    DisagreeSettings,
+    LensSettings,
+    PatchChoice,
+    PatchSettings,
+    PointChoice,
+    Reading,
+    SteerChoice,
+    SteerSettings,
+)
 
 TAU = 0.6  # nats; the entropy above which this pair's disagreements lie (experiments/interventions.py)
 
@@ -35,9 +42,7 @@ def main(request: Request, run: Path | None, points: int, coefficients: tuple[fl
     choice, reporter = PointChoice(points=points), Reporter()
     out = run or disagree(request.settings(DisagreeSettings), reporter).run.path
     shelf = request.shelf(runs.read(out))
-    shelf.keep(
-        lens(InsideSettings(run=out, choice=choice), reporter).run, ("lens",), ("lens_choices", "trunk_and_head")
-    )
+    shelf.keep(lens(LensSettings(run=out, choice=choice), reporter).run, ("lens",), ("lens_choices", "trunk_and_head"))
     for host, suffix in (("base", ""), ("rl", "_backward")):
         settings = PatchSettings(run=out, choice=choice, patches=PatchChoice(host=host))
         names = tuple(name + suffix for name in ("patching", "heads"))

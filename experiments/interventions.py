@@ -12,8 +12,9 @@ import click
 from experiments.claimed.interventions import CLAIMS
 from experiments.claims import write_claims
 from experiments.request import Request, asked
-from rlprobe.pipeline.intervene import ArmChoice, InterveneSettings, intervene
-from rlprobe.pipeline.progress import Reporter
+from rlprobe.commands.intervene import intervene
+from rlprobe.commands.progress import Reporter
+from rlprobe.settings import ArmChoice, InterveneSettings
 
 MODES = (
     *("oracle", "oracle-reranked", "entropy:0.3,0.6,0.9,1.2", "inverse:0.3,0.6,0.9,1.2"),

@@ -16,10 +16,9 @@ import torch
 
 from experiments.kept import KEPT, Shelf
 from experiments.own_pairs import OWN, OwnPair
-from rlprobe.pairs.loading import PairChoice
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice, Settings
 from rlprobe.runs import Run
+from rlprobe.settings import ComputeChoice, OutputChoice, PairChoice, ProblemChoice, Settings
 
 PARTS = ("only",)  # options that say which part of the work is done now; they change none of it
 Asked = TypeVar("Asked", bound=Settings)

@@ -16,10 +16,11 @@ import click
 from experiments.claimed.signals import CLAIMS, NAMES
 from experiments.claims import write_claims
 from experiments.request import Request, asked
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.signal_arms import SignalArms
+from rlprobe.commands.signals import REPORTS, signals
 from rlprobe.decoding.arms import Sampling
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.signal_arms import SignalChoice
-from rlprobe.pipeline.signals import REPORTS, SignalSettings, signals
+from rlprobe.settings import SignalChoice, SignalSettings
 
 COMPARISONS = {
     "greedy": SignalChoice(draws=2),  # of the random gate: seeds
@@ -38,8 +39,8 @@ def main(request: Request, only: tuple[str, ...]) -> None:
     """Run, and keep what a reader wants to see."""
     found = {}
     for name in only or COMPARISONS:
-        choice = COMPARISONS[name]
-        settings = request.settings(SignalSettings, choice=choice)
+        settings = request.settings(SignalSettings, choice=COMPARISONS[name])
+        choice = SignalArms.of(settings.choice)
         kept = tuple(title + choice.suffix for title in REPORTS[choice.kind][0])
         written = signals(settings, Reporter())
         shelf = request.shelf(written.run)

@@ -14,14 +14,12 @@ import click
 import pandas as pd
 import torch
 
-from rlprobe.analysis.classes import Reading
-from rlprobe.analysis.points import PointChoice
+from rlprobe.commands.inside import Opened, chosen_points, open_run
 from rlprobe.internals.lens import read_out, residual_streams
 from rlprobe.internals.patching import Cell, donate, patched_residuals
 from rlprobe.internals.points import Point
 from rlprobe.measures.ranking import greedy
-from rlprobe.pairs.loading import PairChoice
-from rlprobe.pipeline.inside import Opened, chosen_points, open_run
+from rlprobe.settings import PairChoice, PointChoice, Reading
 
 RUN = Path("runs") / "bundled-word-problems"
 KEPT = Path(__file__).parent.parent / "figures" / "speed_internals.csv"

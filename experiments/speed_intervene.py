@@ -35,10 +35,11 @@ from rlprobe.decoding.arms import Arm, Opinions
 from rlprobe.decoding.engine import Counts, DecodingSettings, Players, Response, Task, Watch, _Decoder, decode
 from rlprobe.decoding.lockstep import decode_in_lockstep
 from rlprobe.pairs.compatibility import common_vocabulary
-from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pairs.loading import load, locate
 from rlprobe.pairs.model import Model, ModelPair
 from rlprobe.problems.datasets import load_problems
 from rlprobe.problems.prompts import encode_prompt
+from rlprobe.settings import PairChoice
 
 FIGURES = Path(__file__).parent.parent / "figures"
 ARMS = {

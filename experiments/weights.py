@@ -15,8 +15,9 @@ from experiments.claims import write_claims
 from experiments.request import Request, asked
 from rlprobe.analysis.claims import fact
 from rlprobe.analysis.statistics import Interval, missing
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.weights import RankChoice, WeightSettings, weights
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.weights import weights
+from rlprobe.settings import RankChoice, WeightSettings
 
 RANKS = ("0", "1", "4", "16", "full")
 

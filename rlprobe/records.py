@@ -9,6 +9,8 @@ from enum import StrEnum
 
 import pyarrow as pa
 
+from rlprobe.settings import MEMBERS as MEMBERS
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -96,7 +98,6 @@ class SearchEnd(StrEnum):
     ORACLE_WRONG = "oracle_wrong"  # with every edit the answer is not right, as RL's own is: float noise
 
 
-MEMBERS = ("base", "rl")  # the two models of a pair, always in this order
 TOP = 5  # how many of each model's best tokens a token table keeps for people to look at
 
 _KEY = [("arm", pa.string()), ("problem_id", pa.string()), ("draw", pa.int32())]

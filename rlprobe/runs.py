@@ -50,6 +50,7 @@ from rlprobe.records import (
     rollout_schema,
     token_schema,
 )
+from rlprobe.settings import ALL, Share
 
 SCHEMA_VERSION = 2
 READ_BY = {1: "0.1"}  # schema version -> the rlprobe that reads it, where this one does not
@@ -89,29 +90,6 @@ class Shard:
         """The shard that a file holds; None for a file that is none, such as one that a killed process left."""
         found = re.fullmatch(r"(\d+)-(\d+)(?:\.draw-(\d+))?\.parquet", file_name)
         return cls(arm, *(int(number or 0) for number in found.groups())) if found else None
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """Machine `index` of `count`: it computes the blocks of problems whose number is `index` modulo `count`."""
-
-    index: int = 0
-    count: int = 1
-
-    @classmethod
-    def parse(cls, text: str) -> "Share":
-        """From "i/n", counted from 1. Raises BadInput for anything else."""
-        index, _, count = text.partition("/")
-        if not (re.fullmatch(r"[0-9]{1,9}/[0-9]{1,9}", text) and 1 <= int(index) <= int(count)):
-            raise BadInput(f"{text!r} is not of the form i/n with 1 <= i <= n, for example 2/8")
-        return cls(int(index) - 1, int(count))
-
-    def has(self, block: int) -> bool:
-        """Whether this machine computes a block."""
-        return block % self.count == self.index
-
-
-ALL = Share()
 
 
 @dataclass

@@ -9,7 +9,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from rlprobe.pairs.loading import LocatedPair, PairChoice, locate
+from rlprobe.pairs.loading import LocatedPair, locate
+from rlprobe.settings import PairChoice
 
 Weights = dict[str, Tensor]
 WEIGHTS = "model.safetensors"

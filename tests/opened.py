@@ -5,8 +5,9 @@ from making import random_prompts
 
 from rlprobe.internals.modules import Inside, open_pair
 from rlprobe.internals.points import Point
-from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pairs.loading import load, locate
 from rlprobe.pairs.model import ModelPair
+from rlprobe.settings import PairChoice
 
 
 def opened(folder, kind: str) -> tuple[ModelPair, dict[str, Inside]]:

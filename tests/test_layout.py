@@ -10,9 +10,10 @@ import rlprobe
 
 PACKAGE = Path(rlprobe.__file__).parent
 ROOMS = (  # design, section 3: each may import what stands below it
-    "python",
+    "api",
+    "results",
     "cli",
-    "pipeline",
+    "commands",
     "training",
     "reporting",
     "analysis",
@@ -26,6 +27,7 @@ ROOMS = (  # design, section 3: each may import what stands below it
     "storage",
     "signals",
     "records",
+    "settings",
     "errors",
     "printable",
 )

@@ -21,11 +21,17 @@ except SystemExit as end:
     [
         (("disagree", "--pair", "nosuch", "--dry-run"), "no pair is called 'nosuch'; known: bundled"),
         (("disagree", "--dataset", "nosuch"), "no data set 'nosuch', and it was not found as a file either"),
-        (("intervene", "--style", "nosuch"), "no prompt style 'nosuch'; choose one of question_answer"),
+        (("intervene", "--style", "nosuch"), "no prompt style is called 'nosuch'; known: question_answer"),
         (("weights", "--pair", "nosuch"), "no pair is called 'nosuch'"),
         (("lens", "no-run", "--pair", "nosuch"), "no pair is called 'nosuch'"),
         (("grade", "no-run", "--dataset", "nosuch"), "no data set 'nosuch'"),
-        (("disagree", "--limit", "0"), "0 is not in the range"),
+        (("disagree", "--limit", "0"), "--limit is 0: it is at least 1"),
+        (("intervene", "--mode", "entrpy:0.6"), "no mode is called 'entrpy'; known: oracle,"),
+        (("intervene", "--mode", "entrpy:0.6"), "; is 'entropy' meant?"),
+        (("intervene", "--gate", "not-entropy_abve:1"), "; is 'entropy_above' meant?"),
+        (("intervene", "--gate", "never", "--writer", "doner_draw"), "; is 'donor_draw' meant?"),
+        (("signals", "--signal", "entropi"), "no signal is called 'entropi'; known: delta, kl"),
+        (("signals", "--preset", "dirr"), "--preset is 'dirr': it is one of dir, sbc; is 'dir' meant?"),
     ],
 )
 def test_an_unknown_name_is_refused_before_a_heavy_library_is_imported(arguments, says):

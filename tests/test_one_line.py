@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from rlprobe.pipeline.written import without_nan
+from rlprobe.commands.written import without_nan
 
 
 def test_a_number_that_is_none_is_null():

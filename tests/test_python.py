@@ -10,19 +10,25 @@ import pytest
 from pandas.testing import assert_frame_equal
 
 import rlprobe as rp
+from rlprobe.commands import COMMANDS
 from rlprobe.errors import BadInput, NotAvailable
-from rlprobe.pipeline.disagree import DisagreeSettings
-from rlprobe.pipeline.footprint import Checkpoint, FootprintSettings
-from rlprobe.pipeline.intervene import InterveneSettings
-from rlprobe.pipeline.keywords import settings_of
-from rlprobe.pipeline.lens import InsideSettings
-from rlprobe.pipeline.signals import SignalSettings
-from rlprobe.pipeline.weights import WeightSettings
-from rlprobe.python import commands
 from rlprobe.records import GRADE_SCHEMA
-from rlprobe.runs import Share
+from rlprobe.settings import (
+    Checkpoint,
+    DisagreeSettings,
+    FootprintSettings,
+    InsideSettings,
+    InterveneSettings,
+    PairChoice,
+    ReportSettings,
+    Share,
+    SignalSettings,
+    WeightSettings,
+    made,
+    options_of,
+)
 
-COMMANDS = [name for name in rp.__all__ if getattr(rp, name).__module__ == commands.__name__]
+DOORS = {"report": ReportSettings, "pair": PairChoice}
 QUESTIONS = '{"question": "How many eggs?", "answer": "12"}\n{"question": "How many boxes?", "answer": "3"}\n'
 
 
@@ -150,7 +156,7 @@ def test_a_pair_stands_for_what_it_was_made_of(found, tiny_folders):
 def test_a_pair_that_cannot_be_is_refused():
     with pytest.raises(BadInput, match="no pair is called 'nothing'"):
         rp.pair("nothing")
-    with pytest.raises(BadInput, match="either pair or base and rl"):
+    with pytest.raises(BadInput, match="give either --pair or --base, not both"):
         rp.pair("bundled", base="x")
     with pytest.raises(BadInput, match="there is no option 'bsae'; is 'base' meant"):
         rp.pair(bsae="x")
@@ -191,69 +197,59 @@ def test_arms_are_found_by_the_names_that_tables_have(found, tiny_folders):
     [
         ({"limt": 3}, "there is no option 'limt'; is 'limit' meant?"),
         ({"exclude_donor": True}, "there is no option 'exclude_donor' any more: .* 'allow_donor' is the opposite"),
-        ({"pair": "bundled", "base": "x"}, "either pair or base and rl"),
+        ({"pair": "bundled", "base": "x"}, "give either --pair or --base, not both"),
     ],
 )
 def test_keywords_that_cannot_be_are_refused(options, message):
     with pytest.raises(BadInput, match=message):
-        settings_of(InterveneSettings, options)
+        made(InterveneSettings, options)
 
 
 def test_keywords_reach_the_noun_they_belong_to():
-    settings = settings_of(InterveneSettings, {"modes": ["oracle"], "limit": 3, "answer": "first", "top_p": 0.9})
+    settings = made(InterveneSettings, {"modes": "oracle", "limit": 3, "answer": "first", "sample": True, "top_p": 0.9})
     assert settings.pair.pair == "bundled"
     assert settings.arms.modes == ("oracle",)
     assert settings.problems.limit == 3
     assert (settings.reading.answer, settings.grader.answer) == ("first", "first")
     assert settings.arms.sampling is not None
     assert settings.arms.sampling.top_p == 0.9
-    assert settings_of(InterveneSettings, {}).arms.sampling is None
+    assert made(InterveneSettings, {}).arms.sampling is None
 
 
 def test_what_is_needed_is_asked_for():
-    with pytest.raises(BadInput, match="run has to be given"):
-        settings_of(InsideSettings, {})
-    assert settings_of(SignalSettings, {"targets": [0.5]}).choice.targets == (0.5,)
+    with pytest.raises(BadInput, match="RUN has to be given"):
+        made(InsideSettings, {})
+    assert made(SignalSettings, {"targets": [0.5]}).choice.targets == (0.5,)
 
 
 def test_values_may_be_given_as_they_are_written():
-    settings = settings_of(InterveneSettings, {"modes": "oracle", "shard": "2/8", "out": "x"})
+    settings = made(InterveneSettings, {"modes": "oracle", "shard": "2/8", "out": "x"})
     assert settings.arms.modes == ("oracle",)
     assert settings.output.share == Share(1, 8)
-    assert settings_of(InterveneSettings, {"modes": ["entropy"], "taus": [0.5, "p95"]}).arms.taus == ("0.5", "p95")
-    assert settings_of(WeightSettings, {"ranks": (1, "full")}).ranks.ranks == ("1", "full")
-    found = settings_of(FootprintSettings, {"checkpoints": ["a=x", Checkpoint("b", "y")]})
+    assert made(InterveneSettings, {"modes": ["entropy"], "taus": [0.5, "p95"]}).arms.taus == ("0.5", "p95")
+    assert made(WeightSettings, {"ranks": (1, "full")}).ranks.ranks == ("1", "full")
+    found = made(FootprintSettings, {"checkpoints": ["a=x", Checkpoint("b", "y")]})
     assert found.checkpoints == (Checkpoint("a", "x"), Checkpoint("b", "y"))
     with pytest.raises(BadInput, match="not of the form i/n"):
-        settings_of(DisagreeSettings, {"shard": "8/2"})
-    with pytest.raises(BadInput, match="compute is 5, which is no ComputeChoice"):
-        settings_of(DisagreeSettings, {"compute": 5})
+        made(DisagreeSettings, {"shard": "8/2"})
+    with pytest.raises(BadInput, match="there is no option 'compute'"):
+        made(DisagreeSettings, {"compute": 5})
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "pair"])
-def test_the_signature_is_what_the_settings_take_and_each_option_has_its_words(name, monkeypatch):
-    function = getattr(rp, name)
+@pytest.mark.parametrize("name", [*COMMANDS, "report", "pair"])
+def test_the_signature_is_what_the_settings_take_and_each_option_has_its_words(name):
+    function, kind = getattr(rp, name), COMMANDS[name].settings if name in COMMANDS else DOORS[name]
     signature, words = inspect.signature(function), inspect.getdoc(function)
-    made = []
-
-    def caught(kind, options):
-        made.append((kind, settings_of(kind, options)))
-        raise InterruptedError
-
-    for module in ("commands", "pair"):
-        monkeypatch.setattr(f"rlprobe.python.{module}.settings_of", caught)
-    asked = {"run": ".", "out": "x", "runs": ["x"], "checkpoints": ["a=x"]}
-    needed = {p.name: asked[p.name] for p in signature.parameters.values() if p.default is p.empty}
-    options = {p.name: p.default for p in signature.parameters.values() if p.default is not p.empty}
-    for given in ({}, options):
-        with pytest.raises(InterruptedError):
-            function(**needed, **given)
-    assert made[0] == made[1], "the defaults shown are those of the settings"
+    asked = {asked.name: asked for asked in options_of(kind)}
+    where = {"run": ".", "out": "x", "runs": ["x"], "checkpoints": ["a=x"]}
+    needed = {p.name: where[p.name] for p in signature.parameters.values() if p.default is p.empty}
+    shown = {p.name: p.default for p in signature.parameters.values() if p.default is not p.empty}
+    shown = {name: value for name, value in shown.items() if name in asked and not asked[name].option.needs}
+    assert made(kind, needed) == made(kind, needed | shown), "the defaults shown are those of the settings"
     lines = dict(line.split(maxsplit=1) for line in words.partition("Options:\n")[2].splitlines())
     assert list(lines) == [p.name for p in signature.parameters.values() if p.kind == p.KEYWORD_ONLY]
     assert "Raises " in words
-    monkeypatch.undo()
-    unknown, near = ("devise", "; is 'device' meant") if "device" in options else ("nothing", "")
+    unknown, near = ("devise", "; is 'device' meant") if "device" in asked else ("nothing", "")
     with pytest.raises(BadInput, match=f"there is no option '{unknown}'{near}"):
         function(**needed, **{unknown: 1})
 
@@ -269,5 +265,6 @@ def test_every_name_of_the_door_is_there_and_documented():
 
 
 def test_importing_the_package_imports_nothing_heavy():
-    code = "import sys, rlprobe; assert not {'torch', 'pandas', 'transformers'} & sys.modules.keys()"
+    heavy = {"torch", "pandas", "numpy", "transformers", "matplotlib", "click"}
+    code = f"import sys, rlprobe; assert not {heavy} & sys.modules.keys()"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 import rlprobe as package
-from rlprobe.cli.terminal import PrintableFormatter
+from rlprobe.cli import PrintableFormatter
 from rlprobe.errors import BadInput
 from rlprobe.printable import one_line, printable
 from rlprobe.reporting.terminal import SafeConsole, texts_of
@@ -79,7 +79,7 @@ def test_no_command_lets_data_steer_the_terminal(rlprobe, problems):
 
 
 def test_everything_is_said_through_the_doors_that_look_at_it():
-    own = {"cli/terminal.py", "reporting/terminal.py", "pairs/fetch.py"}  # the last one is a door of its own
+    own = {"cli.py", "reporting/terminal.py", "pairs/fetch.py"}  # the last one is a door of its own
     own |= {"problems/_worker.py"}  # a pipe, no terminal
     folder = Path(package.__file__).parent
     for file in folder.rglob("*.py"):

@@ -13,18 +13,9 @@ import numpy as np
 import pandas as pd
 
 from rlprobe.analysis.classes import ANSWERS
-from rlprobe.analysis.statistics import (
-    Interval,
-    McNemar,
-    Resampling,
-    Sums,
-    mcnemar,
-    mean_difference,
-    missing,
-    proportion,
-    rate,
-)
+from rlprobe.analysis.statistics import Interval, McNemar, Sums, mcnemar, mean_difference, missing, proportion, rate
 from rlprobe.records import MEMBERS, Status
+from rlprobe.settings import Resampling
 
 KEY = ["arm", "problem_id", "draw"]
 MUCH = 0.05  # two shares of responses without an answer that differ by more are worth a warning

@@ -12,9 +12,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from rlprobe.analysis.statistics import Clusters, Interval, Resampling, auroc, mean, missing
+from rlprobe.analysis.statistics import Clusters, Interval, auroc, mean, missing
 from rlprobe.analysis.texts import Split, Text
 from rlprobe.records import MEMBERS
+from rlprobe.settings import Resampling
 
 COMMON, APART, ALONE = 0, 1, -1  # before the divergence; from it on; a response without a counterpart
 MOVED = 0.3  # nats: the smallest |Δ log p| that counts as moved

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from rlprobe.analysis.statistics import Interval, Resampling, mean, missing, rate
+from rlprobe.analysis.statistics import Interval, mean, missing, rate
 from rlprobe.analysis.texts import Text
+from rlprobe.settings import Resampling
 
 SHARES = (0.01, 0.05, 0.2)
 FORKS = 0.2  # the share of positions of highest entropy; arXiv 2506.01939 finds at least 87 % of them in both models

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rlprobe.analysis.classes import CLASSES, Reading, classify
+from rlprobe.analysis.classes import CLASSES, classify
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.points import clusters_of
-from rlprobe.analysis.statistics import Resampling, auroc, rate
+from rlprobe.analysis.statistics import auroc, rate
+from rlprobe.settings import Reading, Resampling
 from rlprobe.signals import SIGNALS
 
 REJOINED = 0.5

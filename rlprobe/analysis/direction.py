@@ -14,15 +14,15 @@ import pandas as pd
 from jaxtyping import Float
 
 from rlprobe.analysis.authorship import detection, divergence, separation
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.concentration import divergence_share, entropy_overlap
 from rlprobe.analysis.disagreement import count_left_out, plain
 from rlprobe.analysis.sparks import promoted
-from rlprobe.analysis.statistics import Clusters, Resampling, Sums
+from rlprobe.analysis.statistics import Clusters, Sums
 from rlprobe.analysis.texts import COLUMNS, DELTAS, Split, Text, texts_of
 from rlprobe.analysis.together import means, rates
 from rlprobe.analysis.words import words_behind
 from rlprobe.errors import BadInput
+from rlprobe.settings import Reading, Resampling
 
 __all__ = ["COLUMNS", "TAILS", "summarise", "tails"]
 

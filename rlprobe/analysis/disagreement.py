@@ -16,19 +16,10 @@ from jaxtyping import Bool
 
 from rlprobe.analysis import accuracy, noise
 from rlprobe.analysis.answered import behind_answer
-from rlprobe.analysis.classes import CLASSES, Reading, classify
-from rlprobe.analysis.statistics import (
-    Clusters,
-    Interval,
-    Resampling,
-    Sums,
-    auroc,
-    macro_rate,
-    mean,
-    rate,
-    ratio_of_means,
-)
+from rlprobe.analysis.classes import CLASSES, classify
+from rlprobe.analysis.statistics import Clusters, Interval, Sums, auroc, macro_rate, mean, rate, ratio_of_means
 from rlprobe.records import MEMBERS, OUTSIDE, Stop
+from rlprobe.settings import Reading, Resampling
 
 __all__ = ["COLUMNS", "RATES", "Reading", "arms_of", "summarise"]
 

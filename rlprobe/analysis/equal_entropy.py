@@ -11,9 +11,9 @@ from typing import Any
 
 import pandas as pd
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.statistics import Interval, bootstrap_p_value, mean_difference, missing
 from rlprobe.records import Status
+from rlprobe.settings import Reading
 
 TOLERANCE = 0.02  # of the entropy wanted
 WARMEST = 4.0  # temperature

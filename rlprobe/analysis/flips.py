@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.placebo import KINDS
-from rlprobe.analysis.statistics import Clusters, Interval, Resampling, Sums, mean, proportion, rate, rate_difference
+from rlprobe.analysis.statistics import Clusters, Interval, Sums, mean, proportion, rate, rate_difference
 from rlprobe.records import SearchEnd
+from rlprobe.settings import Reading, Resampling
 
 SWAPS_KEPT = 50
 OUTCOMES = {"fix": False, "break": True}  # name: whether the base's own answer is right

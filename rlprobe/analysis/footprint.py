@@ -13,11 +13,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.statistics import Clusters, Interval, Resampling, missing, rate
+from rlprobe.analysis.statistics import Clusters, Interval, missing, rate
 from rlprobe.analysis.texts import texts_of
 from rlprobe.errors import RlprobeError
+from rlprobe.settings import Reading, Resampling
 
 
 @dataclass(frozen=True)

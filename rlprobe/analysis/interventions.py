@@ -17,12 +17,11 @@ import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from rlprobe.analysis.accuracy import KEY, accuracy, differ_much
-from rlprobe.analysis.classes import ANSWERS, Reading
+from rlprobe.analysis.classes import ANSWERS
 from rlprobe.analysis.disagreement import count_left_out, extent, plain
 from rlprobe.analysis.statistics import (
     Clusters,
     Interval,
-    Resampling,
     Sums,
     bootstrap_p_value,
     holm,
@@ -34,6 +33,7 @@ from rlprobe.analysis.statistics import (
     recovery,
 )
 from rlprobe.records import MEMBERS, Status
+from rlprobe.settings import Reading, Resampling
 
 Ids = Sequence[int] | Int[np.ndarray, " positions"]  # a table that was read from disk holds arrays
 

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.points import GROUPS, clusters_of, describe
-from rlprobe.analysis.statistics import Interval, Resampling, mean, rate
+from rlprobe.analysis.statistics import Interval, mean, rate
 from rlprobe.records import MEMBERS
+from rlprobe.settings import Reading, Resampling
 
 # What `summarise` is given: a row for each place, model and depth ...
 BY_DEPTH = ("point", "model", "depth", "leading", "logprob_of_base", "logprob_of_rl")

@@ -7,7 +7,8 @@ one dictionary of intervals out, over problems. Knows no torch, no disk and noth
 import numpy as np
 import pandas as pd
 
-from rlprobe.analysis.statistics import Clusters, Interval, Resampling, mean, rate
+from rlprobe.analysis.statistics import Clusters, Interval, mean, rate
+from rlprobe.settings import Resampling
 
 KEY = ["problem_id", "draw", "position"]
 COLUMNS = ("arm", *KEY, "argmax_base", "argmax_rl")  # of a token table

@@ -20,7 +20,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
-from rlprobe.analysis.statistics import BOOTSTRAP, Interval, Resampling, mean_difference, missing
+from rlprobe.analysis.statistics import BOOTSTRAP, Interval, mean_difference, missing
+from rlprobe.settings import Resampling
 
 TEST = "paired bootstrap at matched dose"
 PerKnot = Float[np.ndarray, "knots problems"]

@@ -11,9 +11,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from rlprobe.analysis.statistics import Clusters, Interval, Resampling, mean, missing, rate
+from rlprobe.analysis.statistics import Clusters, Interval, mean, missing, rate
 from rlprobe.errors import RlprobeError
 from rlprobe.records import MEMBERS
+from rlprobe.settings import Resampling
 
 NEAR_TIE_FACTOR = 10
 SMALL_MARGIN = 1.0  # nats; the likelier of two is at most e times as likely

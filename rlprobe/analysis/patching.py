@@ -32,10 +32,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.points import clusters_of, describe
-from rlprobe.analysis.statistics import Interval, Resampling, mean, rate, rate_difference, ratio_of_means
+from rlprobe.analysis.statistics import Interval, mean, rate, rate_difference, ratio_of_means
+from rlprobe.settings import Reading, Resampling
 
 SMALLEST_GAP = 0.1  # nats between host and donor
 

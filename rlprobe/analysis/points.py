@@ -5,16 +5,15 @@ unsure there. Tables in, tables out; knows no torch.
 """
 
 from bisect import bisect_left
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from rlprobe.analysis.classes import Reading, classify
+from rlprobe.analysis.classes import classify
 from rlprobe.analysis.statistics import Clusters, mean
 from rlprobe.errors import BadInput
-from rlprobe.records import MEMBERS
+from rlprobe.settings import PointChoice, Reading
 
 KINDS = {"disagreement": ("reranked", "shifted"), "reranked": ("reranked",), "shifted": ("shifted",)}
 COLUMNS = (
@@ -22,23 +21,6 @@ COLUMNS = (
     *("argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base"),
 )
 GROUPS = ("disagreement", "unchanged")
-
-
-@dataclass(frozen=True, slots=True)
-class PointChoice:
-    """How many places of which kind, along whose greedy text."""
-
-    kind: str = "disagreement"
-    points: int = 200
-    trajectory: str = "base"
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise BadInput(f"kind {self.kind!r} is none of {', '.join(KINDS)}")
-        if self.trajectory not in MEMBERS:
-            raise BadInput(f"trajectory {self.trajectory!r} is neither base nor rl")
-        if self.points < 1:
-            raise BadInput(f"points is {self.points}: at least one place has to be looked at")
 
 
 def choose(tokens: pd.DataFrame, choice: PointChoice, reading: Reading) -> pd.DataFrame:

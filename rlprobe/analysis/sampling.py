@@ -17,12 +17,11 @@ from jaxtyping import Bool, Float, Int
 from scipy import stats
 
 from rlprobe.analysis.accuracy import KEY, accuracy, differ_much
-from rlprobe.analysis.classes import ANSWERS, Reading
+from rlprobe.analysis.classes import ANSWERS
 from rlprobe.analysis.disagreement import count_left_out, extent, plain
 from rlprobe.analysis.statistics import (
     Clusters,
     Interval,
-    Resampling,
     bootstrap_p_value,
     macro_rate,
     mcnemar,
@@ -31,6 +30,7 @@ from rlprobe.analysis.statistics import (
     proportion,
 )
 from rlprobe.records import MEMBERS, Status
+from rlprobe.settings import Reading, Resampling
 
 Counts = Int[np.ndarray, " problems"]
 

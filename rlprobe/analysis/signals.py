@@ -20,12 +20,12 @@ from jaxtyping import Float
 
 from rlprobe.analysis import thresholds
 from rlprobe.analysis.calibration import Calibrated, Curve, Tried
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import NamedArm, counted, summarise
 from rlprobe.analysis.matched_dose import TEST, Knots, Matched, match
-from rlprobe.analysis.statistics import Clusters, Interval, Resampling, auroc, holm, missing, rate, ratio_of_means
+from rlprobe.analysis.statistics import Clusters, Interval, auroc, holm, missing, rate, ratio_of_means
 from rlprobe.records import MEMBERS
+from rlprobe.settings import Reading, Resampling
 from rlprobe.signals import SIGNALS
 
 CHANGED = {"edits": "edited", "replaced": "gated"}  # what a dose counts: tokens really edited, or the gate's firings

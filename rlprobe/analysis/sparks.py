@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from rlprobe.analysis.statistics import Resampling, rate
+from rlprobe.analysis.statistics import rate
 from rlprobe.analysis.texts import Text
+from rlprobe.settings import Resampling
 
 KAPPA = 0.02
 LOW = (0.5, 0.1, 0.01)  # probabilities in the base

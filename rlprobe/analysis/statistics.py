@@ -13,42 +13,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 from scipy import special, stats
 
-from rlprobe.errors import BadInput
+from rlprobe.settings import Resampling
 
 Sums = Num[np.ndarray, " problems"]  # one entry a problem: a count of its tokens, or a sum over them
 
 SMALLEST_DENOMINATOR = 1e-6  # nats; a mean entropy below it is float noise, and a ratio over it says nothing
-
-
-@dataclass(frozen=True, slots=True)
-class Resampling:
-    """How intervals are made. Every interval starts its own generator, so that none depends on what else is asked."""
-
-    seed: int = 0
-    resamples: int = 2000
-    confidence: float = 0.95
-
-    def __post_init__(self) -> None:
-        if self.resamples < 100:
-            raise BadInput(f"resamples is {self.resamples}: an interval needs at least 100")
-        if not 0 < self.confidence < 1:
-            raise BadInput(f"confidence is {self.confidence}: it lies between 0 and 1")
-        if self.seed < 0:
-            raise BadInput(f"seed is {self.seed}: it is a whole number from 0 up")
-
-    @property
-    def tails(self) -> tuple[float, float]:
-        """The two quantile levels between which the interval lies."""
-        return (1 - self.confidence) / 2, (1 + self.confidence) / 2
-
-    @property
-    def smallest_p(self) -> float:
-        """The least that `bootstrap_p_value` can say: no resample on the other side of 0. A true p may be smaller."""
-        return 2 / (1 + self.resamples)
-
-    def generator(self) -> np.random.Generator:
-        """A fresh generator, the same one each time."""
-        return np.random.default_rng(self.seed)
 
 
 @dataclass(frozen=True, slots=True)

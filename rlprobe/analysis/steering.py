@@ -12,10 +12,10 @@ import numpy as np
 import pandas as pd
 
 from rlprobe.analysis.accuracy import differ_much
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.statistics import Interval, Resampling, mean_difference, rate, recovery
+from rlprobe.analysis.statistics import Interval, mean_difference, rate, recovery
 from rlprobe.records import MEMBERS
+from rlprobe.settings import Reading, Resampling
 
 # A row for each response of an arm: `where` is "own" for base and rl themselves, else where the vector acts.
 ARM = ("where", "coefficient", "direction")

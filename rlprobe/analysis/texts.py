@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from rlprobe.analysis.classes import CLASSES, Reading, classify
+from rlprobe.analysis.classes import CLASSES, classify
 from rlprobe.analysis.statistics import Clusters
 from rlprobe.records import MEMBERS
+from rlprobe.settings import Reading
 
 TRAJECTORIES = (*MEMBERS, "responses")  # the arms that are texts; interventions are not
 

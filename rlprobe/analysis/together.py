@@ -8,7 +8,8 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Float
 
-from rlprobe.analysis.statistics import BOOTSTRAP, Interval, Resampling, mean, rate
+from rlprobe.analysis.statistics import BOOTSTRAP, Interval, mean, rate
+from rlprobe.settings import Resampling
 
 Columns = Float[np.ndarray, "problems columns"]  # one statistic a column, its sum over one problem an entry
 

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from rlprobe.analysis.statistics import Clusters, Resampling
+from rlprobe.analysis.statistics import Clusters
 from rlprobe.analysis.texts import Text
 from rlprobe.analysis.together import means
+from rlprobe.settings import Resampling
 
 WORDS = 20  # how many of the most frequent tokens of a tail are kept
 

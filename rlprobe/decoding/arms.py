@@ -26,26 +26,22 @@ from rlprobe.measures.ranking import best_tokens
 from rlprobe.pairs.kinds import KINDS
 from rlprobe.pairs.kinds import VERSION as KINDS_VERSION
 from rlprobe.records import MEMBERS, TOP
+from rlprobe.settings import SamplingChoice
 
 # ---- what an arm sees ------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Sampling:
+class Sampling(SamplingChoice):
     """How both models are drawn from: softmax(logits / temperature), cut to the smallest set of probability top_p.
 
     `noise_seed` is that of the noise, which both models share.
     """
 
-    temperature: float = 1.0
-    top_p: float = 1.0
-    noise_seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not 0 < self.temperature < math.inf:
-            raise BadInput(f"temperature {self.temperature} is no finite number above 0; greedy decoding takes none")
-        if not 0 < self.top_p <= 1:
-            raise BadInput(f"top-p {self.top_p} is not in (0, 1]")
+    @classmethod
+    def of(cls, choice: SamplingChoice) -> "Sampling":
+        """As it was asked for."""
+        return cls(**vars(choice))
 
     def draw(self, logits: Float[Tensor, "n vocab"], noise: Noise, stream: str) -> Int[Tensor, " n"]:
         """One token a row, by the Gumbel-max rule."""

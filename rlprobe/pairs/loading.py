@@ -30,42 +30,7 @@ from rlprobe.pairs.networks import DTYPES, load_network, model_of
 from rlprobe.pairs.registry import registered_pair
 from rlprobe.pairs.sources import Source, find_source
 from rlprobe.records import MEMBERS
-
-
-@dataclass(frozen=True)
-class PairChoice:
-    """Which pair, and on what: either `pair` (a registered name) or both `base` and `rl`.
-
-    dtype "auto" is float32 on a CPU and the checkpoint's own elsewhere; a device of one member overrides `device`.
-    With an adapter, `rl_revision` is the adapter's. `template_of` says whose tokenizer puts the prompts into ids.
-    """
-
-    pair: str | None = None
-    base: str | None = None
-    rl: str | None = None
-    base_revision: str | None = None
-    rl_revision: str | None = None
-    dtype: str = "auto"
-    device: str = "auto"
-    base_device: str | None = None
-    rl_device: str | None = None
-    template_of: str = "base"
-    trust_remote_code: bool = False
-
-    def resolved(self) -> "PairChoice":
-        """The same choice with the registry's names, revisions and this machine's device filled in."""
-        device = device_of(self.device)
-        if self.pair is None:
-            return replace(self, device=device)
-        entry = registered_pair(self.pair)
-        return replace(
-            self,
-            base=entry.base,
-            rl=entry.rl,
-            base_revision=self.base_revision or entry.base_revision,
-            rl_revision=self.rl_revision or entry.rl_revision,
-            device=device,
-        )
+from rlprobe.settings import PairChoice
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,18 +112,30 @@ class LocatedPair:
         }
 
 
+def _resolved(choice: PairChoice) -> PairChoice:
+    """The same choice with the registry's names, revisions and this machine's device filled in."""
+    device = device_of(choice.device)
+    if choice.pair is None:
+        return replace(choice, device=device)
+    entry = registered_pair(choice.pair)
+    return replace(
+        choice,
+        base=entry.base,
+        rl=entry.rl,
+        base_revision=choice.base_revision or entry.base_revision,
+        rl_revision=choice.rl_revision or entry.rl_revision,
+        device=device,
+    )
+
+
 def locate(choice: PairChoice) -> LocatedPair:
     """Find both members, compare their tokenizers and configs, and refuse a pair that cannot be compared."""
-    choice = choice.resolved()
+    choice = _resolved(choice)
     if not choice.base or not choice.rl:
         raise BadInput("give both --base and --rl, or a --pair")
     fetched = fetched_as(choice.base)
     if fetched:
         check_fetched(fetched)
-    if choice.dtype not in ("auto", *DTYPES):
-        raise BadInput(f"dtype {choice.dtype!r} is none of auto, {', '.join(DTYPES)}")
-    if choice.template_of not in MEMBERS:
-        raise BadInput(f"template-of is {choice.template_of!r}: choose one of {', '.join(MEMBERS)}")
     base_device, rl_device = (device_of(own or choice.device) for own in (choice.base_device, choice.rl_device))
     code = choice.trust_remote_code
     base = find_source(choice.base, choice.base_revision, base_device, trust_remote_code=code)

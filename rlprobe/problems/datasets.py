@@ -93,12 +93,6 @@ def load_problems(dataset: str, question_field: str | None = None, answer_field:
     return _problem_set(name, registered.source, problems)
 
 
-def check_dataset(dataset: str) -> None:
-    """Raise BadInput for what is neither a registered name nor a file; nothing is read."""
-    if dataset.lower() not in DATASETS:
-        _existing(dataset)
-
-
 def _existing(dataset: str) -> Path:
     path = Path(dataset).expanduser()
     if path.is_file():

@@ -23,10 +23,11 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
-from rlprobe.errors import BadInput, RlprobeError
+from rlprobe.errors import RlprobeError
 from rlprobe.problems.answers import EXTRACTIONS, Answer, Answers, is_balanced, joined
 from rlprobe.problems.spelling import LONGEST, is_list, readable_at_sight, respell, suspicion, words
 from rlprobe.records import Grade, Status
+from rlprobe.settings import GraderChoice
 
 _LIBRARIES = ("math-verify", "latex2sympy2-extended", "sympy")
 _START_LIMIT = 120  # seconds for importing sympy, on a machine that is busy with other things
@@ -45,11 +46,8 @@ def _installed() -> str:
         ) from None
 
 
-LONGEST_S = 86_400  # a clock that is set for longer overflows at some length, and nobody waits for it
-
-
 @dataclass(frozen=True)
-class GraderSettings:
+class GraderSettings(GraderChoice):
     """All that a verdict depends on; grades of other settings are kept apart by `key`.
 
     `extract` names the extraction (answers.EXTRACTIONS; None until `under` says which), `answer` whether its first or
@@ -58,23 +56,9 @@ class GraderSettings:
     `workers`: processes that grade; no verdict depends on it.
     """
 
-    extract: str | None = None
-    answer: str = "last"
-    timeout_s: int = 5
     golds: str = ""
     rules: int = 2
     libraries: str = field(default_factory=_installed)
-    workers: int | None = field(default=None, compare=False)
-
-    def __post_init__(self) -> None:
-        if self.extract is not None and self.extract not in EXTRACTIONS:
-            raise BadInput(f"no extraction {self.extract!r}; choose one of {', '.join(EXTRACTIONS)}")
-        if self.answer not in ("first", "last"):
-            raise BadInput(f"no such answer to grade: {self.answer!r}; choose first or last")
-        if type(self.timeout_s) is not int or not 1 <= self.timeout_s <= LONGEST_S:
-            raise BadInput(f"a grader's timeout is a whole number of seconds, 1 to {LONGEST_S}: not {self.timeout_s!r}")
-        if self.workers is not None and (type(self.workers) is not int or self.workers < 1):
-            raise BadInput(f"grader_workers is {self.workers!r}: give a whole number of processes, at least 1")
 
     def under(self, extract: str, golds: str = "") -> "GraderSettings":
         """The settings for these golds, with this extraction where none was asked for."""
@@ -105,8 +89,8 @@ class Grader:
     A worker starts when there is something to ask. A pair of answer and gold is compared once, however often it comes.
     """
 
-    def __init__(self, settings: GraderSettings | None = None) -> None:
-        self.settings = (settings or GraderSettings()).under("box")
+    def __init__(self, settings: GraderChoice | None = None) -> None:
+        self.settings = GraderSettings(**vars(settings or GraderChoice())).under("box")
         self._extraction = EXTRACTIONS[self.settings.extract or "box"]
         count = self.settings.workers or min(8, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="grader")

@@ -1,6 +1,6 @@
 """What `rlprobe signals` shows: tables, the figure, and at the terminal accuracies by signal and target.
 
-A summary of pipeline/signals.py comes in. Computes nothing; knows no disk and no models.
+A summary of commands/signals.py comes in. Computes nothing; knows no disk and no models.
 """
 
 from collections.abc import Iterator

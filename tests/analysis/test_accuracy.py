@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from rlprobe.analysis.accuracy import compare
-from rlprobe.analysis.statistics import Resampling
+from rlprobe.settings import Resampling
 
 
 def tables(base, rl, draws=1):

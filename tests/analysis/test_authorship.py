@@ -7,8 +7,8 @@ from scipy import stats
 from synthetic_texts import token_table
 
 from rlprobe.analysis.authorship import AUTHOR_SIGNALS, detection, divergence, separation
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.texts import texts_of
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 

@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rlprobe.analysis.claims import Claim, Finding, Kind, Verdict, fact, judge
-from rlprobe.analysis.statistics import Interval, Resampling, mean, missing
+from rlprobe.analysis.statistics import Interval, mean, missing
 from rlprobe.errors import BadInput
+from rlprobe.settings import Resampling
 
 FINITE = st.floats(-100, 100, allow_nan=False)
 

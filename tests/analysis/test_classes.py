@@ -3,8 +3,9 @@
 import pandas as pd
 import pytest
 
-from rlprobe.analysis.classes import Reading, classify
+from rlprobe.analysis.classes import classify
 from rlprobe.errors import BadInput
+from rlprobe.settings import Reading
 
 THREE = pd.DataFrame({"argmax_base": [7, 7, 7], "argmax_rl": [7, 8, 9], "rank_base_of_rl": [1, 5, 6]})
 
@@ -36,5 +37,5 @@ def test_k_below_one_is_refused():
     [{"class_k": 0}, {"answer": "best"}, {"tau": -1.0}, {"tau": float("nan")}, {"confidence": 1.0}, {"resamples": 5}],
 )
 def test_a_reading_that_means_nothing_is_refused(setting):
-    with pytest.raises(BadInput, match=next(iter(setting))):
+    with pytest.raises(BadInput, match=next(iter(setting)).replace("_", "-")):
         Reading(**setting)

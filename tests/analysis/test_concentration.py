@@ -4,10 +4,9 @@ import numpy as np
 import pytest
 from synthetic_texts import token_table
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.concentration import divergence_share, entropy_overlap
-from rlprobe.analysis.statistics import Resampling
 from rlprobe.analysis.texts import texts_of
+from rlprobe.settings import Reading, Resampling
 
 RESAMPLING = Resampling(resamples=1000)
 

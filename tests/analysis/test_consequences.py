@@ -2,8 +2,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.consequences import outcomes, summarise, together
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 

@@ -4,7 +4,8 @@ from math import erf
 
 import numpy as np
 
-from rlprobe.analysis.statistics import Clusters, Resampling, auroc, mean, mean_difference, rate
+from rlprobe.analysis.statistics import Clusters, auroc, mean, mean_difference, rate
+from rlprobe.settings import Resampling
 
 RESAMPLING = Resampling(resamples=400)
 WORLDS, PROBLEMS = 1000, 100

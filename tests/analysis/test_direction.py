@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from synthetic_texts import token_table
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.direction import TAILS, summarise
 from rlprobe.analysis.texts import texts_of
 from rlprobe.errors import BadInput
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 

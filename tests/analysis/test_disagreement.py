@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from synthetic_tables import tables, token
 
-from rlprobe.analysis.disagreement import COLUMNS, Reading, summarise
+from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.reporting.disagree import TABLES
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 

@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.equal_entropy import TOLERANCE, compared, search
+from rlprobe.settings import Reading
 
 LOGITS = np.random.default_rng(0).normal(0, 3, 50)
 

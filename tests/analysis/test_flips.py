@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.flips import summarise
 from rlprobe.records import SearchEnd
+from rlprobe.settings import Reading
 
 
 def flip(problem_id, ordinal, right, base_id=1, rl_id=2):

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from synthetic_texts import token_table
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.footprint import follow, mark
 from rlprobe.errors import RlprobeError
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 

@@ -11,7 +11,7 @@ from rlprobe.errors import BadInput
 
 SOURCES = {str(f.relative_to(Path(rlprobe.__file__).parent)): f for f in Path(rlprobe.__file__).parent.rglob("*.py")}
 # what chooses a number on data: thresholds by signal, a coefficient, percentiles and ranks
-CHOOSE = ("pipeline/signals.py", "pipeline/steer.py", "pipeline/intervene.py")
+CHOOSE = ("commands/signals.py", "commands/steer.py", "commands/intervene.py")
 
 
 def test_the_halves_share_nothing_and_are_everything():
@@ -38,4 +38,4 @@ def test_what_chooses_on_data_takes_the_one_split(place):
 def test_nothing_splits_problems_another_way():
     another = re.compile(r"permutation\(len\(|// 2\]|train_test|% 2\] *#|shuffle\(")
     found = [name for name, file in SOURCES.items() if another.search(file.read_text()) and "halves" not in name]
-    assert [name for name in found if name.startswith(("pipeline", "analysis"))] == []
+    assert [name for name in found if name.startswith(("commands", "analysis"))] == []

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from synthetic_arms import arm_tables, named_arms
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.interventions import NamedArm, summarise
 from rlprobe.records import GRADE_SCHEMA, ROLLOUT_SCHEMA
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 STATUS = {"c": "correct", "w": "wrong", "-": None}

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from synthetic_inside import chosen_places, lens_readings
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.lens import summarise
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 
 from rlprobe.analysis.low_rank import compare_choices
-from rlprobe.analysis.statistics import Resampling
+from rlprobe.settings import Resampling
 
 
 def test_choices_are_counted_by_hand():

@@ -5,7 +5,7 @@ import pytest
 from scipy.interpolate import interp1d
 
 from rlprobe.analysis.matched_dose import Knots, match
-from rlprobe.analysis.statistics import Resampling
+from rlprobe.settings import Resampling
 
 TARGETS = (0.1, 0.25, 0.5, 0.75, 0.9)
 RATE, LENGTH = 0.02, 200  # of the oracle's edits; tokens a response

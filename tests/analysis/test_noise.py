@@ -5,8 +5,8 @@ import pytest
 from synthetic_tables import tables
 
 from rlprobe.analysis import noise
-from rlprobe.analysis.statistics import Resampling
 from rlprobe.errors import RlprobeError
+from rlprobe.settings import Resampling
 
 
 def test_the_floor_counts_the_positions_where_a_model_would_not_repeat_itself():

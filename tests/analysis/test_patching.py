@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from synthetic_inside import chosen_places, patch_effects
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.patching import CROSSED, factorial, summarise
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 WHOLE = {"source": "same", "site": "residual", "layer": 1, "head": -1, "where": "0"}

@@ -4,9 +4,10 @@ import pytest
 from synthetic_tables import tables
 
 from rlprobe.analysis.answered import with_answers
-from rlprobe.analysis.classes import Reading, classify
-from rlprobe.analysis.points import PointChoice, choose, describe, first_disagreements
+from rlprobe.analysis.classes import classify
+from rlprobe.analysis.points import choose, describe, first_disagreements
 from rlprobe.errors import BadInput
+from rlprobe.settings import PointChoice, Reading
 
 READING = Reading(resamples=200)
 

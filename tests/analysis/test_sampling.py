@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.sampling import pass_at_k, sizes, summarise
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 STATUS = {"c": "correct", "w": "wrong", "-": None}

@@ -8,7 +8,6 @@ import pytest
 from synthetic_arms import arm_tables, named_arms
 
 from rlprobe.analysis.calibration import Calibrated, Tried
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.signals import (
     SIGNALS,
     Edited,
@@ -22,6 +21,7 @@ from rlprobe.analysis.signals import (
     expected_edits,
     holm,
 )
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 

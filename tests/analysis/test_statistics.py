@@ -10,7 +10,6 @@ from scipy import optimize, stats
 
 from rlprobe.analysis.statistics import (
     Clusters,
-    Resampling,
     auroc,
     bootstrap_p_value,
     macro_rate,
@@ -22,6 +21,7 @@ from rlprobe.analysis.statistics import (
     ratio_of_means,
     recovery,
 )
+from rlprobe.settings import Resampling
 
 RESAMPLING = Resampling(seed=0, resamples=2000)
 

@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 from synthetic_inside import steered_responses
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.steering import summarise
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 NONE = steered_responses().iloc[:0]  # one coefficient: there is nothing to choose

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from rlprobe.analysis.statistics import Resampling, mean, rate
+from rlprobe.analysis.statistics import mean, rate
 from rlprobe.analysis.together import means, rates
+from rlprobe.settings import Resampling
 
 RESAMPLING = Resampling(seed=3, resamples=400)
 

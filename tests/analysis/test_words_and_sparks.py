@@ -6,11 +6,10 @@ import numpy as np
 import pytest
 from synthetic_texts import token_table
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.sparks import promoted
-from rlprobe.analysis.statistics import Resampling
 from rlprobe.analysis.texts import texts_of
 from rlprobe.analysis.words import words_behind
+from rlprobe.settings import Reading, Resampling
 
 RESAMPLING = Resampling(resamples=200)
 

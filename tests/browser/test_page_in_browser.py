@@ -11,8 +11,9 @@ import pytest
 from browsing import HOSTILE, media, press, window
 from synthetic_run import OPENING, make_run
 
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.report import ReportSettings, report
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.report import report
+from rlprobe.settings import ReportSettings
 
 ARM = "disagree x donor_argmax x base"
 
@@ -20,7 +21,7 @@ ARM = "disagree x donor_argmax x base"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     run = make_run(tmp_path_factory.mktemp("browser") / "run", problems=40, length=120, words=HOSTILE, arms=(ARM,))
-    report(run.path, ReportSettings(), Reporter(quiet=True))
+    report(ReportSettings(run=run.path), Reporter(quiet=True))
     return run
 
 
@@ -245,7 +246,7 @@ def test_chunk_files_beside_the_page_are_loaded_when_a_problem_is_opened(browser
     import shutil
 
     shutil.copytree(run.path, tmp_path / "run")
-    page, *beside = report(tmp_path / "run", ReportSettings(limit=20_000), Reporter(quiet=True))
+    page, *beside = report(ReportSettings(run=tmp_path / "run", limit=20_000), Reporter(quiet=True))
     visit(browser, page, "p0007")
     asked = {url.partition("#")[0] for url in requests(browser)}
     assert asked <= {file.as_uri() for file in (page, *beside)}
@@ -261,7 +262,7 @@ def test_chunk_files_beside_the_page_are_loaded_when_a_problem_is_opened(browser
 def test_five_hundred_problems_of_a_thousand_tokens_open_in_budget(browser, tmp_path):
     run = make_run(tmp_path / "run", problems=500, length=1000, vocabulary=150_000, arms=())
     for trajectory in ("base", "both"):
-        page, *beside = report(run.path, ReportSettings(trajectory), Reporter(quiet=True))
+        page, *beside = report(ReportSettings(run=run.path, trajectory=trajectory), Reporter(quiet=True))
         assert page.stat().st_size <= 30_000_000
         assert bool(beside) == (trajectory == "both")
         visit(browser, page)

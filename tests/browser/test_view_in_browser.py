@@ -4,7 +4,7 @@ import pytest
 from browsing import HOSTILE, media, press, window
 from synthetic_run import make_run
 
-from rlprobe.python.results import read
+from rlprobe.results import read
 
 ARM = "disagree x donor_argmax x base"
 CARD = "getComputedStyle(arguments[0], '::after').content"

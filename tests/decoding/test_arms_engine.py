@@ -20,7 +20,8 @@ from rlprobe.decoding.noise import Noise
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.learned import Learned
 from rlprobe.pairs.kinds import KINDS, kinds_of
-from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pairs.loading import load, locate
+from rlprobe.settings import PairChoice
 
 NEW = 24
 LEARNED = Learned((4.0, 0.3, *[-3.0] * 5, 2.0), (0.4, 0.3, *[0.5] * 5, 0.8), (1.0, -0.5, 0.2, 0, 0, 0, -0.1, 0.3), -0.1)

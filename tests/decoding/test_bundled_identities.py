@@ -4,16 +4,17 @@ from dataclasses import replace
 
 import pytest
 
+from rlprobe.commands.stages import response_text
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.engine import DecodingSettings, Players, Response, Task, decode, decode_greedily
 from rlprobe.decoding.lockstep import decode_in_lockstep
-from rlprobe.pairs.loading import PairChoice, load, locate
-from rlprobe.pipeline.stages import response_text
+from rlprobe.pairs.loading import load, locate
 from rlprobe.problems.datasets import load_problems
 from rlprobe.problems.grading import Grader
 from rlprobe.problems.prompts import encode_prompt
 from rlprobe.records import Problem, Status
+from rlprobe.settings import PairChoice
 
 N = 12
 

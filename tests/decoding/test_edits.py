@@ -14,8 +14,9 @@ from rlprobe.decoding.edits import ALONE, Ends, Flip, decode_edits, decode_flips
 from rlprobe.decoding.engine import DecodingSettings, Players, Task, decode, decode_greedily
 from rlprobe.decoding.lockstep import decode_in_lockstep
 from rlprobe.decoding.prefixes import Start
-from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pairs.loading import load, locate
 from rlprobe.records import Stop
+from rlprobe.settings import PairChoice
 
 NEW = 16
 STOPS = frozenset({0, 9, 17})

@@ -8,8 +8,9 @@ from transformers import GenerationConfig
 
 from rlprobe.decoding.engine import DecodingSettings, Watch, decode_greedily
 from rlprobe.errors import RlprobeError
-from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pairs.loading import load, locate
 from rlprobe.records import Stop
+from rlprobe.settings import PairChoice
 
 NEAR_TIE = 1e-3
 

@@ -4,7 +4,8 @@ import torch
 from conftest import save_pair
 
 from rlprobe.decoding.lanes import Lanes
-from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pairs.loading import load, locate
+from rlprobe.settings import PairChoice
 
 
 def alone(model, ids: list[int]) -> torch.Tensor:

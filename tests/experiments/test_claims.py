@@ -18,9 +18,9 @@ from experiments.request import Request, asked
 from experiments.weights import counted
 from rlprobe.analysis import calibration
 from rlprobe.analysis.claims import Claim, Kind, Verdict
-from rlprobe.analysis.statistics import Interval, Resampling, missing
+from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.pairs.registry import PAIRS
-from rlprobe.pipeline.disagree import DisagreeSettings
+from rlprobe.settings import DisagreeSettings, Resampling
 
 SHELVES = {"footprint": "bundled-footprint-word-problems"}  # the others share a run
 FEW = {"sampling": ["--n", "2"], "backward": ["--seeds", "1"], "interventions": ["--seeds", "1"]}

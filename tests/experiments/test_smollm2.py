@@ -16,10 +16,11 @@ from transformers import AutoTokenizer
 from experiments.smollm2.problems import FAMILIES, HELD_OUT_FILE, held_out_problems, training_problems
 from experiments.smollm2.train import CALLED, main
 from rlprobe.pairs.fetched import FETCHED
-from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pairs.loading import load, locate
 from rlprobe.pairs.registry import PAIRS
 from rlprobe.problems.datasets import load_problems
 from rlprobe.problems.prompts import SHORT_SHOTS, encode_prompt
+from rlprobe.settings import PairChoice
 from rlprobe.training.grpo import GrpoSettings
 
 SEEDS = (1, 2, 3)

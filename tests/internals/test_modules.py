@@ -10,7 +10,8 @@ from transformers import AutoModelForCausalLM, GPT2Config
 from rlprobe.errors import BadInput, UnsupportedArchitecture
 from rlprobe.internals.modules import open_model, open_pair
 from rlprobe.internals.patching import donate
-from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pairs.loading import load, locate
+from rlprobe.settings import PairChoice
 
 
 @pytest.mark.parametrize(("kind", "width"), [("llama", 8), ("qwen2", 8), ("qwen3", 16), ("mistral", 8), ("mixed", 8)])

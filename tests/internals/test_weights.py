@@ -12,7 +12,8 @@ from rlprobe.errors import IncompatiblePair, NotAvailable, UnsupportedArchitectu
 from rlprobe.internals import weights
 from rlprobe.internals.weights import Both, Place, change_of, place_of, tensors_of
 from rlprobe.pairs.checkpoint import Stored, stored_tensors
-from rlprobe.pairs.loading import PairChoice, locate
+from rlprobe.pairs.loading import locate
+from rlprobe.settings import PairChoice
 
 CPU = torch.device("cpu")
 DTYPES = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16"}

@@ -8,7 +8,8 @@ from transformers import AutoModelForCausalLM
 
 from rlprobe.errors import IncompatiblePair, NotAvailable
 from rlprobe.pairs.checkpoint import stored_tensors
-from rlprobe.pairs.loading import PairChoice, locate
+from rlprobe.pairs.loading import locate
+from rlprobe.settings import PairChoice
 
 
 def located(base, rl):

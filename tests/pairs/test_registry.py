@@ -5,7 +5,7 @@ import re
 import pytest
 from click.testing import CliRunner
 
-from rlprobe.cli.lists import pairs
+from rlprobe.cli import pairs
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIR_COLUMNS, PAIRS, PairEntry, PublicFile
 
 OURS = (DEFAULT_PAIR, "smollm2", "qwen-coder-0.5b")  # trained here

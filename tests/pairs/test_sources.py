@@ -229,7 +229,7 @@ def test_what_stands_before_a_text_is_said(tiny_folders, rl):
 
 
 def test_a_side_that_is_none_is_refused(tiny_folders):
-    with pytest.raises(BadInput, match="template-of is 'both': choose one of base, rl"):
+    with pytest.raises(BadInput, match="--template-of is 'both': it is one of base, rl"):
         located(*tiny_folders, template_of="both")
 
 

@@ -78,7 +78,7 @@ def _count_calls(pipe: int, at_call: int) -> None:
 
 
 if __name__ == "__main__":
-    import rlprobe.pipeline.disagree  # noqa: F401
+    import rlprobe.commands.disagree  # noqa: F401
 
     for each in sys.argv[1].split(","):
         print(fork_once(sys.argv[2:], float(each)).how, flush=True)

@@ -22,6 +22,8 @@ from pathlib import Path
 import click
 from killable import Ended, fork_once
 
+from rlprobe.commands import COMMANDS
+
 ROOT = Path(__file__).parents[2]
 PROBLEMS = ("--limit", "6", "--max-new-tokens", "24", "--shard-size", "3", "--batch-size", "2")
 NOT_RESULTS = ("log.jsonl", ".lock")  # what happened, and who holds the run
@@ -203,8 +205,8 @@ def harm_all(bench: Bench, flips: int, cuts: int, rng: random.Random) -> int:
 def main(kills: int, flips: int, cuts: int, seed: int, only: tuple[str, ...]) -> None:
     """End with 1 if anything ended in other bytes without a word."""
     os.environ["HF_HUB_OFFLINE"] = "1"
-    import rlprobe.pipeline.disagree
-    import rlprobe.python.commands  # noqa: F401 - everything heavy, before the forks
+    for command in COMMANDS.values():
+        _ = command.module  # everything heavy, before the forks
 
     for name in [name for name in CASES if only and name not in (*only, "disagree", "direction", "part 1", "part 2")]:
         del CASES[name]

@@ -6,8 +6,8 @@ import pytest
 
 import rlprobe as door
 from rlprobe import runs
+from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
-from rlprobe.pipeline.verdicts import layer_of
 
 SAID = {
     "q0": " 0 + 2 is 2.\nA: 2",  # right: 2, without a box

@@ -7,8 +7,8 @@ import pytest
 import rlprobe as rp
 from rlprobe import runs
 from rlprobe.analysis.own_claims import parse
+from rlprobe.commands.claims import registered
 from rlprobe.errors import BadInput
-from rlprobe.pipeline.claims import registered
 
 RATE = "summary.trajectories.base.rates.all.micro.disagreements"
 
@@ -107,10 +107,10 @@ def test_a_bad_file_is_one_line_and_leaves_nothing_behind_at_both_doors(rlprobe,
     assert str(error.value) in err
 
 
-def test_a_command_that_registers_no_claims_says_so(rlprobe, tmp_path):
+def test_a_command_that_registers_no_claims_has_no_such_option(rlprobe, tmp_path):
     file = written(tmp_path, FEW)
     for command in (rp.flips, lambda **asked: rp.footprint(["a=rl"], **asked)):
-        with pytest.raises(BadInput, match="claims are registered by disagree"):
+        with pytest.raises(BadInput, match="there is no option 'claims'"):
             command(pair="bundled", claims=file, out=tmp_path / "run")
 
 

@@ -93,7 +93,7 @@ def test_without_a_run_or_with_claims_it_is_refused(command, rlprobe):
     code, _, err = command("consequences")
     assert (code, err.count("rlprobe: ")) == (2, 1)
     assert "run `rlprobe disagree` with the same options first" in err
-    with pytest.raises(BadInput, match="claims are registered by"):
+    with pytest.raises(BadInput, match="there is no option 'claims'"):
         rp.consequences(pair="bundled", claims=rlprobe.tmp_path / "claims.toml", out=rlprobe.tmp_path / "run")
 
 

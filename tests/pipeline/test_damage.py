@@ -9,14 +9,15 @@ from synthetic_run import make_run
 from withheld import without_write_access
 
 from rlprobe import runs, storage
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.report import page_of, report
+from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.report import ReportSettings, page_of, report
-from rlprobe.pipeline.verdicts import layer_of
-from rlprobe.python.results import read
 from rlprobe.reporting.page.chunks import FOLDER
 from rlprobe.reporting.page.page import NAME
+from rlprobe.results import read
 from rlprobe.runs import Shard
+from rlprobe.settings import ReportSettings
 
 QUIET = Reporter(quiet=True)
 
@@ -87,7 +88,7 @@ def test_a_command_on_a_run_of_another_kind_is_refused_by_name(rlprobe):
 
 
 def test_a_finished_run_is_read_without_write_access(run, rlprobe):
-    report(run.path, ReportSettings(), QUIET)
+    report(ReportSettings(run=run.path), QUIET)
     with without_write_access(run.path) as path:
         code, out, err = rlprobe("direction", path, "--json")
         assert (code, json.loads(out)["about"]) == (0, run.about), err
@@ -166,7 +167,7 @@ def test_a_page_shows_nothing_from_outside_of_the_run(run, rlprobe, tmp_path):
 
 
 def test_a_page_with_missing_or_foreign_chunks_is_not_fresh(run):
-    page, *chunks = report(run.path, ReportSettings(limit=1), QUIET)
+    page, *chunks = report(ReportSettings(run=run.path, limit=1), QUIET)
     assert len(chunks) > 0
     assert page_of(run.path) == page
     content = chunks[0].read_bytes()
@@ -180,7 +181,7 @@ def test_a_page_with_missing_or_foreign_chunks_is_not_fresh(run):
 
 
 def test_a_page_killed_between_its_files_is_not_there(run, monkeypatch):
-    report(run.path, ReportSettings(limit=1), QUIET)
+    report(ReportSettings(run=run.path, limit=1), QUIET)
     write = runs.Run.write_text
 
     def killed(self, name, text):
@@ -191,13 +192,13 @@ def test_a_page_killed_between_its_files_is_not_there(run, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(runs.Run, "write_text", killed)
         with pytest.raises(KeyboardInterrupt):
-            report(run.path, ReportSettings(limit=1), QUIET)
+            report(ReportSettings(run=run.path, limit=1), QUIET)
     assert page_of(run.path) is None
 
 
 @pytest.mark.parametrize("changed", ["summary", "shard", "grades"])
 def test_a_page_is_of_what_the_run_holds_now(run, changed):
-    report(run.path, ReportSettings(), QUIET)
+    report(ReportSettings(run=run.path), QUIET)
     assert page_of(run.path) is not None
     if changed == "summary":
         run.write_json("summary.json", {"reading": {"class_k": 9}})

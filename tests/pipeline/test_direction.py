@@ -45,7 +45,7 @@ def test_direction_says_what_a_reader_needs_first(rlprobe, run):
 
 
 def test_direction_needs_no_torch(run):
-    script = "import sys; import rlprobe.pipeline.direction; sys.exit('torch' in sys.modules)"
+    script = "import sys; import rlprobe.commands.direction; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 

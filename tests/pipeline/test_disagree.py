@@ -10,8 +10,8 @@ import pytest
 from making import contents
 
 from rlprobe import runs, storage
+from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import RlprobeError
-from rlprobe.pipeline.verdicts import layer_of
 
 
 def test_a_run_holds_rollouts_tokens_grades_tables_and_figures(rlprobe):
@@ -287,7 +287,7 @@ def test_ctrl_c_ends_with_130_and_says_that_the_run_goes_on(rlprobe, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rlprobe.pipeline.stages.score", interrupted)
+    monkeypatch.setattr("rlprobe.commands.stages.score", interrupted)
     code, _, err = rlprobe.disagree()
     assert code == 130
     assert "goes on where it stopped" in err

@@ -9,12 +9,12 @@ import torch
 from conftest import save_pair
 from opened import random_points
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.patching import CROSSED, MIXED, factorial
+from rlprobe.commands.patch import _Bench
+from rlprobe.commands.progress import Reporter
 from rlprobe.internals.modules import open_pair
-from rlprobe.pairs.loading import PairChoice, load, locate
-from rlprobe.pipeline.patch import PatchChoice, _Bench
-from rlprobe.pipeline.progress import Reporter
+from rlprobe.pairs.loading import load, locate
+from rlprobe.settings import PairChoice, PatchChoice, Reading
 
 
 @pytest.fixture(scope="module")

@@ -17,20 +17,28 @@ from making import contents
 from rich.console import Console
 
 from rlprobe import runs
-from rlprobe.analysis.classes import Reading
+from rlprobe.commands.disagree import disagree
+from rlprobe.commands.flips import flips, plan
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.verdicts import grader_for
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm, Facts
 from rlprobe.decoding.engine import DecodingSettings, Players, Task
 from rlprobe.decoding.lockstep import decode_in_lockstep
 from rlprobe.errors import BadInput, OtherRun
-from rlprobe.pairs.loading import PairChoice, load, locate
-from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.flips import FlipChoice, FlipSettings, flips, plan
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.verdicts import grader_for
+from rlprobe.pairs.loading import load, locate
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import SearchEnd, Status
+from rlprobe.settings import (
+    ComputeChoice,
+    DisagreeSettings,
+    FlipChoice,
+    FlipSettings,
+    OutputChoice,
+    PairChoice,
+    ProblemChoice,
+    Reading,
+)
 
 NEW = 20
 

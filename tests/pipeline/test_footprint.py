@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from rlprobe.errors import BadInput
-from rlprobe.pipeline.footprint import Checkpoint
+from rlprobe.settings import Checkpoint
 
 
 @pytest.fixture(scope="module")

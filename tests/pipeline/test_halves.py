@@ -3,14 +3,14 @@
 import pytest
 
 from rlprobe.analysis.halves import HALVES, half_of
+from rlprobe.commands.halves import only, split
+from rlprobe.commands.merge import brought_together
+from rlprobe.commands.prepare import prepare
+from rlprobe.commands.progress import Reporter
 from rlprobe.errors import BadInput
-from rlprobe.pairs.loading import PairChoice
-from rlprobe.pipeline.halves import only, split
-from rlprobe.pipeline.merge import brought_together
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice, Settings, prepare
-from rlprobe.pipeline.progress import Reporter
 from rlprobe.records import ROLLOUT_SCHEMA
 from rlprobe.runs import Shard
+from rlprobe.settings import ComputeChoice, OutputChoice, PairChoice, ProblemChoice, Settings
 
 
 @pytest.fixture

@@ -9,20 +9,30 @@ import pytest
 import torch
 from conftest import save_pair
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.halves import HALVES, half_of
-from rlprobe.analysis.points import PointChoice
+from rlprobe.commands.disagree import disagree
+from rlprobe.commands.inside import chosen_points, open_run
+from rlprobe.commands.lens import lens
+from rlprobe.commands.patch import patch
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.steer import steer
 from rlprobe.errors import BadInput, OtherRun
 from rlprobe.internals.lens import read_out, residual_streams
-from rlprobe.pairs.loading import PairChoice
-from rlprobe.pipeline.disagree import DisagreeSettings, disagree
-from rlprobe.pipeline.inside import InsideSettings, chosen_points, open_run
-from rlprobe.pipeline.lens import lens
-from rlprobe.pipeline.patch import PatchChoice, PatchSettings, patch
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.steer import SteerChoice, SteerSettings, steer
 from rlprobe.records import Status
+from rlprobe.settings import (
+    ComputeChoice,
+    DisagreeSettings,
+    LensSettings,
+    OutputChoice,
+    PairChoice,
+    PatchChoice,
+    PatchSettings,
+    PointChoice,
+    ProblemChoice,
+    Reading,
+    SteerChoice,
+    SteerSettings,
+)
 
 FAST = Reading(resamples=100, tau=0.1)
 QUIET = Reporter(quiet=True)
@@ -59,7 +69,7 @@ def judging(_settings):
 def test_lens_and_patch_agree_on_what_the_last_residual_alone_does(run):
     """Two ways to the same numbers: reading RL's last residual by the base's head, and patching it into the base."""
     choice = PointChoice(points=6)
-    read = lens(InsideSettings(run=run, choice=choice, reading=FAST), QUIET).summary
+    read = lens(LensSettings(run=run, choice=choice, reading=FAST), QUIET).summary
     crossed = {(e["trunk"], e["readout"]): e for e in read["crossed"]}
     assert crossed["base", "base"]["base_choice"]["value"] == 1
     assert crossed["rl", "rl"]["rl_choice"]["value"] == 1
@@ -120,16 +130,16 @@ def test_steering_is_compared_with_random_directions_on_the_other_half(run):
 @pytest.mark.parametrize(
     ("choice", "says"),
     [
-        (lambda: SteerChoice(coefficients=(1.0, float("nan"))), "coefficients is 1, nan: .*finite"),
+        (lambda: SteerChoice(coefficients=(1.0, float("nan"))), "--coefficient is nan: it is a finite number"),
         (lambda: SteerChoice(coefficients=(float("-inf"),)), "finite"),
-        (lambda: SteerChoice(coefficients=()), "coefficients is empty"),
+        (lambda: SteerChoice(coefficients=()), "--coefficient is empty"),
         (lambda: SteerChoice(coefficients=(2, 2.0)), "named twice"),
         (lambda: SteerChoice(limit=0), "limit is 0"),
         (lambda: SteerChoice(limit=-1), "limit is -1"),
         (lambda: SteerChoice(directions=-1), "directions is -1"),
-        (lambda: SteerChoice(wheres=()), "wheres is empty"),
+        (lambda: SteerChoice(wheres=()), "--where is empty"),
         (lambda: SteerChoice(wheres=("uncertain", "uncertain")), "named twice"),
-        (lambda: SteerChoice(wheres=("here",)), "where here is none of"),
+        (lambda: SteerChoice(wheres=("here",)), "--where is 'here': it is one of"),
         (lambda: PatchChoice(layers=(1, 0, 0)), "layers is 1, 0, 0: .*twice"),
         (lambda: PatchChoice(before=(2, 2)), "before is 2, 2"),
     ],
@@ -144,13 +154,13 @@ def test_a_choice_that_cannot_be_meant_is_refused_in_one_line_when_it_is_made(ch
     ("arguments", "says"),
     [
         (("patch", "--layers", "0,7"), "has no layer 7"),
-        (("patch", "--layers", "a"), "not a list of whole numbers"),
-        (("patch", "--layers", ""), "no layers are named"),
-        (("patch", "--before", "0"), "count from 1"),
+        (("patch", "--layers", "a"), "it is a whole number"),
+        (("patch", "--layers", ""), "--layers is empty"),
+        (("patch", "--before", "0"), "--before is 0: it is at least 1"),
         (("patch", "--layers", "1,1"), "named twice"),
         (("steer", "--layer", 9), "has no layer 9"),
-        (("steer", "--coefficient", "nan"), "coefficients is nan"),
-        (("steer", "--coefficient", "inf"), "coefficients is inf"),
+        (("steer", "--coefficient", "nan"), "--coefficient is nan"),
+        (("steer", "--coefficient", "inf"), "--coefficient is inf"),
         (("lens", "--device", "cuda:99"), "no device cuda:99"),
         (("lens", "--kind", "shifted", "--class-k", 300), "no shifted position"),
         (("lens", "--pair", "bundled"), "about another pair"),
@@ -170,7 +180,7 @@ def test_a_folder_that_is_no_run_and_a_run_without_tokens_are_refused(run, tmp_p
     shutil.copytree(run, tmp_path / "run")
     shutil.rmtree(tmp_path / "run" / "tokens" / "rl")
     with pytest.raises(BadInput, match="no token table of the text of rl"):
-        lens(InsideSettings(run=tmp_path / "run", choice=PointChoice(trajectory="rl")), QUIET)
+        lens(LensSettings(run=tmp_path / "run", choice=PointChoice(trajectory="rl")), QUIET)
 
 
 def test_another_pair_is_refused_by_name_and_the_same_pair_elsewhere_is_not(rlprobe, run, tmp_path):

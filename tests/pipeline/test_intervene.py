@@ -8,12 +8,13 @@ from making import contents
 from rlprobe import runs, storage
 from rlprobe.analysis.halves import HALVES, half_of
 from rlprobe.analysis.thresholds import percentile
+from rlprobe.commands.arm_choice import FromRun, chosen, described
 from rlprobe.decoding.arms import Sampling
 from rlprobe.errors import BadInput
 from rlprobe.pairs.kinds import KINDS, VERSION, kind_of
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.pipeline.arm_choice import ArmChoice, FromRun, chosen, described
+from rlprobe.settings import ArmChoice
 
 
 @pytest.fixture
@@ -194,7 +195,7 @@ def test_an_interrupted_run_ends_in_the_same_bytes(intervene, monkeypatch):
         (("--mode", "oracle", "--allow-donor"), "--allow-donor is for the modes"),
         (
             ("--mode", "random", "--exclude-donor"),
-            "no --exclude-donor any more: controls never write the donor's token",
+            "no option --exclude-donor any more: controls never write the donor's token",
         ),
         (("--mode", "oracle:3"), "takes no values"),
         (("--mode", "only:words"), "no kind of token is called 'words'"),
@@ -203,7 +204,7 @@ def test_an_interrupted_run_ends_in_the_same_bytes(intervene, monkeypatch):
         (("--writer", "mix:0.5"), "where a --gate fires"),
         (("--temperature", "0.5"), "give --sample"),
         (("--draws", "2"), "give --sample"),
-        (("--sample", "--seeds", "2"), "sampled arms have --draws"),
+        (("--sample", "--seeds", "2"), "give either --seeds or --sample, not both"),
         (("--sample", "--mode", "random-replayed"), "cannot be sampled"),
     ],
 )
@@ -242,7 +243,7 @@ def test_controls_leave_rls_token_out_unless_it_is_allowed_and_each_arm_says_how
 def test_from_python_a_host_is_a_model_and_an_arm_with_randomness_has_a_seed():
     with pytest.raises(BadInput, match="seeds is 0"):
         ArmChoice(("random",), seeds=0)
-    with pytest.raises(BadInput, match="none of base, rl"):
+    with pytest.raises(BadInput, match="one of base, rl"):
         ArmChoice(host="nobody")
 
 

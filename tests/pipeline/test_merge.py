@@ -7,10 +7,11 @@ import pytest
 from synthetic_run import make_run
 
 from rlprobe import runs, storage
+from rlprobe.commands.merge import brought_together, problems_unheld
 from rlprobe.errors import BadInput, Damaged, OtherRun
-from rlprobe.pipeline.merge import brought_together, problems_unheld
 from rlprobe.records import ROLLOUT_SCHEMA, Problem
-from rlprobe.runs import Shard, Share
+from rlprobe.runs import Shard
+from rlprobe.settings import Share
 
 LAYER = "rollouts"
 

@@ -16,10 +16,11 @@ from synthetic_run import make_run
 
 from rlprobe import runs
 from rlprobe.analysis.classes import classify
-from rlprobe.pipeline import serving
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.report import ReportSettings, page_of, report
+from rlprobe.commands import serving
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.report import page_of, report
 from rlprobe.reporting.page.chunks import FOLDER
+from rlprobe.settings import ReportSettings
 
 ARM = "entropy_above(0.6) x donor_argmax x base"
 
@@ -29,7 +30,7 @@ def run(tmp_path_factory):
     run = make_run(tmp_path_factory.mktemp("report") / "run", problems=40, length=30, arms=(ARM,))
     spec = {"name": ARM, "mode": "entropy", "label": "entropy 0.6", "seed": None, "host": "base", "spec": ARM}
     run.write_json("interventions.json", {"specs": [spec]})
-    report(run.path, ReportSettings(), Reporter(quiet=True))
+    report(ReportSettings(run=run.path), Reporter(quiet=True))
     return run
 
 
@@ -72,7 +73,7 @@ def test_the_list_counts_classes_as_the_analysis_does(run):
 
 def test_one_trajectory_leaves_the_other_ones_tables_out(run, tmp_path):
     shutil.copytree(run.path, tmp_path / "run")
-    report(tmp_path / "run", ReportSettings("rl"), Reporter(quiet=True))
+    report(ReportSettings(run=tmp_path / "run", trajectory="rl"), Reporter(quiet=True))
     run = type(run)(tmp_path / "run", {}, {})
     assert json.loads(script(run, "head"))["trajectories"] == ["rl"]
     assert ["table" in r for r in chunk(run, "p0")["responses"]] == [False, True, False]
@@ -80,17 +81,17 @@ def test_one_trajectory_leaves_the_other_ones_tables_out(run, tmp_path):
 
 def test_a_page_over_the_limit_has_files_beside_it_and_old_ones_go(run, tmp_path):
     shutil.copytree(run.path, tmp_path / "run")
-    page, *beside = report(tmp_path / "run", ReportSettings(limit=10_000), Reporter(quiet=True))
+    page, *beside = report(ReportSettings(run=tmp_path / "run", limit=10_000), Reporter(quiet=True))
     assert beside
     assert all(file.parent.name == FOLDER for file in beside)
     assert 'id="chunk-' not in page.read_text()
-    report(tmp_path / "run", ReportSettings(), Reporter(quiet=True))
+    report(ReportSettings(run=tmp_path / "run"), Reporter(quiet=True))
     assert not (tmp_path / "run" / FOLDER).exists()
 
 
 def test_the_same_run_gives_the_same_bytes(run):
     before = (run.path / "report.html").read_bytes()
-    report(run.path, ReportSettings(), Reporter(quiet=True))
+    report(ReportSettings(run=run.path), Reporter(quiet=True))
     assert (run.path / "report.html").read_bytes() == before
 
 

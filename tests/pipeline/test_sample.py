@@ -86,12 +86,12 @@ def test_shares_merge_to_the_whole(command, rlprobe):
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--n", 0), "0 is not in the range"),
-        (("--temperature", 0), "temperature 0.0 is no finite number above 0"),
-        (("--temperature", "nan"), "temperature nan"),
-        (("--top-p", 0), "top-p 0.0 is not in (0, 1]"),
-        (("--top-p", 1.5), "top-p 1.5"),
-        (("--member", "teacher"), "'teacher' is not one of"),
+        (("--n", 0), "--n is 0: it is at least 1"),
+        (("--temperature", 0), "--temperature is 0.0: it is above 0"),
+        (("--temperature", "nan"), "--temperature is nan: it is a finite number"),
+        (("--top-p", 0), "--top-p is 0.0: it is above 0 and at most 1"),
+        (("--top-p", 1.5), "--top-p is 1.5"),
+        (("--member", "teacher"), "--member is 'teacher': it is one of both, base, rl"),
     ],
 )
 def test_bad_input_is_refused_before_anything_is_written(command, arguments, says):

@@ -9,17 +9,25 @@ import pytest
 from making import contents
 
 from rlprobe import runs
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.halves import half_of
 from rlprobe.analysis.learned import columns_of, learn
+from rlprobe.commands.grade import grade
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.signal_arms import PRESETS, SignalArms
+from rlprobe.commands.signals import signals
 from rlprobe.decoding import arms
-from rlprobe.pairs.loading import PairChoice
-from rlprobe.pipeline.grade import grade
-from rlprobe.pipeline.prepare import ComputeChoice, OutputChoice, ProblemChoice
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.signal_arms import PRESETS, SignalChoice
-from rlprobe.pipeline.signals import SignalSettings, signals
-from rlprobe.problems.grading import GraderSettings
+from rlprobe.settings import (
+    ComputeChoice,
+    GraderChoice,
+    GradeSettings,
+    OutputChoice,
+    PairChoice,
+    ProblemChoice,
+    Reading,
+    SamplingChoice,
+    SignalChoice,
+    SignalSettings,
+)
 
 QUIET = Reporter(quiet=True)
 CHOICE = SignalChoice(("delta", "entropy", "random"), targets=(0.3, 0.9), draws=2, most_decodes=4)
@@ -46,6 +54,12 @@ def settings(tiny_folders, tmp_path_factory):
 def done(settings):
     """The comparison, made once."""
     return signals(settings, QUIET)
+
+
+def by_the_first(run, resamples):
+    """To grade by the first answer instead."""
+    reading = Reading(answer="first", resamples=resamples)
+    return GradeSettings(run=run, grader=GraderChoice(answer="first"), reading=reading)
 
 
 def elsewhere(settings, tmp_path, **changes):
@@ -107,7 +121,7 @@ def test_both_kinds_of_dose_live_in_one_run_and_neither_overwrites_the_other(don
         f"signal-{what}-replaced" for what in ("differences", "calibration", "detection", "learned")
     }
     assert added == {f"{title}.{suffix}" for title in titles for suffix in ("csv", "md", "tex")}
-    told = {again.summary["kind"] for again in grade(run, GraderSettings(), settings.reading, QUIET)}
+    told = {again.summary["kind"] for again in grade(GradeSettings(run=run, reading=settings.reading), QUIET)}
     assert told == {"equal-edits", "equal-replaced"}
 
 
@@ -134,7 +148,7 @@ def test_a_second_command_decodes_nothing_and_writes_the_same(done, settings, mo
 def test_a_run_is_graded_and_read_again_without_models(done, tmp_path, monkeypatch):
     shutil.copytree(done.run.path, tmp_path / "copy")
     monkeypatch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))
-    (written,) = grade(tmp_path / "copy", GraderSettings(answer="first"), Reading(answer="first"), QUIET)
+    (written,) = grade(by_the_first(tmp_path / "copy", 2000), QUIET)
     assert written.summary["reading"]["answer"] == "first"
     first, again = (
         [(p["title"], p["threshold"], p["dose"]["value"]) for p in of.summary["points"]] for of in (done, written)
@@ -189,12 +203,12 @@ def test_rl_at_equal_entropy_stands_beside_each_published_arm_and_is_told_for_th
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))
         assert signals(asked, QUIET).summary["equal_entropy"] == told
-        (again,) = grade(run.path, GraderSettings(answer="first"), Reading(answer="first", resamples=100), QUIET)
+        (again,) = grade(by_the_first(run.path, 100), QUIET)
     assert [each["temperature"] for each in again.summary["equal_entropy"]] == [e["temperature"] for e in told]
 
 
 def test_dirs_gate_sees_the_drawn_token_and_redraws_it_with_fresh_noise():
-    choice = SignalChoice(preset="dir")
+    choice = SignalArms.of(SignalChoice(preset="dir"))
     for threshold, point in zip((-0.3, -0.35, -0.4), choice.points(), strict=True):
         arm = choice.arm(point.signal, point.threshold)
         assert arm.gate.spec == f"delta_below({threshold:g})"
@@ -203,9 +217,9 @@ def test_dirs_gate_sees_the_drawn_token_and_redraws_it_with_fresh_noise():
 
 
 def test_sampled_delta_is_redrawn_within_rl_and_greedy_delta_is_rls_token():
-    sampled = SignalChoice(sampling=arms.Sampling(0.8)).arm("delta", -0.3)
+    sampled = SignalArms.of(SignalChoice(sampling=SamplingChoice(0.8))).arm("delta", -0.3)
     assert (sampled.gate.spec, sampled.writer.spec) == ("sampled_delta_below(-0.3)", "donor_residual")
-    greedy = SignalChoice().arm("delta", -0.3)
+    greedy = SignalArms().arm("delta", -0.3)
     assert (greedy.gate.spec, greedy.writer.spec) == ("delta_below(-0.3)", "donor_argmax")
 
 
@@ -236,7 +250,7 @@ def test_what_the_host_alone_tells_is_learned_on_one_half_and_told_for_the_other
     assert all(spec.startswith("learned_above(") and f", {learned.digest})" in spec for spec in specs)
     assert any("learned_above" in arm for arm in runs.read(halves / "calibration").arms("rollouts"))
     assert "log position" in (written.run.path / "tables" / "signal-learned.csv").read_text()
-    (again,) = grade(written.run.path, GraderSettings(), asked.reading, QUIET)
+    (again,) = grade(GradeSettings(run=written.run.path, reading=asked.reading), QUIET)
     assert again.summary["detection"] == written.summary["detection"]
 
 
@@ -282,9 +296,9 @@ def test_the_plan_says_what_would_be_done_and_does_nothing(command):
         (("--target", 150), "at most 100 %"),
         (("--equal", "replaced", "--target", 150), "a share of all tokens"),
         (("--shard", "1/2"), "without --shard"),
-        (("--preset", "dir", "--signal", "kl"), "leave --signal out"),
-        (("--preset", "dir", "--equal", "replaced"), "leave --equal out"),
-        (("--sample", "--top-p", 0), "top-p 0.0 is not in (0, 1]"),
+        (("--preset", "dir", "--signal", "kl"), "give either --preset or --signal, not both"),
+        (("--preset", "dir", "--equal", "replaced"), "give either --preset or --equal, not both"),
+        (("--sample", "--top-p", 0), "--top-p is 0.0: it is above 0 and at most 1"),
         (("--limit", 1), "half of 1 problems is empty"),
     ],
 )

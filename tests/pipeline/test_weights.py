@@ -8,7 +8,7 @@ from conftest import save_pair
 from safetensors.torch import load_file, save_file
 
 from rlprobe import runs, storage
-from rlprobe.pipeline import weights as pipeline
+from rlprobe.commands import weights as pipeline
 
 
 @pytest.fixture
@@ -16,11 +16,10 @@ def weights(rlprobe):
     """`rlprobe weights` on the tiny pair with small settings."""
 
     def run(*arguments, rl=None, out="run"):
-        return rlprobe(
-            *("weights", "--base", rlprobe.base, "--rl", rl or rlprobe.rl, "--out", rlprobe.tmp_path / out),
-            *("--style", "question_answer", "--dataset", rlprobe.problems(4), "--max-new-tokens", 16),
-            *("--shard-size", 3, *arguments),
-        )
+        pair = ("--base", rlprobe.base, "--rl", rl or rlprobe.rl, "--out", rlprobe.tmp_path / out)
+        asked = ("--style", "question_answer", "--dataset", rlprobe.problems(4), "--max-new-tokens", 16)
+        decoded = (*asked, "--shard-size", 3) if "--ranks" in arguments else ()
+        return rlprobe("weights", *pair, *decoded, *arguments)
 
     run.tmp_path = rlprobe.tmp_path
     return run
@@ -32,7 +31,7 @@ def responses(run, arm):
 
 
 def test_the_files_alone_need_no_problems(weights, tiny_folders, monkeypatch):
-    monkeypatch.setattr("rlprobe.pipeline.prepare.load_problems", lambda *_: pytest.fail("problems were read"))
+    monkeypatch.setattr("rlprobe.commands.prepare.load_problems", lambda *_: pytest.fail("problems were read"))
     code, out, err = weights("--json")
     assert code == 0, err
     found = json.loads(out)

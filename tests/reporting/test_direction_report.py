@@ -8,12 +8,12 @@ import pytest
 from rich.console import Console
 from synthetic_texts import token_table
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.direction import summarise
 from rlprobe.analysis.footprint import follow, mark
 from rlprobe.reporting import direction, footprint
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=100)
 

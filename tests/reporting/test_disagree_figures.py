@@ -6,9 +6,10 @@ import pandas as pd
 import pytest
 from synthetic_tables import tables, token
 
-from rlprobe.analysis.disagreement import Reading, summarise
+from rlprobe.analysis.disagreement import summarise
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.figures.disagree import CLASS_COLOURS, FEWEST, FIGURES
+from rlprobe.settings import Reading
 
 CASES = {
     "both": {"problems": 8},

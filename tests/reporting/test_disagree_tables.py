@@ -3,9 +3,10 @@
 import pytest
 from synthetic_tables import tables, token
 
-from rlprobe.analysis.disagreement import Reading, summarise
+from rlprobe.analysis.disagreement import summarise
 from rlprobe.reporting.disagree import TABLES
 from rlprobe.reporting.formats import FORMATS
+from rlprobe.settings import Reading
 
 CASES = {
     "both": {"problems": 12},

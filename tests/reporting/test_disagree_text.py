@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 from synthetic_tables import tables, token
 
-from rlprobe.analysis.disagreement import Reading, summarise
+from rlprobe.analysis.disagreement import summarise
 from rlprobe.reporting.disagree import show
+from rlprobe.settings import Reading
 
 CASES = {
     "both": {"problems": 30},

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.flips import summarise
 from rlprobe.records import SearchEnd
 from rlprobe.reporting.flips import OF_ONE_PROBLEM, TABLES, WRITTEN, show
 from rlprobe.reporting.formats import FORMATS
+from rlprobe.settings import Reading
 
 
 def summary_of(problems: int, problem: str | None = None, ends=tuple(SearchEnd)):

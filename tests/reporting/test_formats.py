@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from rlprobe.analysis.statistics import Resampling, rate
+from rlprobe.analysis.statistics import rate
 from rlprobe.reporting.formats import FORMATS, Cell, csv, latex, markdown, quoted
+from rlprobe.settings import Resampling
 
 TABLE = pd.DataFrame(
     {

@@ -8,13 +8,13 @@ from rich.console import Console
 from synthetic_inside import chosen_places, crossed_gaps, lens_readings, patch_effects, steered_responses
 
 from rlprobe.analysis import lens, patching, steering
-from rlprobe.analysis.classes import Reading
 from rlprobe.reporting import lens as lens_report
 from rlprobe.reporting import patch as patch_report
 from rlprobe.reporting import steer as steer_report
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.figures.patch import SITES
 from rlprobe.reporting.formats import FORMATS
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
 CHOICE = {"kind": "disagreement", "points": 200, "trajectory": "base"}

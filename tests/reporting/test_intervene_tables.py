@@ -6,10 +6,10 @@ import pandas as pd
 import pytest
 from synthetic_arms import ARMS, arm_tables, named_arms
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.interventions import summarise
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.reporting.intervene import TABLES
+from rlprobe.settings import Reading
 
 CASES = {
     "everything": {"modes": tuple(ARMS)},

@@ -6,9 +6,9 @@ import pytest
 from rich.console import Console
 from synthetic_arms import ARMS, arm_tables, named_arms
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.interventions import NamedArm, summarise
 from rlprobe.reporting.intervene import TABLES, show
+from rlprobe.settings import Reading
 
 CASES = {
     "everything": {"modes": tuple(ARMS)},

@@ -7,11 +7,11 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.sampling import summarise
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS, Cell
 from rlprobe.reporting.sample import FIGURES, TABLES, show
+from rlprobe.settings import Reading
 
 
 def made(members=("base", "rl"), draws=8, problems=30):

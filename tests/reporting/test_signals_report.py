@@ -11,7 +11,6 @@ from rich.console import Console
 from synthetic_arms import arm_tables, named_arms
 
 from rlprobe.analysis.calibration import Calibrated, Tried
-from rlprobe.analysis.classes import Reading
 from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare
 from rlprobe.analysis.statistics import Clusters, auroc
 from rlprobe.measures.learned import FEATURES, Learned
@@ -26,6 +25,7 @@ from rlprobe.reporting.signals import (
     TABLES,
     show,
 )
+from rlprobe.settings import Reading
 
 READING = Reading(resamples=100)
 AN_INTERVAL = {"value": 0.5, "low": 0.4, "high": 0.6}

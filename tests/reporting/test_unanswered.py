@@ -9,10 +9,10 @@ from synthetic_run import make_run
 from synthetic_tables import tables
 
 from rlprobe.analysis import disagreement, interventions
-from rlprobe.analysis.classes import Reading
-from rlprobe.pipeline.progress import Reporter
-from rlprobe.pipeline.report import ReportSettings, report
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.report import report
 from rlprobe.reporting import disagree, intervene
+from rlprobe.settings import Reading, ReportSettings
 
 READING = Reading(resamples=200)
 GRADER = {"grader": {"extract": "box"}}
@@ -65,6 +65,6 @@ def test_the_page_warns_too(tmp_path, silent):
     run = make_run(tmp_path / "run", problems=4, length=20)
     told = disagreements(silent) | {"grader": {"key": "made", "extract": "box", "libraries": "made"}}
     run.write_json("summary.json", {name: told[name] for name in ("grader", "reading", "accuracy")})
-    report(run.path, ReportSettings(), Reporter(quiet=True))
+    report(ReportSettings(run=run.path), Reporter(quiet=True))
     page = (run.path / "report.html").read_text().replace("&#39;", "'")
     assert (WARNING in page) == silent

@@ -13,10 +13,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from rlprobe.analysis.classes import CLASSES, Reading, classify
+from rlprobe.analysis.classes import CLASSES, classify
 from rlprobe.analysis.statistics import Clusters, rate
 from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of, tokens_of
 from rlprobe.reporting.names import text_of
+from rlprobe.settings import Reading
 
 CLASS_COLOURS = {"unchanged": "#7F7F7F", "reranked": "#009E73", "shifted": "#CC79A7"}
 

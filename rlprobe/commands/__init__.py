@@ -1,0 +1,68 @@
+"""One file a command: read from a run, compute, write to it. prepare.py and stages.py hold what several share.
+
+`COMMANDS` is the registry of commands; both doors, and what goes over a run again, walk it. Importing it imports no
+command: `Command.module` does, when there is something to do.
+"""
+
+import importlib
+from dataclasses import dataclass
+from typing import Any
+
+from rlprobe import settings as asked
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: its settings, whose docstring is what is said of it, and the file of this folder that does it.
+
+    That file has a function of the command's name, from settings and a reporter to what was written, and where `plan`
+    says what `--dry-run` prints, one from settings to these lines. `counts`: problems left out are its exit code.
+    `verdicts`: what becomes of its summary under other verdicts (`grade`, `merge`), it is RETOLD by the file's function
+    `retell`, or the verdicts are its OWN, made as it decodes, and stay.
+    """
+
+    name: str
+    settings: type
+    plan: str = ""
+    counts: bool = True
+    verdicts: str = ""
+    leaves: str = "{}.json"
+
+    @property
+    def summary(self) -> str:
+        """The file of a run that holds what it found; a pattern, where there is one for each comparison."""
+        return self.leaves.format(self.name)
+
+    @property
+    def module(self) -> Any:
+        """The file that does it; its import loads torch."""
+        return importlib.import_module(f"{__name__}.{self.name}")
+
+    def work(self, settings: Any, reporter: Any) -> Any:
+        """Do it: one `Written`, or several."""
+        return getattr(self.module, self.name)(settings, reporter)
+
+
+PLAN = "Print the plan; compute nothing."
+PROMPT_TOO = "Print one rendered prompt, its ids and the plan; compute nothing."
+ARMS_TOO, CHECKPOINTS_TOO = (f"Print the {what} and the plan; compute nothing." for what in ("arms", "checkpoints"))
+RETOLD, OWN = "retold", "own"
+
+# in the order of `rlprobe --help`
+_ALL = (
+    Command("disagree", asked.DisagreeSettings, PROMPT_TOO, verdicts=RETOLD, leaves="summary.json"),
+    Command("intervene", asked.InterveneSettings, ARMS_TOO, verdicts=RETOLD, leaves="interventions.json"),
+    Command("flips", asked.FlipSettings, PLAN, verdicts=OWN),
+    Command("consequences", asked.ConsequenceSettings, PLAN, verdicts=OWN),
+    Command("sample", asked.SampleSettings, PLAN, verdicts=RETOLD),
+    Command("direction", asked.DirectionSettings),
+    Command("footprint", asked.FootprintSettings, CHECKPOINTS_TOO),
+    Command("signals", asked.SignalSettings, PLAN, verdicts=RETOLD, leaves="signals*.json"),
+    Command("lens", asked.LensSettings, counts=False),
+    Command("patch", asked.PatchSettings, counts=False),
+    Command("steer", asked.SteerSettings, counts=False, verdicts=OWN),
+    Command("weights", asked.WeightSettings, verdicts=OWN),
+    Command("grade", asked.GradeSettings),
+    Command("merge", asked.MergeSettings),
+)
+COMMANDS = {command.name: command for command in _ALL}

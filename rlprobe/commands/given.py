@@ -1,0 +1,113 @@
+"""Texts that both models read in the place of their own answers: responses made elsewhere, or plain documents.
+
+They are the arm `responses` of a run, whose identity holds the file's hash. What the file lacks is left out by name.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rlprobe.commands import stages
+from rlprobe.commands.prepare import Prepared, prepare, problems_asked
+from rlprobe.errors import BadInput
+from rlprobe.problems.datasets import load_documents, printable
+from rlprobe.problems.documents import document_rollouts
+from rlprobe.problems.matching import Matching
+from rlprobe.problems.responses import ARM, Asked, Loaded, ResponseFile, load_responses
+from rlprobe.records import Made
+from rlprobe.runs import Run
+from rlprobe.settings import GivenChoice, ProblemChoice, Settings, Share
+
+
+def prepare_given(settings: Settings, choice: GivenChoice) -> Prepared:
+    """Everything that is settled before computing, the given texts included: what cannot be read ends here."""
+    if choice.text:
+        return _with_documents(settings, choice.text, choice.text_field)
+    if choice.responses:
+        return _with_responses(settings, ResponseFile(choice.responses, choice.id_field, choice.response_field))
+    return prepare(settings, {})
+
+
+def take_given(prepared: Prepared, run: Run, share: Share) -> None:
+    """File the given texts in the run."""
+    order = {p.problem_id: i for i, p in enumerate(run.problems())}
+    given = sorted(prepared.given, key=lambda r: (order[r.problem_id], r.draw))
+    for shard in run.missing("rollouts", ARM, prepared.block, share, len(prepared.problems)):
+        here = [r for r in given if shard.start <= order[r.problem_id] < shard.stop]
+        run.write_shard("rollouts", shard, stages.rollouts_table(here))
+
+
+def _with_documents(settings: Settings, path: Path, field: str | None) -> Prepared:
+    if settings.problems != ProblemChoice(limit=settings.problems.limit):
+        raise BadInput("--text has documents without questions: leave out --dataset, its fields and --style")
+    documents = load_documents(path, field)
+    prepared = prepare(settings, {"text": _hash(path)}, documents)
+    rollouts = document_rollouts(
+        prepared.problems,
+        prepared.prompts,
+        prepared.located.prompt_tokenizer,
+        prepared.located.vocabulary.ids.tolist(),
+        prepared.located.context,
+    )
+    return replace(prepared, given=tuple(rollouts), about=prepared.about | {"text": printable(path.name)})
+
+
+def _with_responses(settings: Settings, file: ResponseFile) -> Prepared:
+    file.check()
+    fields = {"id_field": file.id_field, "response_field": file.response_field}
+    problem_set = problems_asked(settings)
+    prepared = prepare(settings, {"responses": {"sha256": _hash(file.path), **fields}}, problem_set)
+    located = prepared.located
+    asked = Asked(
+        Matching(problem_set.name, problem_set.problems),
+        prepared.prompts,
+        located.prompt_tokenizer,
+        frozenset(located.stop_ids),
+        frozenset(located.vocabulary.ids.tolist()),
+        located.context,
+    )
+    return _answered(prepared, load_responses(file, asked), printable(file.path.name))
+
+
+def _answered(prepared: Prepared, loaded: Loaded, name: str) -> Prepared:
+    """With the responses, and without the problems that have none."""
+    answered = {problem_id for problem_id, _ in loaded.rollouts}
+    notes = _notes(loaded, name, len(answered), prepared.style, prepared.located.stop_ids)
+    unanswered = {i: f"no response in {name}" for i in prepared.prompts if i not in answered}
+    return replace(
+        prepared,
+        given=tuple(loaded.rollouts.values()),
+        prompts={i: ids for i, ids in prepared.prompts.items() if i in answered},
+        left_out=prepared.left_out | unanswered,
+        about=prepared.about | {"responses": loaded.about(name)},
+        notes=tuple(notes),
+    )
+
+
+def _notes(loaded: Loaded, name: str, problems: int, style: str, stop_ids: Sequence[int]) -> Iterator[str]:
+    """What a user should know of the responses before believing a number."""
+    rollouts = loaded.rollouts.values()
+    here, logprobs = sum(r.made is Made.GIVEN_TEXT for r in rollouts), sum(r.logprobs is not None for r in rollouts)
+    yield (
+        f"{name}, read as {loaded.format}: {len(rollouts)} responses to {problems} problems, {here} of them text that "
+        f"was tokenised here, {logprobs} with the sampler's log-probabilities"
+    )
+    after = sum(not set(stop_ids).isdisjoint(r.response_ids[:-1]) for r in rollouts)
+    for count, what in (
+        (len(loaded.unknown), "rows answer no problem: they are left out"),
+        (loaded.silent, "rows hold no response: they are left out"),
+        (loaded.unfit, "responses have log-probabilities with gaps or of other tokens: these are left out"),
+        (
+            loaded.reprompted,
+            f"responses were made for another prompt than style {style}'s, after which they are read",
+        ),
+        (after, "responses go on after a stop id; what follows it is read as well"),
+    ):
+        if count:
+            yield f"{name}: {count} {what}"
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

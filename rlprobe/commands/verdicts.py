@@ -1,0 +1,76 @@
+"""Whose verdicts a run is read by: every summary names its grader, and what is read later is read by that one."""
+
+from typing import Any
+
+import pandas as pd
+
+from rlprobe.analysis.answered import with_answers
+from rlprobe.commands import COMMANDS, RETOLD
+from rlprobe.errors import BadInput
+from rlprobe.problems.grading import GraderSettings
+from rlprobe.problems.prompts import prompt_style
+from rlprobe.runs import Run
+from rlprobe.settings import GraderChoice
+
+# whose grader counts, the first that is there
+SUMMARIES = [each.summary for each in COMMANDS.values() if each.verdicts == RETOLD]
+
+
+def grader_for(identity: dict[str, Any], choice: GraderChoice) -> GraderSettings:
+    """The settings for a run of this identity: its golds, and its prompt style's extraction where none is asked for."""
+    asked = "box" if "text" in identity else prompt_style(identity["prompt"]["style"]).extract  # documents ask nothing
+    return GraderSettings(**vars(choice)).under(asked, identity["problems"]["golds"])
+
+
+def named(grader: GraderSettings) -> dict[str, Any]:
+    """A grader as every summary names it: its key, and its settings."""
+    return {"key": grader.key, **grader.canonical()}
+
+
+def named_grader(run: Run, layer: str) -> dict[str, Any]:
+    """The grader of a layer of verdicts, as summaries name it: its key and all that it was asked for."""
+    return run.read_json(f"{layer}/settings.json", lambda settings: {"key": layer.partition("/")[2], **settings})
+
+
+def grader_of(run: Run) -> dict[str, Any] | None:
+    """The grader that the run's summary names; None where there is no summary, or one without verdicts."""
+    there = [name for name in SUMMARIES if run.file(name).exists()]
+    return run.read_json(there[0], _grader_in) if there else None
+
+
+def _grader_in(summary: Any) -> dict[str, Any] | None:
+    grader = summary.get("grader")
+    return grader and {**grader, "key": str(grader["key"])}
+
+
+def layer_of(run: Run) -> str | None:
+    """The layer of verdicts by that grader; without a summary, the only one there is. None: there are no verdicts.
+
+    Raises BadInput where several graders' verdicts lie in the run, and nothing says which of them is meant.
+    """
+    if any(run.file(name).exists() for name in SUMMARIES):
+        grader = grader_of(run)
+        return None if grader is None else f"grades/{grader['key']}"
+    layers = [layer for layer in run.layers() if layer.startswith("grades/")]
+    if len(layers) > 1:
+        raise BadInput(
+            f"{run.path} has the verdicts of {len(layers)} graders, and no summary.json that names one of them; "
+            f"run `rlprobe grade {run.path}` first"
+        )
+    return layers[0] if layers else None
+
+
+def answered(run: Run, tokens: pd.DataFrame, answer: str) -> pd.DataFrame:
+    """Rows of the run's token table with the column after_answer by the grader in use; without, where it has none.
+
+    Raises BadInput where the run is not summarised, or its verdicts are not all there.
+    """
+    if not any(run.file(name).exists() for name in SUMMARIES):
+        raise BadInput(f"{run.path} has no verdicts yet; run the command that made it again, or `rlprobe grade` on it")
+    layer = layer_of(run)
+    if layer is None:
+        return tokens
+    for arm in tokens["arm"].unique():
+        if set(run.shards("tokens", arm)) - set(run.shards(layer, arm)):
+            raise BadInput(f"{run.path} lacks verdicts on {arm}'s answers; run `rlprobe grade {run.path}` first")
+    return with_answers(tokens, run.table(layer).to_pandas(), answer)
