@@ -11,7 +11,7 @@ Checks, on the bundled pair, in float32 (identities) and bfloat16 (shares that d
 
 Measurements, on random bfloat16 weights of Qwen2.5-0.5B's, 1.5B's and 7B's shapes, made on the device:
 
-    a pass            milliseconds by the positions read, and the fixed price in reads (decoding/prices.py takes 256)
+    a pass            milliseconds by the positions read, and the fixed price in reads (see decoding/prices.py)
     the dual pass     tokens/s of both models, beside two plain trunk and head forwards, and beside the products alone
                       at the rate that this card multiplies large matrices
     interventions     the bundled pair's commits replayed, so that acceptance is real while every pass is paid for at
@@ -55,6 +55,7 @@ from rlprobe.decoding.engine import (
 from rlprobe.decoding.lanes import Lanes
 from rlprobe.decoding.lockstep import decode_in_lockstep
 from rlprobe.decoding.noise import Noise
+from rlprobe.decoding.prices import A_PASS
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.measures.tokens import TokenStatistics, dual_statistics
@@ -415,7 +416,8 @@ def passes(setting: Setting, size: str) -> Iterator[Row]:
     least, most = min(taken), max(taken)
     slope = (taken[most] - taken[least]) / (most - least)
     fixed = (taken[least] - slope * least) / slope if slope > 0 else float("inf")
-    yield Row(part, "fixed price", f"{fixed:.0f} reads of one more token", "256 is reckoned with (24 on a CPU)")
+    reckoned = f"{A_PASS['cuda']:.0f} is reckoned with ({A_PASS['cpu']:.0f} on a CPU)"
+    yield Row(part, "fixed price", f"{fixed:.0f} reads of one more token", reckoned)
 
 
 def dual(setting: Setting, size: str) -> Iterator[Row]:

@@ -11,15 +11,16 @@ the time to fetch a weight over the time to use it once.
 
     cpu     24     measured: Qwen2.5-0.5B's shape, bfloat16, AVX-512 without tiles, one thread: trunk and head take
                    94 ms and 3.9 ms more a token
-    cuda   256     arithmetic, not measured: an H100's 800 TFLOP/s over 3.3 TB/s, at 2 bytes and 2 operations a weight;
-                   so for any other kind of accelerator
+    cuda  5000     measured on an H200 (figures/on_gpu.md): a pass takes some 20 ms, of launches, whatever it reads
+                   up to 2,048 positions; 4,978 reads of Qwen2.5-1.5B's shape in bfloat16, 15,987 of 0.5B's (it falls as
+                   the model grows, to the machine's balance of some 200); so for any other kind of accelerator
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-A_PASS = {"cpu": 24.0, "cuda": 256.0}
+A_PASS = {"cpu": 24.0, "cuda": 5000.0}
 OTHER = A_PASS["cuda"]  # on accelerators of another kind
 LONGEST = 32  # tokens proposed from a known text in one round
 LONGEST_DRAFT = 8  # tokens that the host drafts in one round where nothing is known

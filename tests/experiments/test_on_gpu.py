@@ -1,6 +1,7 @@
 """The script for a GPU, in its CPU mode: every part runs, identities hold, and a part that fails is told."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -77,3 +78,12 @@ def test_without_a_gpu_it_says_so_in_a_line(tmp_path):
     result = CliRunner().invoke(main, ["--out", str(tmp_path / "t.md")])
     assert result.exit_code == 2
     assert "give --device cpu" in result.output
+
+
+def test_what_the_page_shows_of_a_gpu_stands_in_the_table_that_was_measured():
+    root = Path(__file__).parents[2]
+    measured = (root / "figures" / "on_gpu.md").read_text(encoding="utf-8").splitlines()
+    page = (root / "docs" / "performance.md").read_text(encoding="utf-8").splitlines()
+    shown = [line for line in page if line.startswith(("| dual pass, ", "| interventions, "))]
+    assert len(shown) > 20
+    assert set(shown) <= set(measured)
