@@ -91,7 +91,7 @@ def test_thresholds_hit_the_rates_that_were_asked_for_or_are_absent_with_a_reaso
             assert found["reason"]
             assert abs(found["nearest"] - found["wanted"]) > 0.1 * found["wanted"]
         else:
-            arm = CHOICE.arm(found["signal"], found["threshold"]).spec
+            arm = SignalArms.of(CHOICE).arm(found["signal"], found["threshold"]).spec
             assert edited_rate(calibration, [arm]) == pytest.approx(found["reached"])
             assert abs(found["reached"] - found["target"] * oracle) <= 0.1 * found["target"] * oracle
     reached = {(found["signal"], found["target"]) for found in told["targets"] if found["threshold"] is not None}
@@ -109,7 +109,7 @@ def test_both_kinds_of_dose_live_in_one_run_and_neither_overwrites_the_other(don
     reached = [found for found in written.summary["calibration"]["targets"] if found["threshold"] is not None]
     assert reached
     for found in reached:
-        arm = choice.arm(found["signal"], found["threshold"]).spec
+        arm = SignalArms.of(choice).arm(found["signal"], found["threshold"]).spec
         assert gated_rate(calibration, [arm]) == pytest.approx(found["reached"])
         assert abs(found["reached"] - found["target"]) <= 0.1 * found["target"]
     for point in written.summary["points"]:
