@@ -16,7 +16,7 @@ from experiments.request import Request, asked
 from rlprobe.commands.direction import direction
 from rlprobe.commands.disagree import disagree
 from rlprobe.commands.progress import Reporter
-from rlprobe.reporting.direction.tables import TABLES
+from rlprobe.reporting.direction import TABLES
 from rlprobe.settings import DirectionSettings, DisagreeSettings
 
 

@@ -15,7 +15,7 @@ from experiments.claims import write_claims
 from experiments.request import Request, asked, known_pair
 from rlprobe.commands.footprint import footprint
 from rlprobe.commands.progress import Reporter
-from rlprobe.reporting.footprint.tables import TABLES
+from rlprobe.reporting.footprint import TABLES
 from rlprobe.settings import Checkpoint, FootprintSettings, OutputChoice
 
 

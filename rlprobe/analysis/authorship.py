@@ -17,8 +17,6 @@ from rlprobe.analysis.texts import Split, Text
 from rlprobe.records import MEMBERS
 from rlprobe.settings import Resampling
 
-Signal = Callable[[Text], Float[np.ndarray, " rows"]]
-
 COMMON, APART, ALONE = 0, 1, -1  # before the divergence; from it on; a response without a counterpart
 MOVED = 0.3  # nats: the smallest |Δ log p| that counts as moved
 PLACES = ("common prefix", "from the first divergence on")
@@ -88,23 +86,29 @@ def _places(text: Text, shared: np.ndarray, common: np.ndarray) -> Int[np.ndarra
 # ---- AUROCs
 
 
-AUTHOR_SIGNALS: dict[str, Signal] = {
-    "delta": lambda text: text.delta(),
-    "abs_delta": lambda text: np.abs(text.delta()),
-    "kl_rl_base": lambda text: text.numbers("kl_rl_base"),
-    "js": lambda text: text.numbers("js"),
-    "entropy_base": lambda text: text.numbers("entropy_base"),
-    "entropy_rl": lambda text: text.numbers("entropy_rl"),
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A number of every row of a text, which may tell something of it, and its name in words."""
+
+    title: str
+    values: Callable[[Text], Float[np.ndarray, " rows"]]
+
+
+SIGNALS: dict[str, Told] = {
+    "delta": Told("Δ log p of the token", lambda text: text.delta()),
+    "abs_delta": Told("|Δ log p| of the token", lambda text: np.abs(text.delta())),
+    "minus_delta_argmax_base": Told("−Δ log p of base's choice", lambda text: -text.delta("argmax_base")),
+    "kl_rl_base": Told("KL(RL ‖ base)", lambda text: text.numbers("kl_rl_base")),
+    "js": Told("JS", lambda text: text.numbers("js")),
+    "entropy_base": Told("entropy of the base", lambda text: text.numbers("entropy_base")),
+    "entropy_rl": Told("entropy of RL", lambda text: text.numbers("entropy_rl")),
+    "minus_margin_base": Told("−margin of the base", lambda text: -text.numbers("margin_base")),
 }
-DISAGREEMENT_SIGNALS: dict[str, Signal] = {
-    "kl_rl_base": AUTHOR_SIGNALS["kl_rl_base"],
-    "js": AUTHOR_SIGNALS["js"],
-    "minus_delta_argmax_base": lambda text: -text.delta("argmax_base"),
-    "abs_delta": AUTHOR_SIGNALS["abs_delta"],
-    "minus_margin_base": lambda text: -text.numbers("margin_base"),
-    "entropy_base": AUTHOR_SIGNALS["entropy_base"],
-    "entropy_rl": AUTHOR_SIGNALS["entropy_rl"],
-}
+AUTHOR_SIGNALS = ("delta", "abs_delta", "kl_rl_base", "js", "entropy_base", "entropy_rl")
+DISAGREEMENT_SIGNALS = (
+    *("kl_rl_base", "js", "minus_delta_argmax_base", "abs_delta", "minus_margin_base"),
+    *("entropy_base", "entropy_rl"),
+)
 # which positions: (text, COMMON or APART of each row) -> rows
 AMONG: dict[str, Callable[[Text, np.ndarray], Bool[np.ndarray, " rows"]]] = {
     "all": lambda _, places: places != ALONE,
@@ -127,16 +131,16 @@ def separation(texts: Mapping[str, Text], found: Divergence, resampling: Resampl
     if found.summary["reason"]:
         return {among: dict.fromkeys(AUTHOR_SIGNALS, missing(found.summary["reason"])) for among in AMONG}
     return {
-        among: {name: _separates(texts, found, signal, choose, resampling) for name, signal in AUTHOR_SIGNALS.items()}
+        among: {name: _separates(texts, found, SIGNALS[name], choose, resampling) for name in AUTHOR_SIGNALS}
         for among, choose in AMONG.items()
     }
 
 
 def _separates(
-    texts: Mapping[str, Text], found: Divergence, signal: Signal, choose: Callable, resampling: Resampling
+    texts: Mapping[str, Text], found: Divergence, signal: Told, choose: Callable, resampling: Resampling
 ) -> Interval:
     both = [(texts[m], choose(texts[m], found.places[m])) for m in MEMBERS]
-    scores = np.concatenate([signal(text)[rows] for text, rows in both])
+    scores = np.concatenate([signal.values(text)[rows] for text, rows in both])
     codes = np.concatenate([text.clusters.codes[rows] for text, rows in both])
     by_rl = np.repeat([False, True], [rows.sum() for _, rows in both])
     return auroc(scores, by_rl, Clusters(codes, both[0][0].clusters.n), resampling)
@@ -148,6 +152,6 @@ def detection(text: Text, resampling: Resampling) -> dict[str, Interval]:
     The divergences and Δ log p of the base's own choice are made of both distributions and nearly contain the answer.
     """
     return {
-        name: auroc(signal(text), text.disagrees, text.clusters, resampling)
-        for name, signal in DISAGREEMENT_SIGNALS.items()
+        name: auroc(SIGNALS[name].values(text), text.disagrees, text.clusters, resampling)
+        for name in DISAGREEMENT_SIGNALS
     }

@@ -9,14 +9,14 @@ Knows no models: decoding is a function that it is given.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
 
+from rlprobe.signals import Side
+
 TOLERANCE = 0.1  # of the rate wanted
 MOST_DECODES = 8  # for one rate
-Side = Literal["above", "below"]  # of its threshold, where a gate fires
 
 GREATEST_LEAP, SMALLEST_LEAP = 4.0, 1.2  # how much more a search tries to edit where all it tried edits too little
 SHRINKING = 0.8  # with every decode that edits too much, where none has edited too little

@@ -20,10 +20,12 @@ from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.points import clusters_of
 from rlprobe.analysis.statistics import auroc, rate
 from rlprobe.settings import Reading, Resampling
+from rlprobe.signals import SIGNALS
 
 REJOINED = 0.5
 OUTCOMES = ("text", "answer", "consequential", "undecided")
-FINDERS = {"entropy_base": 1, "kl_rl_base": 1, "margin_base": -1}  # column: the sign with which it should find them
+# column: the signal that should find them, of the base
+FINDERS = {SIGNALS[name].columns("base")[0]: SIGNALS[name] for name in ("entropy", "kl", "margin")}
 
 
 def together(one: Sequence[int], other: Sequence[int]) -> int:
@@ -51,12 +53,12 @@ def summarise(places: pd.DataFrame, reading: Reading) -> dict[str, Any]:
         "classes": {name: _group(rows, reading.resampling) for name, rows in groups.items()},
         "finders": {
             name: auroc(
-                sign * decided[name].to_numpy(dtype=float),
+                signal.sign * decided[name].to_numpy(dtype=float),
                 (decided["outcome"] == "consequential").to_numpy(dtype=bool),
                 clusters_of(decided),
                 reading.resampling,
             )
-            for name, sign in FINDERS.items()
+            for name, signal in FINDERS.items()
         },
     }
     return plain(summary)

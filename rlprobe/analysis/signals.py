@@ -19,23 +19,15 @@ import pandas as pd
 from jaxtyping import Float
 
 from rlprobe.analysis import thresholds
-from rlprobe.analysis.calibration import Calibrated, Curve, Side, Tried
+from rlprobe.analysis.calibration import Calibrated, Curve, Tried
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import NamedArm, counted, summarise
 from rlprobe.analysis.matched_dose import TEST, Knots, Matched, match
 from rlprobe.analysis.statistics import Clusters, Interval, auroc, holm, missing, rate, ratio_of_means
 from rlprobe.records import MEMBERS
 from rlprobe.settings import Reading, Resampling
+from rlprobe.signals import SIGNALS
 
-SIDES: dict[str, Side] = {  # where a signal's gate fires; random has no signal
-    "delta": "below",
-    "kl": "above",
-    "js": "above",
-    "entropy": "above",
-    "margin": "below",
-    "learned": "above",
-}
-SIGNALS = (*SIDES, "random")
 CHANGED = {"edits": "edited", "replaced": "gated"}  # what a dose counts: tokens really edited, or the gate's firings
 
 
@@ -89,17 +81,18 @@ class Point:
 def curve(tokens: pd.DataFrame, signal: str, host: str, sampled: bool, equal: str = "edits") -> Curve:
     """The signal's curve on the host's own text, a token table of that one arm: what a dose counts, by threshold."""
     edits = expected_edits(tokens, host, sampled) if equal == "edits" else np.ones(len(tokens))
-    if signal == "random":
+    side = SIGNALS[signal].side
+    if side is None:
         return Curve.of_chances(float(edits.mean()))
-    return Curve.of(values(tokens, signal, host), edits, SIDES[signal])
+    return Curve.of(values(tokens, signal, host), edits, side)
 
 
 def values(tokens: pd.DataFrame, signal: str, host: str) -> Float[np.ndarray, " tokens"]:
     """A signal at every position of the host's own text, as its gate sees it; `learned` is a column of that name."""
-    if signal == "delta":  # of the token present, which a sampled host may not find best
+    if SIGNALS[signal].sees_draw:  # of the token present, which a sampled host may not find best
         return _gain(tokens, host)
-    if signal == "learned":
-        return tokens["learned"].to_numpy(np.float64)
+    if not SIGNALS[signal].column:
+        return tokens[signal].to_numpy(np.float64)
     return thresholds.signal(tokens.assign(arm=host), signal, host).to_numpy(np.float64)
 
 
@@ -112,10 +105,10 @@ def detection(tokens: pd.DataFrame, signals: Sequence[str], host: str, resamplin
     disagrees = (tokens["argmax_base"] != tokens["argmax_rl"]).to_numpy()
     codes, problems = pd.factorize(tokens["problem_id"], sort=True)
     clusters = Clusters(codes.astype(np.int64), len(problems))
-    signs = {signal: {"above": 1, "below": -1}[SIDES[signal]] for signal in signals if signal in SIDES}
     return {
-        signal: auroc(sign * values(tokens, signal, host), disagrees, clusters, resampling)
-        for signal, sign in signs.items()
+        signal: auroc(SIGNALS[signal].sign * values(tokens, signal, host), disagrees, clusters, resampling)
+        for signal in signals
+        if SIGNALS[signal].side is not None
     }
 
 

@@ -8,28 +8,19 @@ import pandas as pd
 
 from rlprobe.errors import BadInput
 from rlprobe.records import MEMBERS
+from rlprobe.signals import SIGNALS
 
-COLUMNS = (
-    *("arm", "argmax_base", "argmax_rl", "entropy_base", "entropy_rl", "margin_base", "margin_rl", "js"),
-    *("kl_rl_base", "kl_base_rl", "rank_base_of_rl", "rank_rl_of_base"),
-    *("logprob_base_of_rl", "logprob_rl_of_base", "logprob_argmax_base", "logprob_argmax_rl"),
-)
+_OF_SIGNALS = {column for host in MEMBERS for each in SIGNALS.values() for column in each.columns(host)}
+COLUMNS = ("arm", "argmax_base", "argmax_rl", "rank_base_of_rl", "rank_rl_of_base", *sorted(_OF_SIGNALS))
 
 
 def signal(tokens: pd.DataFrame, name: str, host: str) -> pd.Series:
-    """A signal at every position of the host's own text: entropy, margin, kl (donor ‖ host), js or delta, in nats."""
-    donor = MEMBERS[1 - MEMBERS.index(host)]
-    rows = tokens[tokens["arm"] == host]
-    match name:
-        case "entropy" | "margin":
-            return rows[f"{name}_{host}"]
-        case "kl":
-            return rows[f"kl_{donor}_{host}"]
-        case "js":
-            return rows["js"]
-        case "delta":  # of the host's own token
-            return rows[f"logprob_{donor}_of_{host}"] - rows[f"logprob_argmax_{host}"]
-    raise BadInput(f"no signal is called {name!r}; known: entropy, margin, kl, js, delta")
+    """A signal that has a column, at every position of the host's own text, in nats."""
+    known = [each for each, of in SIGNALS.items() if of.column]
+    if name not in known:
+        raise BadInput(f"no signal is called {name!r}; known: {', '.join(known)}")
+    rows, (column, *less) = tokens[tokens["arm"] == host], SIGNALS[name].columns(host)
+    return rows[column] - rows[less[0]] if less else rows[column]
 
 
 def percentile(values: pd.Series, q: float) -> float:

@@ -28,8 +28,7 @@ from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.problems.grading import Grader
 from rlprobe.records import CONSEQUENCE_SCHEMA, MEMBERS, Grade, Problem, Rollout, Status
-from rlprobe.reporting.consequences.tables import TABLES
-from rlprobe.reporting.consequences.text import show
+from rlprobe.reporting.consequences import TABLES, show
 from rlprobe.reporting.formats import csv, quoted
 from rlprobe.runs import Run, Shard
 from rlprobe.settings import ConsequenceSettings

@@ -11,9 +11,7 @@ from rlprobe.commands.shown import First
 from rlprobe.commands.verdicts import answered, grader_of
 from rlprobe.commands.written import Report, Written
 from rlprobe.errors import BadInput
-from rlprobe.reporting.direction.figures import FIGURES
-from rlprobe.reporting.direction.tables import TABLES
-from rlprobe.reporting.direction.text import show
+from rlprobe.reporting.direction import FIGURES, TABLES, show
 from rlprobe.runs import Run
 from rlprobe.settings import DirectionSettings
 

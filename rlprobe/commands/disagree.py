@@ -17,9 +17,7 @@ from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import ARM
 from rlprobe.records import MEMBERS, OUTSIDE
-from rlprobe.reporting.disagree.figures import FIGURES
-from rlprobe.reporting.disagree.tables import TABLES
-from rlprobe.reporting.disagree.text import show
+from rlprobe.reporting.disagree import FIGURES, TABLES, show
 from rlprobe.runs import Run
 from rlprobe.settings import DisagreeSettings, GivenChoice, Reading
 

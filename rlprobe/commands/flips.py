@@ -43,8 +43,7 @@ from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.problems.grading import Grader, GraderSettings
 from rlprobe.records import FLIP_SCHEMA, MEMBERS, NEEDED_SCHEMA, PLACEBO_SCHEMA, Problem, SearchEnd, Status
-from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES
-from rlprobe.reporting.flips.text import show
+from rlprobe.reporting.flips import OF_ONE_PROBLEM, TABLES, show
 from rlprobe.runs import Run, Shard
 from rlprobe.settings import FlipChoice, FlipSettings
 

@@ -22,9 +22,7 @@ from rlprobe.commands.shown import first_asked
 from rlprobe.commands.written import Report, Written
 from rlprobe.errors import BadInput
 from rlprobe.pairs.registry import PAIRS
-from rlprobe.reporting.footprint.figures import FIGURES
-from rlprobe.reporting.footprint.tables import TABLES
-from rlprobe.reporting.footprint.text import show
+from rlprobe.reporting.footprint import FIGURES, TABLES, show
 from rlprobe.runs import Run
 from rlprobe.settings import Checkpoint, DirectionSettings, DisagreeSettings, FootprintSettings, OutputChoice
 

@@ -22,9 +22,7 @@ from rlprobe.decoding.engine import Counts
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.intervene.figures import FIGURES
-from rlprobe.reporting.intervene.tables import TABLES
-from rlprobe.reporting.intervene.text import show
+from rlprobe.reporting.intervene import FIGURES, TABLES, show
 from rlprobe.runs import Run
 from rlprobe.settings import ArmChoice, InterveneSettings, Reading
 

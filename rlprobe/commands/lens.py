@@ -17,9 +17,7 @@ from rlprobe.internals.lens import Reading as Read
 from rlprobe.internals.lens import read_out, residual_streams
 from rlprobe.internals.points import Point
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.lens.figures import FIGURES
-from rlprobe.reporting.lens.tables import TABLES
-from rlprobe.reporting.lens.text import show
+from rlprobe.reporting.lens import FIGURES, TABLES, show
 from rlprobe.settings import LensSettings
 
 REPORT = Report(TABLES, FIGURES, show)

@@ -27,9 +27,7 @@ from rlprobe.problems.counts import FAMILY, load_counts, load_families
 from rlprobe.problems.datasets import printable
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.formats import FORMATS
-from rlprobe.reporting.passk.figures import FIGURES
-from rlprobe.reporting.passk.tables import TABLES
-from rlprobe.reporting.passk.text import show
+from rlprobe.reporting.passk import FIGURES, TABLES, show
 from rlprobe.runs import Run
 from rlprobe.settings import PasskSettings
 

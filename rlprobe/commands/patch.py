@@ -32,9 +32,7 @@ from rlprobe.internals.patching import SITES, Cell, Donation, donate, patched_re
 from rlprobe.internals.points import Point
 from rlprobe.measures.ranking import greedy
 from rlprobe.pairs.compatibility import CommonVocabulary
-from rlprobe.reporting.patch.figures import FIGURES
-from rlprobe.reporting.patch.tables import TABLES
-from rlprobe.reporting.patch.text import show
+from rlprobe.reporting.patch import FIGURES, TABLES, show
 from rlprobe.settings import PatchChoice, PatchSettings, Reading
 
 WHOLE = ("earlier", "prompt")

@@ -19,9 +19,7 @@ from rlprobe.decoding.modes import Named, sampled_end
 from rlprobe.decoding.power import Power
 from rlprobe.errors import BadInput
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.sample.figures import FIGURES
-from rlprobe.reporting.sample.tables import TABLES
-from rlprobe.reporting.sample.text import show
+from rlprobe.reporting.sample import FIGURES, TABLES, show
 from rlprobe.runs import ALL, Run
 from rlprobe.settings import Reading, SampleChoice, SampleSettings, SamplingChoice
 

@@ -8,28 +8,22 @@ from dataclasses import dataclass
 from functools import partial
 
 from rlprobe.analysis.interventions import NamedArm
-from rlprobe.analysis.signals import SIGNALS, Point
+from rlprobe.analysis.signals import Point
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm, Gate, Sampling, Writer
 from rlprobe.decoding.modes import donors
 from rlprobe.measures.learned import Learned
 from rlprobe.records import MEMBERS
 from rlprobe.settings import SignalChoice
+from rlprobe.signals import SIGNALS
 
 TARGETS = {  # doses by default, of each kind: shares of what the oracle edits; of all tokens, as far as were published
     "edits": (0.10, 0.25, 0.50, 0.75, 0.90),
     "replaced": (0.003, 0.01, 0.03, 0.10, 0.20),
 }
 WHOLE = {"edits": "the oracle's edits", "replaced": "all tokens"}  # what a dose is a share of
-GATES: dict[str, Callable[..., Gate]] = {
-    "delta": arms.delta_below,
-    "kl": arms.kl_above,
-    "js": arms.js_above,
-    "entropy": arms.entropy_above,
-    "margin": arms.margin_below,
-    "learned": arms.learned_above,  # with weights, which `FittedArms` have
-    "random": arms.bernoulli,
-}
+# of each signal; the learned one takes weights, which `FittedArms` have
+GATES: dict[str, Callable[..., Gate]] = {name: getattr(arms, signal.gate) for name, signal in SIGNALS.items()}
 
 
 @dataclass(frozen=True)
@@ -56,7 +50,7 @@ class SignalArms(SignalChoice):
     @classmethod
     def of(cls, choice: SignalChoice) -> "SignalArms":
         """Those that were asked for; all signals, where none is named."""
-        return cls(**vars(choice) | {"signals": choice.signals or SIGNALS})
+        return cls(**vars(choice) | {"signals": choice.signals or tuple(SIGNALS)})
 
     @property
     def how(self) -> Sampling | None:
@@ -102,7 +96,7 @@ class SignalArms(SignalChoice):
 
     def arm(self, signal: str, threshold: float, host: str | None = None, seed: int = 0) -> Arm:
         """The donor's token where the signal's gate fires; sampled, delta stays within RL, but not in a preset."""
-        if signal == "delta" and self.how and not self.preset:
+        if SIGNALS[signal].sees_draw and self.how and not self.preset:
             return self._written(arms.sampled_delta_below(threshold), arms.donor_residual(), host or self.host, seed)
         return self._arm(self.gates[signal](threshold), host or self.host, seed)
 
@@ -120,7 +114,7 @@ class SignalArms(SignalChoice):
 
     def point(self, signal: str, threshold: float, target: float | None = None, host: str | None = None) -> Point:
         """A signal at a threshold; greedy, the random gate has a seed a draw."""
-        seeds = range(self.draws) if signal == "random" and not self.how else range(1)
+        seeds = range(self.draws) if SIGNALS[signal].side is None and not self.how else range(1)
         label = f"{signal} {threshold:g}" if target is None else f"{signal} at {100 * target:g} %"
         each = [self.arm(signal, threshold, host, seed) for seed in seeds]
         return Point(signal, threshold, target, tuple(named(arm, signal, label, threshold) for arm in each))

@@ -5,7 +5,7 @@ counted) as much, closed loop; on the other half the arms with these thresholds 
 published protocol with thresholds of its own: nothing is calibrated, and all problems are measured on.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -42,18 +42,10 @@ from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
 from rlprobe.measures.learned import FEATURES, Learned
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.drawing import Drawing
-from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_FIGURES
-from rlprobe.reporting.signals.tables import PRESET_TABLES, REPLACED_TABLES, TABLES
-from rlprobe.reporting.signals.text import show
+from rlprobe.reporting.signals import REPORTS, show
 from rlprobe.runs import Run
 from rlprobe.settings import ALL, Reading, SignalSettings
 
-REPORTS: dict[str, tuple[dict[str, Callable], dict[str, Drawing]]] = {  # tables and figures, by what is compared
-    "equal-edits": (TABLES, FIGURES),
-    "equal-replaced": (REPLACED_TABLES, REPLACED_FIGURES),
-    "preset": (PRESET_TABLES, PRESET_FIGURES),
-}
 REMEMBERED = 3  # earlier arms of a signal that its next one is proposed from
 
 

@@ -34,9 +34,7 @@ from rlprobe.internals.points import Point
 from rlprobe.internals.steering import mean_difference, mean_norm, random_like, steered
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.records import MEMBERS, Rollout, Status
-from rlprobe.reporting.steer.figures import FIGURES
-from rlprobe.reporting.steer.tables import TABLES
-from rlprobe.reporting.steer.text import show
+from rlprobe.reporting.steer import FIGURES, TABLES, show
 from rlprobe.settings import SteerSettings
 
 REPORT = Report(TABLES, FIGURES, show)

@@ -33,9 +33,7 @@ from rlprobe.internals.weights import Both, change_of, tensors_of
 from rlprobe.pairs import loading
 from rlprobe.pairs.model import Model
 from rlprobe.records import LOW_RANK_SCHEMA, MEMBERS, WEIGHT_SCHEMA
-from rlprobe.reporting.weights.figures import FIGURES, RANK_FIGURES
-from rlprobe.reporting.weights.tables import RANK_TABLES, TABLES
-from rlprobe.reporting.weights.text import show
+from rlprobe.reporting.weights import FIGURES, RANK_FIGURES, RANK_TABLES, TABLES, show
 from rlprobe.runs import Run
 from rlprobe.scoring.teacher_forcing import Reader
 from rlprobe.settings import RankChoice, WeightSettings

@@ -4,7 +4,7 @@ A table is a DataFrame whose entries are strings, whole numbers, `Cell`s or None
 interval in columns of its own; the other two are for reading. Knows nothing of what the numbers mean.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import ceil, floor, log10
 from typing import Any
@@ -33,7 +33,7 @@ class Cell:
     sign: str | None = None
 
     @classmethod
-    def p(cls, test: dict[str, Any] | None, key: str = "p_value") -> "Cell":
+    def p(cls, test: Mapping[str, Any] | None, key: str = "p_value") -> "Cell":
         """The p-value of a test; "<" where it is the least that so many resamples can show, and may be smaller."""
         if not test or test[key] is None:
             return cls(None)
@@ -41,7 +41,7 @@ class Cell:
         return cls(test[key], sign="<" if least is not None and test["p_value"] <= least and test[key] < 1 else None)
 
     @classmethod
-    def of(cls, interval: dict[str, Any] | None, unit: str = "", units: str | None = None) -> "Cell":
+    def of(cls, interval: Mapping[str, Any] | None, unit: str = "", units: str | None = None) -> "Cell":
         """From an interval of a summary; None (not measured) gives an empty cell."""
         if not interval:
             return cls(None, unit=unit)

@@ -1,16 +1,39 @@
 """How a table looks at the terminal, and the console that shows it. Knows nothing of what it holds."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from rich import box
-from rich.console import Console, ConsoleOptions, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 from rlprobe.printable import printable
 from rlprobe.reporting.formats import MISSING, Cell, written
+from rlprobe.reporting.table import Column, Row, Way
+
+
+def blocks(parts: Iterable[RenderableType], notes: Iterable[RenderableType]) -> Group:
+    """Everything that a command says: the parts with a blank line under each, then the notes."""
+    return Group(*(line for part in parts for line in (part, Text())), *notes)
+
+
+def share(title: str, way: Way, is_bare: bool = False) -> Column:
+    """A share in percent under a header that says so; if bare, without its interval."""
+
+    def entry(row: Row) -> Cell:
+        cell = Column(title, way, "%").entry(row)
+        value, low, high = (end and 100 * end for end in (cell.value, cell.low, cell.high))
+        return Cell(value) if is_bare else Cell(value, low, high)
+
+    return Column(title, entry)
+
+
+def stacked(column: Column) -> Column:
+    """The same with a number above its interval, for a narrow column."""
+    return Column(column.title, lambda row: str(column.entry(row)).replace(" [", "\n["))
 
 
 class SafeConsole(Console):
@@ -27,6 +50,16 @@ def open_table(*titles: str, texts: int = 1) -> Table:
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 0, 0, 1), pad_edge=False, show_edge=False)
     for i, title in enumerate(titles):
         table.add_column(title, justify="left" if i < texts else "right", no_wrap=i < texts)
+    return table
+
+
+def screen(columns: Sequence[Column], rows: Iterable[Row], texts: int = 1, parted: Way | None = None) -> Table:
+    """The rows as an open table, with a line under those that are alike in `parted`."""
+    table, way = open_table(*(column.title for column in columns), texts=texts), Column("", parted or (lambda _: None))
+    for _, alike in groupby(rows, way.entry):
+        for row in alike:
+            table.add_row(*texts_of([column.entry(row) for column in columns]))
+        table.add_section()
     return table
 
 

@@ -9,7 +9,7 @@ import pytest
 from synthetic_tables import tables, token
 
 from rlprobe.analysis.disagreement import COLUMNS, summarise
-from rlprobe.reporting.disagree.tables import noise_table, rates_table
+from rlprobe.reporting.disagree import TABLES
 from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
@@ -115,8 +115,8 @@ def test_a_threshold_that_removes_nothing_or_all_is_no_filter(margin, says):
     assert summary["noise"]["near_tie"]["threshold"] < 9
     assert (found["micro"], found["macro"]) == (None, None)
     assert says in found["reason"]
-    assert "without near ties" not in set(rates_table(summary).query("trajectory == 'rl'")["positions"])
-    assert found["reason"] in noise_table(summary).set_index("model").loc["rl", "near ties"]
+    assert "without near ties" not in set(TABLES["rates"](summary).query("trajectory == 'rl'")["positions"])
+    assert found["reason"] in TABLES["noise"](summary).set_index("model").loc["rl", "near ties"]
 
 
 def test_ranks_entropies_and_the_gate_are_those_of_the_rows():

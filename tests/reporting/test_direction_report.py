@@ -10,11 +10,8 @@ from synthetic_texts import token_table
 
 from rlprobe.analysis.direction import summarise
 from rlprobe.analysis.footprint import follow, mark
-from rlprobe.reporting.direction import figures, tables, text
+from rlprobe.reporting import direction, footprint
 from rlprobe.reporting.drawing import encode, render
-from rlprobe.reporting.footprint import figures as footprint_figures
-from rlprobe.reporting.footprint import tables as footprint_tables
-from rlprobe.reporting.footprint import text as footprint_text
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.settings import Reading
 
@@ -67,7 +64,7 @@ def printed(shown):
 
 
 def test_every_table_of_direction_is_written_in_every_format(summary):
-    for name, table in tables.TABLES.items():
+    for name, table in direction.TABLES.items():
         frame = table(summary)
         assert len(frame), name
         for write in FORMATS.values():
@@ -75,33 +72,33 @@ def test_every_table_of_direction_is_written_in_every_format(summary):
 
 
 def test_every_figure_of_direction_is_drawn_the_same_twice(summary):
-    for drawing in figures.FIGURES.values():
+    for drawing in direction.FIGURES.values():
         (one, data), (two, _) = render(drawing, summary), render(drawing, summary)
         assert isinstance(data, pd.DataFrame)
         assert encode(one, "png") == encode(two, "png")
 
 
 def test_the_figure_direction_shows_every_token(summary):
-    _, data = render(figures.FIGURES["direction"], summary)
+    _, data = render(direction.FIGURES["direction"], summary)
     for (_, arm), bins in data.groupby(["panel", "text"]):
         assert bins["count"].sum() == summary["texts"][arm]["tokens"]
         assert bins["share"].sum() == pytest.approx(1)
 
 
 def test_the_text_of_direction_fits_the_terminal_and_keeps_markup(summary):
-    shown = printed(text.show(summary))
+    shown = printed(direction.show(summary))
     assert max(map(len, shown.splitlines())) <= 80
     assert "nan" not in shown
     assert ("cannot be asked" in shown) == (len(summary["texts"]) == 1)
 
 
 def test_the_footprint_is_tabled_drawn_and_said(steps):
-    for table in footprint_tables.TABLES.values():
+    for table in footprint.TABLES.values():
         assert table(steps)["checkpoint"].iloc[0] == "step-0"
     for write in FORMATS.values():
-        assert "nan" not in write(footprint_tables.followed_table(steps)).lower()
-    _, data = render(footprint_figures.FIGURES["footprint"], steps)
+        assert "nan" not in write(footprint.TABLES["footprint_followed"](steps)).lower()
+    _, data = render(footprint.FIGURES["footprint"], steps)
     assert set(data["panel"]) == {"accuracy", "rates", "tails", "followed"}
-    shown = printed(footprint_text.show(steps))
+    shown = printed(footprint.show(steps))
     assert max(map(len, shown.splitlines())) <= 80
     assert "prompt longer than the context" in shown

@@ -7,8 +7,8 @@ import pytest
 from synthetic_tables import tables, token
 
 from rlprobe.analysis.disagreement import summarise
-from rlprobe.reporting.disagree.figures import CLASS_COLOURS, FEWEST, FIGURES
 from rlprobe.reporting.drawing import encode, render
+from rlprobe.reporting.figures.disagree import CLASS_COLOURS, FEWEST, FIGURES
 from rlprobe.settings import Reading
 
 CASES = {

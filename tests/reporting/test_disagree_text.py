@@ -7,7 +7,7 @@ from rich.console import Console
 from synthetic_tables import tables, token
 
 from rlprobe.analysis.disagreement import summarise
-from rlprobe.reporting.disagree.text import show
+from rlprobe.reporting.disagree import show
 from rlprobe.settings import Reading
 
 CASES = {

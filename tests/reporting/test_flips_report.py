@@ -9,8 +9,7 @@ from rich.console import Console
 
 from rlprobe.analysis.flips import summarise
 from rlprobe.records import SearchEnd
-from rlprobe.reporting.flips.tables import OF_ONE_PROBLEM, TABLES, WRITTEN
-from rlprobe.reporting.flips.text import show
+from rlprobe.reporting.flips import OF_ONE_PROBLEM, TABLES, WRITTEN, show
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.settings import Reading
 

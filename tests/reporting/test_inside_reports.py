@@ -8,17 +8,12 @@ from rich.console import Console
 from synthetic_inside import chosen_places, crossed_gaps, lens_readings, patch_effects, steered_responses
 
 from rlprobe.analysis import lens, patching, steering
+from rlprobe.reporting import lens as lens_report
+from rlprobe.reporting import patch as patch_report
+from rlprobe.reporting import steer as steer_report
 from rlprobe.reporting.drawing import encode, render
+from rlprobe.reporting.figures.patch import SITES
 from rlprobe.reporting.formats import FORMATS
-from rlprobe.reporting.lens import figures as lens_figures
-from rlprobe.reporting.lens import tables as lens_tables
-from rlprobe.reporting.lens import text as lens_text
-from rlprobe.reporting.patch import figures as patch_figures
-from rlprobe.reporting.patch import tables as patch_tables
-from rlprobe.reporting.patch import text as patch_text
-from rlprobe.reporting.steer import figures as steer_figures
-from rlprobe.reporting.steer import tables as steer_tables
-from rlprobe.reporting.steer import text as steer_text
 from rlprobe.settings import Reading
 
 READING = Reading(resamples=200)
@@ -48,13 +43,18 @@ def steer_summary(*wheres):
 
 
 KINDS = {
-    "lens": (lens_summary, lens_tables.TABLES, lens_figures.FIGURES, lens_text.show),
-    "patch": (patch_summary, patch_tables.TABLES, patch_figures.FIGURES, patch_text.show),
-    "patch backward": (lambda: patch_summary(host="rl"), patch_tables.TABLES, patch_figures.FIGURES, patch_text.show),
-    "patch, deep": (lambda: patch_summary(30, 16), patch_tables.TABLES, patch_figures.FIGURES, patch_text.show),
-    "patch, no heads": (lambda: patch_summary(heads=0), patch_tables.TABLES, patch_figures.FIGURES, patch_text.show),
-    "steer": (steer_summary, steer_tables.TABLES, steer_figures.FIGURES, steer_text.show),
-    "steer, one way": (lambda: steer_summary("uncertain"), steer_tables.TABLES, steer_figures.FIGURES, steer_text.show),
+    "lens": (lens_summary, lens_report.TABLES, lens_report.FIGURES, lens_report.show),
+    "patch": (patch_summary, patch_report.TABLES, patch_report.FIGURES, patch_report.show),
+    "patch backward": (lambda: patch_summary(host="rl"), patch_report.TABLES, patch_report.FIGURES, patch_report.show),
+    "patch, deep": (lambda: patch_summary(30, 16), patch_report.TABLES, patch_report.FIGURES, patch_report.show),
+    "patch, no heads": (lambda: patch_summary(heads=0), patch_report.TABLES, patch_report.FIGURES, patch_report.show),
+    "steer": (steer_summary, steer_report.TABLES, steer_report.FIGURES, steer_report.show),
+    "steer, one way": (
+        lambda: steer_summary("uncertain"),
+        steer_report.TABLES,
+        steer_report.FIGURES,
+        steer_report.show,
+    ),
 }
 
 
@@ -75,8 +75,8 @@ def test_every_table_figure_and_text_is_made_of_a_summary_that_json_can_hold(kin
 
 def test_the_figures_show_what_the_tables_say():
     summary = patch_summary()
-    data = patch_figures.FIGURES["patching"].data(summary)
-    table = patch_tables.patching_table(summary)
+    data = patch_report.FIGURES["patching"].data(summary)
+    table = patch_report.TABLES["patching"](summary)
     share = next(
         row["share minus control"].value
         for row in table.to_dict("records")
@@ -89,15 +89,15 @@ def test_the_figures_show_what_the_tables_say():
 
 def test_a_patch_that_flips_more_than_its_control_has_a_star_and_its_difference_a_column():
     summary = patch_summary()
-    data = patch_figures.FIGURES["patching"].data(summary).set_index(["panel", "row", "column"])
-    for row in patch_tables.patching_table(summary).to_dict("records"):
-        site = patch_figures.SITES[row["site"]]
+    data = patch_report.FIGURES["patching"].data(summary).set_index(["panel", "row", "column"])
+    for row in patch_report.TABLES["patching"](summary).to_dict("records"):
+        site = SITES[row["site"]]
         if (row["activation from"], row["put in at"]) == ("same place", "decision point"):
             assert row["control"] == "another problem"
             for panel in ("flips", "share"):
                 assert data.loc[(panel, site, row["layer"]), "beyond"] == (row[f"{panel} minus control"].low > 0)
         assert (row["control"] is None) == (row["share minus control"].value is None)
-    heads = patch_tables.heads_table(summary)
+    heads = patch_report.TABLES["heads"](summary)
     assert len(heads) == 3 * 2
     assert all(cell.value is not None for cell in heads["flips minus control"])
 
@@ -107,27 +107,27 @@ def test_no_share_is_drawn_without_its_control_taken_off():
     for cell in summary["cells"]:
         cell["minus_control"] = None
     for name in ("patching", "heads"):
-        data = patch_figures.FIGURES[name].data(summary)
+        data = patch_report.FIGURES[name].data(summary)
         assert data.loc[data["panel"] == "share", "value"].isna().all()
 
 
 def test_the_factorials_figure_and_table_say_the_same():
     summary = patch_summary()
-    data, table = patch_figures.FIGURES["factorial"].data(summary), patch_tables.factorial_table(summary)
+    data, table = patch_report.FIGURES["factorial"].data(summary), patch_report.TABLES["factorial"](summary)
     assert table["boundary"].tolist() == ["after layer 0", "after layer 1", "after layer 2"]
-    for what, column in patch_tables.CONTRASTS.items():
+    for what, column in patch_report.CONTRASTS.items():
         assert data.loc[data["what"] == what, "value"].tolist() == [cell.value for cell in table[column]]
-    assert patch_tables.factorial_table({**summary, "factorial": None}).empty
+    assert patch_report.TABLES["factorial"]({**summary, "factorial": None}).empty
 
 
 def test_the_steering_figure_holds_every_arm_of_the_table():
     summary = steer_summary()
-    data, table = steer_figures.FIGURES["steering"].data(summary), steer_tables.steering_table(summary)
+    data, table = steer_report.FIGURES["steering"].data(summary), steer_report.TABLES["steering"](summary)
     assert data["value"].tolist() == [cell.value for cell in table["accuracy"]]
-    figure, _ = render(steer_figures.FIGURES["steering"], steer_summary("uncertain"))
+    figure, _ = render(steer_report.FIGURES["steering"], steer_summary("uncertain"))
     assert [ax.axison for ax in figure.axes] == [False, True]
 
 
 def test_the_residual_stream_before_any_layer_is_called_the_embedding():
-    names = lens_tables.lens_table(lens_summary())["after"].tolist()
+    names = lens_report.TABLES["lens"](lens_summary())["after"].tolist()
     assert names[:4] == ["embedding", "layer 0", "layer 1", "layer 2"]

@@ -11,7 +11,7 @@ from synthetic_arms import ARMS, arm_tables, named_arms
 from rlprobe.analysis.interventions import NamedArm, summarise
 from rlprobe.decoding import arms as decoding
 from rlprobe.reporting.drawing import ARM_COLOURS, corner_of, encode, render
-from rlprobe.reporting.intervene.figures import FIGURES, WRITES
+from rlprobe.reporting.figures.intervene import FIGURES, WRITES
 from rlprobe.settings import Reading
 
 CASES = {

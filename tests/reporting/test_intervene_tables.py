@@ -8,7 +8,7 @@ from synthetic_arms import ARMS, arm_tables, named_arms
 
 from rlprobe.analysis.interventions import summarise
 from rlprobe.reporting.formats import FORMATS
-from rlprobe.reporting.intervene.tables import TABLES, answers_table, doses_table, interventions_table
+from rlprobe.reporting.intervene import TABLES
 from rlprobe.settings import Reading
 
 CASES = {
@@ -45,7 +45,7 @@ def test_every_table_can_be_written_in_every_format(summary, name, suffix):
 
 
 def test_there_is_one_row_an_arm_between_base_and_rl(full):
-    table = interventions_table(full)
+    table = TABLES["interventions"](full)
     assert table["arm"].tolist() == ["base", *list(full["arms"])[1:-1], "RL"]
     assert table["arm"].is_unique
     assert table["responses"].tolist() == [
@@ -54,7 +54,7 @@ def test_there_is_one_row_an_arm_between_base_and_rl(full):
 
 
 def test_every_number_of_the_table_is_the_summary_s(full):
-    back = pd.read_csv(StringIO(FORMATS["csv"](interventions_table(full)))).set_index("arm")
+    back = pd.read_csv(StringIO(FORMATS["csv"](TABLES["interventions"](full)))).set_index("arm")
     row, arm = back.loc["entropy(1.2)"], full["arms"]["entropy(1.2)"]
     last = arm["answers"]["last"]
     assert row["edited"] == arm["edited"]["value"]
@@ -69,12 +69,12 @@ def test_every_number_of_the_table_is_the_summary_s(full):
 
 
 def test_the_sweeps_stand_in_the_order_of_their_parameters(full):
-    table = doses_table(full)
+    table = TABLES["doses"](full)
     assert "oracle" not in set(table["family"])
     for family, rows in table.groupby("family"):
         assert rows["parameter"].tolist() == [f"{dose:g}" for dose, *_ in ARMS[family]]
 
 
 def test_both_answers_are_shown_for_every_arm(full):
-    table = answers_table(full)
+    table = TABLES["answers"](full)
     assert table["answer"].value_counts().tolist() == [len(full["arms"])] * 2

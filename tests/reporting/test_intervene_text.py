@@ -7,8 +7,7 @@ from rich.console import Console
 from synthetic_arms import ARMS, arm_tables, named_arms
 
 from rlprobe.analysis.interventions import NamedArm, summarise
-from rlprobe.reporting.intervene.tables import interventions_table
-from rlprobe.reporting.intervene.text import show
+from rlprobe.reporting.intervene import TABLES, show
 from rlprobe.settings import Reading
 
 CASES = {
@@ -68,7 +67,7 @@ def test_an_oracle_that_rounding_drives_apart_is_called_no_identity_and_stands_b
         assert f"are not RL's own, by rounding ({beside})." in words
         assert "An identity" not in words
         assert "= RL" not in words.replace("(RL", "")
-        row = interventions_table(summary | {"noise_floor": floors}).set_index("arm").loc["oracle"]
+        row = TABLES["interventions"](summary | {"noise_floor": floors}).set_index("arm").loc["oracle"]
         assert row["apart from its end"].value == 0.5
         assert row["noise floor"].value == (0.0125 if floors else None)
 

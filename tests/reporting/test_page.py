@@ -131,8 +131,7 @@ def test_known_tables_come_first_and_unknown_ones_are_there():
 
 
 def test_every_table_that_is_open_at_first_is_one_that_a_command_writes():
-    rooms = [room.name for room in pkgutil.iter_modules(reporting.__path__) if room.ispkg and room.name != "page"]
-    modules = [importlib.import_module(f"rlprobe.reporting.{room}.tables") for room in rooms]
+    modules = [importlib.import_module(m.name) for m in pkgutil.walk_packages(reporting.__path__, "rlprobe.reporting.")]
     written = {
         name for module in modules for what in vars(module) if what.endswith("TABLES") for name in vars(module)[what]
     }

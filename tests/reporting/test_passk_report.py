@@ -1,18 +1,18 @@
 """What `rlprobe passk` shows of made counts: tables, the figure and the words."""
 
 import io
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
-from rlprobe.commands.passk import PasskSettings, _found, _of_table
+from rlprobe.commands.passk import _found, _of_table
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS
-from rlprobe.reporting.passk.figures import FIGURES
-from rlprobe.reporting.passk.tables import TABLES, crossing_of
-from rlprobe.reporting.passk.text import show
+from rlprobe.reporting.passk import FIGURES, TABLES, crossing_of, show
+from rlprobe.settings import PasskSettings
 
 
 def made(models=("base", "rl"), problems=60, draws=32, families=3):
@@ -31,7 +31,7 @@ def made(models=("base", "rl"), problems=60, draws=32, families=3):
         for m in models
         for i in range(problems)
     ]
-    settings = PasskSettings()
+    settings = PasskSettings(source=Path())
     return _found(_of_table(pd.DataFrame(rows), settings), settings)
 
 

@@ -10,9 +10,7 @@ from rich.console import Console
 from rlprobe.analysis.sampling import summarise
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS, Cell
-from rlprobe.reporting.sample.figures import FIGURES
-from rlprobe.reporting.sample.tables import TABLES
-from rlprobe.reporting.sample.text import show
+from rlprobe.reporting.sample import FIGURES, TABLES, show
 from rlprobe.settings import Reading
 
 

@@ -13,13 +13,18 @@ from synthetic_arms import arm_tables, named_arms
 from rlprobe.analysis.calibration import Calibrated, Tried
 from rlprobe.analysis.signals import Edited, Evaluated, Point, Search, calibration, compare
 from rlprobe.analysis.statistics import Clusters, auroc
-from rlprobe.commands.signals import REPORTS
 from rlprobe.measures.learned import FEATURES, Learned
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.formats import FORMATS
-from rlprobe.reporting.signals.figures import FIGURES, PRESET_FIGURES, REPLACED_FIGURES
-from rlprobe.reporting.signals.tables import REPLACED_TABLES, TABLES
-from rlprobe.reporting.signals.text import show
+from rlprobe.reporting.signals import (
+    FIGURES,
+    PRESET_FIGURES,
+    REPLACED_FIGURES,
+    REPLACED_TABLES,
+    REPORTS,
+    TABLES,
+    show,
+)
 from rlprobe.settings import Reading
 
 READING = Reading(resamples=100)

@@ -11,10 +11,7 @@ from synthetic_tables import tables
 from rlprobe.analysis import disagreement, interventions
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.report import report
-from rlprobe.reporting.disagree import text as disagree_text
-from rlprobe.reporting.disagree.tables import accuracy_table
-from rlprobe.reporting.intervene import text as intervene_text
-from rlprobe.reporting.intervene.tables import answers_table, interventions_table
+from rlprobe.reporting import disagree, intervene
 from rlprobe.settings import Reading, ReportSettings
 
 READING = Reading(resamples=200)
@@ -39,14 +36,14 @@ def disagreements(silent):
 
 def test_a_large_difference_is_a_warning_on_the_screen_and_a_column_in_the_table():
     summary = disagreements(silent=True)
-    assert WARNING in on_screen(disagree_text.show(summary))
-    table = accuracy_table(summary)
+    assert WARNING in on_screen(disagree.show(summary))
+    table = disagree.TABLES["accuracy"](summary)
     shares = {(a, arm): str(cell).split(" [")[0] for a, arm, cell in table[["answer", "arm", "no answer"]].to_numpy()}
     assert (shares["last", "base"], shares["last", "rl"], shares["first", "base"]) == ("50.0 %", "0 %", "0 %")
 
 
 def test_without_a_difference_there_is_no_warning():
-    assert "was found in" not in on_screen(disagree_text.show(disagreements(silent=False)))
+    assert "was found in" not in on_screen(disagree.show(disagreements(silent=False)))
 
 
 def test_every_arm_of_an_intervention_has_its_share():
@@ -56,11 +53,11 @@ def test_every_arm_of_an_intervention_has_its_share():
     base = (grades["arm"] == "base") & (grades.groupby("arm").cumcount() % 2 == 0)
     grades.loc[base, "status_last"] = "no_answer"
     summary = interventions.summarise(rollouts, grades, arms, READING) | GRADER
-    said = on_screen(intervene_text.show(summary))
+    said = on_screen(intervene.show(summary))
     assert WARNING in said
     assert "base 50.0, oracle 0.0" in said
-    assert set(interventions_table(summary)["no answer"].map(str).str.split(" ").str[0]) == {"50.0", "0"}
-    assert answers_table(summary)["no answer"].notna().all()
+    assert set(intervene.TABLES["interventions"](summary)["no answer"].map(str).str.split(" ").str[0]) == {"50.0", "0"}
+    assert intervene.TABLES["answers"](summary)["no answer"].notna().all()
 
 
 @pytest.mark.parametrize("silent", [True, False])

@@ -1,1 +1,0 @@
-"""What `rlprobe consequences` shows."""

@@ -1,1 +1,0 @@
-"""What `rlprobe lens` shows."""

@@ -1,1 +1,0 @@
-"""What `rlprobe passk` shows, and `rlprobe sample` of pass@k: tables, a figure, and words at the terminal."""

@@ -1,1 +1,0 @@
-"""What `rlprobe sample` shows: tables, a figure, and words at the terminal."""

@@ -1,1 +1,0 @@
-"""What `rlprobe weights` shows."""
