@@ -25,7 +25,7 @@ ROOMS = (  # design, section 3: each may import what stands below it
     "pairs",
     "runs",
     "storage",
-    "signals",
+    "signal",
     "records",
     "settings",
     "errors",

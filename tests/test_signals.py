@@ -4,7 +4,7 @@ import pytest
 
 from rlprobe.decoding import arms
 from rlprobe.records import MEMBERS, TOKEN_SCHEMA
-from rlprobe.signals import SIGNALS
+from rlprobe.signal import SIGNALS
 
 
 @pytest.mark.parametrize("name", SIGNALS)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from rlprobe.signals import Side
+from rlprobe.signal import Side
 
 TOLERANCE = 0.1  # of the rate wanted
 MOST_DECODES = 8  # for one rate

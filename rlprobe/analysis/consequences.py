@@ -20,7 +20,7 @@ from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.points import clusters_of
 from rlprobe.analysis.statistics import auroc, rate
 from rlprobe.settings import Reading, Resampling
-from rlprobe.signals import SIGNALS
+from rlprobe.signal import SIGNALS
 
 REJOINED = 0.5
 OUTCOMES = ("text", "answer", "consequential", "undecided")

@@ -26,7 +26,7 @@ from rlprobe.analysis.matched_dose import TEST, Knots, Matched, match
 from rlprobe.analysis.statistics import Clusters, Interval, auroc, holm, missing, rate, ratio_of_means
 from rlprobe.records import MEMBERS
 from rlprobe.settings import Reading, Resampling
-from rlprobe.signals import SIGNALS
+from rlprobe.signal import SIGNALS
 
 CHANGED = {"edits": "edited", "replaced": "gated"}  # what a dose counts: tokens really edited, or the gate's firings
 

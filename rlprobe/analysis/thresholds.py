@@ -8,7 +8,7 @@ import pandas as pd
 
 from rlprobe.errors import BadInput
 from rlprobe.records import MEMBERS
-from rlprobe.signals import SIGNALS
+from rlprobe.signal import SIGNALS
 
 _OF_SIGNALS = {column for host in MEMBERS for each in SIGNALS.values() for column in each.columns(host)}
 COLUMNS = ("arm", "argmax_base", "argmax_rl", "rank_base_of_rl", "rank_rl_of_base", *sorted(_OF_SIGNALS))

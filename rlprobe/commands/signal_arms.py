@@ -15,7 +15,7 @@ from rlprobe.decoding.modes import donors
 from rlprobe.measures.learned import Learned
 from rlprobe.records import MEMBERS
 from rlprobe.settings import SignalChoice
-from rlprobe.signals import SIGNALS
+from rlprobe.signal import SIGNALS
 
 TARGETS = {  # doses by default, of each kind: shares of what the oracle edits; of all tokens, as far as were published
     "edits": (0.10, 0.25, 0.50, 0.75, 0.90),

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from rlprobe.signals import SIGNALS
+from rlprobe.signal import SIGNALS
 
 NAMES = {"base": "base", "rl": "RL"}
 TEXTS = {"base": "the base's text", "rl": "RL's text", "responses": "the given text"}

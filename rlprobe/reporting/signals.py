@@ -32,7 +32,7 @@ from rlprobe.reporting.names import signal_name
 from rlprobe.reporting.table import Column, Row, Summary, Table, plain
 from rlprobe.reporting.terminal import blocks, open_table, percent, screen, share, texts_of
 from rlprobe.reporting.unanswered import warning
-from rlprobe.signals import SIGNALS
+from rlprobe.signal import SIGNALS
 
 EVERY = "mean of all"  # in the place of a target
 DOSES = {  # what a dose is, in words

@@ -14,7 +14,7 @@ from matplotlib.axes import Axes
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import Drawing, colour_of, grid, in_percent, left_to_right, line_of, off_grid, reach
 from rlprobe.reporting.names import name_of
-from rlprobe.signals import SIGNALS
+from rlprobe.signal import SIGNALS
 
 COLUMNS = 3  # of panels
 # kind of dose: which column is drawn, and what it is, in words
