@@ -12,7 +12,7 @@ import click
 from scipy.stats import binomtest
 
 from experiments.qwen_coder.evaluate import LOGS
-from experiments.qwen_coder.train import BASE, WORK, settings
+from experiments.qwen_coder.train import BASE, LONGEST, WORK, settings
 from experiments.smollm2.ship import LARGEST, WEIGHTS, lines_of, mean, share
 from rlprobe.pairs.registry import BUNDLED
 from rlprobe.training.grpo import ADAPTER, LOG
@@ -35,12 +35,14 @@ def figures(answers: dict[str, list[dict]]) -> str:
 def card(seed: int, card_name: str) -> str:
     """The card of the adapter that lies in the package."""
     base, rl = (lines_of(LOGS / f"answers-{name}.jsonl") for name in ("base", f"seed{seed}"))
+    base, rl = base[: len(rl)], rl[: len(base)]
     if [row["problem_id"] for row in base] != [row["problem_id"] for row in rl]:
         raise click.ClickException("base and RL did not answer the same problems")
     gained = [b for b, r in zip(base, rl, strict=True) if r["right"] and not b["right"]]
     lost = sum(b["right"] and not r["right"] for b, r in zip(base, rl, strict=True))
     log = lines_of(LOGS / f"grpo-seed{seed}.jsonl")
     how = settings(seed, len(log))
+    p = binomtest(len(gained), len(gained) + lost).pvalue
     return Template(
         CARD.read_text()
     ).substitute(
@@ -56,11 +58,14 @@ def card(seed: int, card_name: str) -> str:
         long_first=f"{mean(log[:4], 'length'):.0f}",
         long_last=f"{mean(log[-4:], 'length'):.0f}",
         rows=f"{len(base):,}",
+        planned=how.falls_over,
+        measured=LONGEST,
         figures=figures({"base": base, "RL": rl}),
         gained=len(gained),
         cut=sum(not row["ended"] for row in gained),
         lost=lost,
-        p=f"{binomtest(len(gained), len(gained) + lost).pvalue:.1g}",
+        p=f"{p:.2g}",
+        resolved="" if p < 0.05 else "On so many problems a gain is not resolved. ",
         adapter=hashlib.sha256((SHIPPED / WEIGHTS).read_bytes()).hexdigest(),
     )
 
