@@ -38,6 +38,7 @@ from rlprobe.settings import (
     PairChoice,
     ProblemChoice,
     Reading,
+    made,
 )
 
 NEW = 20
@@ -318,8 +319,8 @@ def test_what_is_refused_says_what_to_do_and_writes_nothing(done, finished, tmp_
     before = contents(done.output.out)
     with pytest.raises(BadInput, match="holds no problem 'q9'"):
         flipped(replace(done, flips=FlipChoice(problem="q9")), rule)
-    with pytest.raises(BadInput, match="either --problem or --all"):
-        FlipChoice(problem="q1", all_problems=True)
+    with pytest.raises(BadInput, match="give either --problem or --all, not both"):
+        made(FlipSettings, {"problem": "q1", "all_problems": True})
     with pytest.raises(BadInput, match="no run yet; run `rlprobe disagree`"):
         flipped(replace(done, output=OutputChoice(tmp_path / "none")), rule)
     assert not (tmp_path / "none").exists()

@@ -203,7 +203,7 @@ def test_a_text_file_is_one_document(rlprobe):
         ("", (), "is empty: it holds no document"),
         ('{"text": "a"}', ("--style", "raw"), "--text has documents without questions: leave out --dataset"),
         ('{"text": "a"}', ("--responses", "x.jsonl"), "give either --responses or --text, not both"),
-        ('{"text": "a"}', ("--id-field", "x"), "--id-field and --response-field are of a file of responses"),
+        ('{"text": "a"}', ("--id-field", "x"), "--id-field has no use without --responses"),
     ],
 )
 def test_documents_that_cannot_be_read_are_refused_in_one_line(rlprobe, content, arguments, says):
