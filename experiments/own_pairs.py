@@ -41,6 +41,6 @@ OWN: dict[str, OwnPair] = {
     "bundled": OwnPair(PAIRS["bundled"], checkpoints=HERE / "organism" / "checkpoints", last="step-048"),
     "smollm2": SMOLLM2,
     "smollm2-seed2": _smollm2("seed2"),
-    "smollm2-seed3": _smollm2("seed3"),
+    "smollm2-seed3": _smollm2("seed3"),  # it and the null were trained with another stop id (smollm2/README.md)
     "smollm2-null": replace(_smollm2("null1"), null=True),
 }

@@ -839,6 +839,11 @@ class SampleChoice(Noun):
             raise BadInput("--match-entropy is of both models: no --member with it")
         if self.power is not None and self.member == "rl":
             raise BadInput("--power is the base's: give --member base, or both")
+        if self.rl_temperature is not None and self.member == "base":
+            raise BadInput("--rl-temperature is RL's: give --member rl, or both")
+        plain = SamplingChoice(noise_seed=self.sampling.noise_seed)
+        if self.power is not None and self.member == "base" and self.sampling != plain:
+            raise BadInput("--temperature and --top-p have no use for the base with --power: leave them out")
 
 
 @dataclass(frozen=True, kw_only=True)

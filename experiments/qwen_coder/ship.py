@@ -4,7 +4,6 @@ python -m experiments.qwen_coder.ship --card-name "NVIDIA H100 80GB"
 """
 
 import hashlib
-import shutil
 from pathlib import Path
 from string import Template
 
@@ -13,9 +12,8 @@ from scipy.stats import binomtest
 
 from experiments.qwen_coder.evaluate import LOGS
 from experiments.qwen_coder.train import BASE, LONGEST, WORK, settings
-from experiments.smollm2.ship import LARGEST, WEIGHTS, lines_of, mean, share
+from experiments.smollm2.ship import WEIGHTS, lines_of, mean, put_in_package, share
 from rlprobe.pairs.registry import BUNDLED
-from rlprobe.training.grpo import ADAPTER, LOG
 
 SHIPPED = BUNDLED / "qwen-coder-0.5b"
 CARD = Path(__file__).with_name("card.md.template")
@@ -76,14 +74,8 @@ def card(seed: int, card_name: str) -> str:
 @click.option("--card-only", is_flag=True, help="Write the card again and leave the adapter as it is.")
 def main(seed: int, card_name: str, card_only: bool) -> None:
     """Copy and describe."""
-    work = WORK / f"seed{seed}"
     if not card_only:
-        if (size := (work / ADAPTER / WEIGHTS).stat().st_size) > LARGEST:
-            raise click.ClickException(f"{work / ADAPTER}: {size} bytes, more than the {LARGEST} that may ship")
-        shutil.copytree(work / ADAPTER, SHIPPED, dirs_exist_ok=True)
-        (SHIPPED / WEIGHTS).chmod(0o644)
-        LOGS.mkdir(exist_ok=True)
-        shutil.copy(work / LOG, LOGS / f"grpo-seed{seed}.jsonl")
+        put_in_package(WORK / f"seed{seed}", SHIPPED, LOGS / f"grpo-seed{seed}.jsonl")
     (SHIPPED / "README.md").write_text(card(seed, card_name))
     click.echo(f"shipped seed {seed}: {SHIPPED}")
 

@@ -88,19 +88,23 @@ def card(seed: int) -> str:
     )
 
 
+def put_in_package(work: Path, shipped: Path, log: Path) -> None:
+    """Copy the adapter of a training into the package, and its log beside the recipe."""
+    if (size := (work / ADAPTER / WEIGHTS).stat().st_size) > LARGEST:
+        raise click.ClickException(f"{work / ADAPTER}: {size} bytes, more than the {LARGEST} that may ship")
+    shutil.copytree(work / ADAPTER, shipped, dirs_exist_ok=True)
+    (shipped / WEIGHTS).chmod(0o644)
+    log.parent.mkdir(exist_ok=True)
+    shutil.copy(work / LOG, log)
+
+
 @click.command(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--card-only", is_flag=True, help="Write the card again and leave the adapter as it is.")
 def main(seed: int, card_only: bool) -> None:
     """Copy and describe."""
-    work = WORK / f"seed{seed}"
     if not card_only:
-        if (size := (work / ADAPTER / WEIGHTS).stat().st_size) > LARGEST:
-            raise click.ClickException(f"{work / ADAPTER}: {size} bytes, more than the {LARGEST} that may ship")
-        shutil.copytree(work / ADAPTER, SHIPPED, dirs_exist_ok=True)
-        (SHIPPED / WEIGHTS).chmod(0o644)
-        LOGS.mkdir(exist_ok=True)
-        shutil.copy(work / LOG, LOGS / f"grpo-seed{seed}.jsonl")
+        put_in_package(WORK / f"seed{seed}", SHIPPED, LOGS / f"grpo-seed{seed}.jsonl")
     (SHIPPED / "README.md").write_text(card(seed))
     click.echo(f"shipped seed {seed}: {SHIPPED}")
 

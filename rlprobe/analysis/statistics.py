@@ -205,7 +205,7 @@ def mean_differences(
             mean_difference(some[:, i], resampling) if same[i] else Interval(value, low, high, n, None, BOOTSTRAP)
             for i, (value, (low, high)) in enumerate(zip(values, ends, strict=True))
         ]
-        p_values += [_two_sided(column) for column in means.T]
+        p_values += [_two_sided(means[:, i], some[:, i]) for i in range(some.shape[1])]
     return intervals, p_values
 
 
@@ -289,17 +289,19 @@ def _fieller(above: Sums, below: Sums, resampling: Resampling) -> tuple[float, f
 def bootstrap_p_value(differences: Float[np.ndarray, " problems"], resampling: Resampling) -> float | None:
     """Two-sided: twice the share of resampled means on the other side of 0, both shares with one added (never 0).
 
-    None where fewer than two problems leave nothing to resample.
+    Never below what the sign test has where all problems that differ do so one way: m of them cannot show less than
+    2 ** (1 - m), however often they are resampled. None where fewer than two problems leave nothing to resample.
     """
     if len(differences) < 2:
         return None
-    return _two_sided(resampled_means(differences[:, None], resampling)[:, 0])
+    return _two_sided(resampled_means(differences[:, None], resampling)[:, 0], differences)
 
 
-def _two_sided(means: Float[np.ndarray, " resamples"]) -> float:
+def _two_sided(means: Float[np.ndarray, " resamples"], differences: Float[np.ndarray, " problems"]) -> float:
     means = np.where(np.isclose(means, 0, atol=1e-12), 0, means)  # thirds that cancel are 0
     rarer = min((means <= 0).sum(), (means >= 0).sum())
-    return float(min(1.0, 2 * (1 + rarer) / (1 + len(means))))
+    floor = 2.0 ** (1 - np.count_nonzero(differences))
+    return float(min(1.0, max(floor, 2 * (1 + rarer) / (1 + len(means)))))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

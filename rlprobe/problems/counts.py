@@ -4,6 +4,7 @@ A CSV, JSON, JSONL or Parquet file in, a DataFrame out; a cell that cannot be a 
 no responses and no statistics.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -83,11 +84,9 @@ def _name(row: Mapping[str, Any], column: str, where: str) -> str:
 
 
 def _count(row: Mapping[str, Any], column: str, where: str) -> int:
-    """A whole number from 0 up, as a number or as its digits."""
+    """A whole number from 0 up, as a number or as its digits; 2.0 is one: so do tables have it that lack an entry."""
     value = row[column]
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    text = str(value).strip()
+    text = re.sub(r"(?<=[0-9])\.0+$", "", str(value).strip())
     if isinstance(value, bool) or not text.removeprefix("-").isdecimal() or not text.isascii():
         raise BadInput(f"{where}: {column} is {value!r}, which is no whole number")
     if text.startswith("-") and int(text):

@@ -314,7 +314,12 @@ def test_the_p_value_of_a_bootstrap_is_below_the_level_where_the_interval_leaves
 def test_the_p_value_of_a_bootstrap_is_1_without_a_difference_and_never_0():
     assert bootstrap_p_value(np.zeros(9), RESAMPLING) == 1
     assert bootstrap_p_value(np.array([1 / 3, 1 / 3, -2 / 3]), RESAMPLING) > 0.5
-    assert bootstrap_p_value(np.ones(9), RESAMPLING) == 2 / 2001
+    assert bootstrap_p_value(np.ones(20), RESAMPLING) == 2 / 2001
+    for differing in (2, 5, 9):  # fewer cannot show more than the exact test of their signs
+        one_way = np.concatenate([np.linspace(0.1, 1, differing), np.zeros(3)])
+        exact = stats.binomtest(differing, differing).pvalue
+        assert bootstrap_p_value(one_way, RESAMPLING) >= exact
+        assert bootstrap_p_value(np.ones(differing), RESAMPLING) == pytest.approx(exact)
     assert bootstrap_p_value(np.ones(1), RESAMPLING) is None
 
 

@@ -143,7 +143,9 @@ def test_a_power_of_the_base_is_drawn_beside_rl_and_what_it_took_is_told(command
         (("--power", 0), "--power is 0.0: it is above 0"),
         (("--power", "nan"), "--power is nan: it is a finite number"),
         (("--power", 2, "--member", "rl"), "--power is the base's"),
-        (("--power-moves", 3), "--power-moves"),
+        (("--member", "base", "--rl-temperature", 2), "--rl-temperature is RL's: give --member rl, or both"),
+        (("--member", "base", "--power", 2, "--top-p", 0.9), "--temperature and --top-p have no use for the base"),
+        (("--power-moves", 3), "--power-moves has no use without --power: give --power with it"),
     ],
 )
 def test_what_is_no_power_is_refused_before_anything_is_written(command, arguments, says):
@@ -190,8 +192,8 @@ def by_transformers(rlprobe, run, arm, temperature):
     ("arguments", "says"),
     [
         (("--match-entropy", "--member", "rl"), "--match-entropy is of both models"),
-        (("--match-entropy", "--power", 2), "--match-entropy"),
-        (("--match-entropy", "--rl-temperature", 2), "--match-entropy"),
+        (("--match-entropy", "--power", 2), "give either --match-entropy or --power, not both"),
+        (("--match-entropy", "--rl-temperature", 2), "give either --match-entropy or --rl-temperature, not both"),
         (("--match-entropy", "--shard", "1/2"), "--match-entropy is over all problems"),
         (("--rl-temperature", 0), "--rl-temperature is 0.0: it is above 0"),
     ],

@@ -31,8 +31,14 @@ def test_every_format_gives_the_same_table(tmp_path, name):
     assert load_counts(written(tmp_path, ROWS, name)).to_dict("records") == ROWS
 
 
-def test_whole_numbers_that_became_floats_are_counts(tmp_path):
-    floats = [row | {"n": float(row["n"]), "problem_id": float(row["problem_id"])} for row in ROWS]
+@pytest.mark.parametrize("name", ["counts.csv", "counts.json", "counts.parquet"])
+def test_whole_numbers_that_became_floats_are_counts(tmp_path, name):
+    floats = [row | {"n": float(row["n"]), "c": float(row["c"])} for row in ROWS]
+    assert load_counts(written(tmp_path, floats, name)).to_dict("records") == ROWS
+
+
+def test_an_id_that_became_a_float_is_the_same_id(tmp_path):
+    floats = [row | {"problem_id": float(row["problem_id"])} for row in ROWS]
     assert load_counts(written(tmp_path, floats, "counts.parquet")).to_dict("records") == ROWS
 
 

@@ -6,7 +6,7 @@ import warnings
 import pytest
 import torch
 from datasets import Dataset
-from peft import PeftModel
+from peft import LoraConfig, PeftModel, get_peft_model
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -22,6 +22,7 @@ from rlprobe.training.grpo import (
     backward,
     coin_flip,
     exact_answer,
+    merged,
 )
 from rlprobe.training.sequences import lay_out, respond, response_logprobs
 
@@ -218,3 +219,27 @@ def test_the_rate_falls_by_equal_parts_to_nothing():
     falling = GrpoSettings(steps=4, rate=0.8, falls_over=4)
     assert [falling.rate_at(step) for step in (1, 2, 3, 4, 5)] == pytest.approx([0.8, 0.6, 0.4, 0.2, 0.0])
     assert GrpoSettings(steps=4, rate=0.8).rate_at(4) == 0.8
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_on_a_gpu_an_adapter_samples_merged_and_its_base_comes_back_bit_for_bit(tiny_folders, monkeypatch, dtype):
+    network = AutoModelForCausalLM.from_pretrained(tiny_folders[0], dtype=dtype)
+    config = LoraConfig(r=2, target_modules=["q_proj", "o_proj"], init_lora_weights=False)
+    adapted = get_peft_model(network, config).eval()
+    before = {name: weight.clone() for name, weight in adapted.state_dict().items()}
+    ids = torch.tensor([PROMPTS[0]])
+    apart = adapted(ids).logits
+    with merged(adapted):  # on a processor nothing is done
+        assert torch.equal(adapted(ids).logits, apart)
+    monkeypatch.setattr(type(adapted), "device", torch.device("cuda"), raising=False)
+    with merged(adapted):
+        inside = adapted(ids).logits
+        changed = {name for name, weight in adapted.state_dict().items() if not torch.equal(weight, before[name])}
+    assert changed == {name for name in before if name.endswith("base_layer.weight")}
+    assert not torch.equal(inside, apart)
+    if dtype == torch.float32:  # in bfloat16 the merged weights are rounded
+        torch.testing.assert_close(inside, apart, atol=1e-4, rtol=1e-4)
+    assert all(torch.equal(weight, before[name]) for name, weight in adapted.state_dict().items())
+    with adapted.disable_adapter():  # the adapter is what differs, and it is on again
+        assert not torch.equal(adapted(ids).logits, apart)
+    assert torch.equal(adapted(ids).logits, apart)
