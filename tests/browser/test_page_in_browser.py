@@ -51,7 +51,7 @@ def visit(driver, page, problem=None):
         wait(driver, "return document.querySelectorAll('#problem .tok').length > 0")
 
 
-def wait(driver, script, limit=20):
+def wait(driver, script, limit=120):
     end = time.monotonic() + limit
     while not driver.execute_script(script):
         assert time.monotonic() < end, f"not within {limit} s: {script}"
