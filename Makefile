@@ -47,8 +47,8 @@ figures: .venv/run
 	$(BIN)/python -m experiments.footprint
 	$(BIN)/python -m experiments.internals
 	$(BIN)/python -m experiments.weights
-	$(BIN)/python -m experiments.cost_by_scale
-	$(BIN)/python -m experiments.cost_by_pair
+	$(BIN)/python -m experiments.benchmarks.cost_by_scale
+	$(BIN)/python -m experiments.benchmarks.cost_by_pair
 	$(BIN)/python -m experiments.coverage
 	$(BIN)/python -m experiments.claims
 	$(BIN)/python -m experiments.across_pairs

@@ -64,7 +64,7 @@ def table(pairs: tuple[str, ...]) -> pd.DataFrame:
     rows = []
     for script in SCRIPTS:
         found = {pair: measured(script, pair) for pair in pairs}
-        rows += [row(script, claim, found) for claim in importlib.import_module(f"experiments.claimed.{script}").CLAIMS]
+        rows += [row(script, claim, found) for claim in importlib.import_module(f"experiments.{script}").CLAIMS]
     return table_of(rows, list(rows[0]))
 
 

@@ -9,12 +9,92 @@ Draws the figures "backward" and "backward-dose" and writes the table "backward"
 
 import click
 
-from experiments.claimed.backward import CLAIMS
-from experiments.claims import write_claims
+import rlprobe as rp
+from experiments.claims import Asked, write_claims
+from experiments.interventions import EQUAL, HALF, against, recovery
 from experiments.request import Request, asked
-from rlprobe.commands.intervene import intervene
-from rlprobe.commands.progress import Reporter
-from rlprobe.settings import ArmChoice, InterveneSettings
+from rlprobe.analysis.claims import Claim, Kind
+
+# ---- what is claimed -------------------------------------------------------------------------------------------------
+# What is claimed of putting the base's tokens into RL's text (arXiv 2603.22446, greedy here), and where to find it.
+# The gain is lost where less than half of it is left, seen from the base: a recovery of RL's gain below a half. The
+# paper samples both models and gives its edits as 5 % and 10 %; experiments/signals.py repeats its own protocol.
+
+PAPER = "2603.22446 (cross-sampling)"
+
+CLAIMS = (
+    Asked(
+        Claim(
+            statement="the base's token at every disagreement gives the base's own responses",
+            source="ours",
+            low=1,
+            high=1,
+            unit="%",
+            kind=Kind.IDENTITY,
+        ),
+        ("arms", "oracle backward", "identical", "base"),
+    ),
+    Asked(
+        Claim(
+            statement="it edits no more than the published arms",
+            source=PAPER,
+            published="5 %, 10 %",
+            high=0.05,
+            unit="%",
+        ),
+        ("arms", "oracle backward", "edited"),
+    ),
+    Asked(
+        Claim(
+            statement="one of the base's tokens, the first, leaves less than half of the gain", source="ours", high=HALF
+        ),
+        recovery("first 1 backward"),
+    ),
+    Asked(
+        Claim(
+            statement="the base's token where RL's entropy is above 1.2 nats leaves less than half of the gain",
+            source="ours",
+            high=HALF,
+        ),
+        recovery("entropy 1.2 backward"),
+    ),
+    Asked(
+        Claim(
+            statement="the base's token where RL's entropy is above 0.6 nats leaves less than half of the gain",
+            source="ours",
+            high=HALF,
+        ),
+        recovery("entropy 0.6 backward"),
+    ),
+    Asked(
+        Claim(
+            statement="the base's token where JS > 0.1 nats leaves less than half of the gain",
+            source=PAPER,
+            published="25.5 → < 8.3 (base 8.2)",
+            high=HALF,
+        ),
+        recovery("js 0.1 backward"),
+    ),
+    Asked(
+        Claim(
+            statement="random tokens of RL's top 20 there harm RL (2 points at least)",
+            source="ours",
+            high=-EQUAL,
+            unit="%",
+        ),
+        against("random backward", "rl"),
+    ),
+    Asked(
+        Claim(
+            statement="RL's own second thoughts there leave more than half of the gain (control)",
+            source="ours",
+            low=HALF,
+        ),
+        recovery("resample backward"),
+    ),
+)
+
+# ---- how it is measured ----------------------------------------------------------------------------------------------
 
 MODES = ("oracle", "first:1,2,3", "entropy:0.6,1.2", "inverse:1.2", "js:0.05,0.1,0.2", "random", "resample")
 
@@ -24,16 +104,12 @@ MODES = ("oracle", "first:1,2,3", "entropy:0.6,1.2", "inverse:1.2", "js:0.05,0.1
 @click.option("--seeds", default=2, show_default=True, help="Of arms with randomness.")
 def main(request: Request, seeds: int) -> None:
     """Run, and keep what a reader wants to see."""
-    settings = request.settings(
-        InterveneSettings,
-        arms=ArmChoice(modes=MODES, host="rl", seeds=seeds),
-    )
-    written = intervene(settings, Reporter())
-    shelf = request.shelf(written.run)  # the command calls its files alike in both directions
-    shelf.keep(written.run, ("interventions",), ("interventions",), ("interventions", "backward"))
-    shelf.keep(written.run, ("dose",), (), ("dose", "backward-dose"))
+    found = rp.intervene(**request.options, modes=MODES, host="rl", seeds=seeds)
+    shelf = request.shelf(found.run)  # the command calls its files alike in both directions
+    shelf.keep(found.run, ("interventions",), ("interventions",), ("interventions", "backward"))
+    shelf.keep(found.run, ("dose",), (), ("dose", "backward-dose"))
     shelf.show("backward")
-    write_claims("backward", CLAIMS, written.summary, shelf)
+    write_claims("backward", CLAIMS, found.summary, shelf)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The claims of each experiment beside what was measured: how a script ends in its table, and all tables in one file.
 
-A claim, with the inequality asked, stands in `experiments/claimed/`, and says where its number is found in the summary
+A claim, with the inequality asked, stands at the top of its script, and says where its number is found in the summary
 that the script's command wrote. Each script keeps claims_SCRIPT.{csv,md}; this command gathers them.
 
     python -m experiments.claims
@@ -78,7 +78,7 @@ def write_claims(script: str, asked: Sequence[Asked], summary: Mapping[str, Any]
 
 
 READ_SO = """*asked* is the published range as it stands; where there is none, or only a word, a margin of ours, whose
-reason stands in `experiments/claimed/`. The verdict is of the 95 % interval: *holds* when the whole of it lies inside,
+reason stands in the script. The verdict is of the 95 % interval: *holds* when the whole of it lies inside,
 *does not hold* when all of it lies outside, else *not resolved*. An *identity* can fail only by a bug; *by
 construction*: it is as asked, and the bundled pair was made so that it would be. What is counted on all weights has no
 interval and is judged as it is. Differences of accuracies are in points, written %; sources are arXiv numbers. The

@@ -12,13 +12,53 @@ import click
 import numpy as np
 import pandas as pd
 
-from experiments.claimed.divergence import CLAIMS
-from experiments.claims import write_claims
+import rlprobe as rp
+from experiments.claims import Asked, write_claims
 from experiments.request import Request, asked
+from rlprobe.analysis.claims import Claim
 from rlprobe.analysis.statistics import Clusters, Interval, rate
-from rlprobe.commands.disagree import disagree
-from rlprobe.commands.progress import Reporter
-from rlprobe.settings import DisagreeSettings, Resampling
+from rlprobe.settings import Resampling
+
+# ---- what is claimed -------------------------------------------------------------------------------------------------
+# "Near zero" has no number in the paper: below 0.01 nats here, a seventieth of the most that JS can be. "About 5 %" is
+# asked as at most twice that.
+
+PAPER = "2603.22446"
+
+CLAIMS = (
+    Asked(
+        Claim(
+            statement="positions with JS near zero (below 0.01 nats), on RL's text",
+            source=PAPER,
+            published="> 83 % (DAPO)",
+            low=0.83,
+            unit="%",
+        ),
+        ("near_zero",),
+    ),
+    Asked(
+        Claim(
+            statement="… the same, as few moved as there",
+            source=PAPER,
+            published="> 98 % (SimpleRL)",
+            low=0.98,
+            unit="%",
+        ),
+        ("near_zero",),
+    ),
+    Asked(
+        Claim(
+            statement="where JS > 0.1 nats, RL's token has less than 0.01 in the base",
+            source=PAPER,
+            published="about 5 % (DAPO)",
+            high=0.10,
+            unit="%",
+        ),
+        ("unlikely_in_base",),
+    ),
+)
+
+# ---- how it is measured ----------------------------------------------------------------------------------------------
 
 COLUMNS = ("arm", "problem_id", "js", "logprob_base_of_rl")
 NEAR_ZERO, APART = 0.01, 0.1  # nats of JS
@@ -29,8 +69,7 @@ UNLIKELY = 0.01  # a probability
 @asked
 def main(request: Request) -> None:
     """Read the table, and show what is claimed of it."""
-    settings = request.settings(DisagreeSettings)
-    run = disagree(settings, Reporter()).run
+    run = rp.disagree(**request.options).run
     tokens = run.table("tokens", list(COLUMNS)).to_pandas()
     write_claims("divergence", CLAIMS, shares(tokens[tokens["arm"] == "rl"], Resampling()), request.shelf(run))
 

@@ -9,21 +9,15 @@ Writes the tables "needed_sizes", "needed_edits", "flips" and "flip_tokens".
 
 import click
 
+import rlprobe as rp
 from experiments.request import Request, asked
-from rlprobe.commands.flips import flips
-from rlprobe.commands.progress import Reporter
-from rlprobe.settings import FlipChoice, FlipSettings
 
 
 @click.command(help=__doc__)
 @asked
 def main(request: Request) -> None:
     """Run, and keep what a reader wants to see."""
-    settings = request.settings(
-        FlipSettings,
-        flips=FlipChoice(all_problems=True),
-    )
-    run = flips(settings, Reporter()).run
+    run = rp.flips(**request.options, all_problems=True).run
     shelf = request.shelf(run)
     shelf.keep(run, (), ("needed_sizes", "needed_edits", "flips", "flip_tokens"))
     shelf.show("needed_sizes")

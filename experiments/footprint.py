@@ -10,13 +10,35 @@ from pathlib import Path
 
 import click
 
-from experiments.claimed.footprint import CLAIMS
-from experiments.claims import write_claims
+import rlprobe as rp
+from experiments.claims import Asked, write_claims
 from experiments.request import Request, asked, known_pair
-from rlprobe.commands.footprint import footprint
-from rlprobe.commands.progress import Reporter
+from rlprobe.analysis.claims import Claim
 from rlprobe.reporting.footprint import TABLES
-from rlprobe.settings import Checkpoint, FootprintSettings, OutputChoice
+
+# ---- what is claimed -------------------------------------------------------------------------------------------------
+# Nothing of it is published.  Most is more than half; few is less than a tenth.
+
+CLAIMS = (
+    Asked(
+        Claim(statement="the first checkpoint has most of the final disagreements", source="ours", low=0.5, unit="%"),
+        ("steps", 0, "followed", "of_final"),
+    ),
+    Asked(
+        Claim(statement="… with the same token of RL", source="ours", low=0.5, unit="%"),
+        ("steps", 0, "followed", "same_of_final"),
+    ),
+    Asked(
+        Claim(statement="what the first checkpoint changes mostly lasts", source="ours", low=0.5, unit="%"),
+        ("steps", 0, "followed", "lasting"),
+    ),
+    Asked(
+        Claim(statement="few disagreements are lost in the last stretch", source="ours", high=0.1, unit="%"),
+        ("steps", -1, "followed", "lost_share"),
+    ),
+)
+
+# ---- how it is measured ----------------------------------------------------------------------------------------------
 
 
 @click.command(help=__doc__)
@@ -28,19 +50,15 @@ def main(request: Request, checkpoints: Path | None) -> None:
     known = checkpoints or pair.checkpoints
     if known is None:
         raise click.UsageError(f"{request.pair} has no checkpoints here: give a folder of them with --checkpoints")
-    models = [Checkpoint(folder.name, str(folder)) for folder in sorted(known.iterdir())]
+    models = [f"{folder.name}={folder}" for folder in sorted(known.iterdir())]
     if not checkpoints:
-        models.append(Checkpoint(pair.last, pair.entry.rl))
-    settings = request.settings(
-        FootprintSettings,
-        output=OutputChoice(request.path("footprint")),
-        checkpoints=tuple(models),
-    )
-    written = footprint(settings, Reporter())
-    shelf = request.shelf(written.run)
-    shelf.keep(written.run, ("footprint",), tuple(TABLES))
+        models.append(f"{pair.last}={pair.entry.rl}")
+    options = {name: value for name, value in request.options.items() if name != "rl"}
+    found = rp.footprint(models, **options | {"out": request.path("footprint")})
+    shelf = request.shelf(found.run)
+    shelf.keep(found.run, ("footprint",), tuple(TABLES))
     shelf.show("footprint")
-    write_claims("footprint", CLAIMS, written.summary, shelf)
+    write_claims("footprint", CLAIMS, found.summary, shelf)
 
 
 if __name__ == "__main__":

@@ -11,23 +11,8 @@ from pathlib import Path
 
 import click
 
+import rlprobe as rp
 from experiments.request import Request, asked
-from rlprobe import runs
-from rlprobe.commands.disagree import disagree
-from rlprobe.commands.lens import lens
-from rlprobe.commands.patch import patch
-from rlprobe.commands.progress import Reporter
-from rlprobe.commands.steer import steer
-from rlprobe.settings import (
-    DisagreeSettings,
-    LensSettings,
-    PatchChoice,
-    PatchSettings,
-    PointChoice,
-    Reading,
-    SteerChoice,
-    SteerSettings,
-)
 
 TAU = 0.6  # nats; the entropy above which this pair's disagreements lie (experiments/interventions.py)
 
@@ -39,20 +24,14 @@ TAU = 0.6  # nats; the entropy above which this pair's disagreements lie (experi
 @click.option("--coefficients", default=(1.0, 2.0, 4.0, 8.0), multiple=True, show_default=True, help="Of steering.")
 def main(request: Request, run: Path | None, points: int, coefficients: tuple[float, ...]) -> None:
     """Run, and keep what a reader wants to see."""
-    choice, reporter = PointChoice(points=points), Reporter()
-    out = run or disagree(request.settings(DisagreeSettings), reporter).run.path
-    shelf = request.shelf(runs.read(out))
-    shelf.keep(lens(LensSettings(run=out, choice=choice), reporter).run, ("lens",), ("lens_choices", "trunk_and_head"))
+    found = rp.read(run) if run else rp.disagree(**request.options)
+    shelf = request.shelf(found.run)
+    shelf.keep(rp.lens(found, points=points).run, ("lens",), ("lens_choices", "trunk_and_head"))
     for host, suffix in (("base", ""), ("rl", "_backward")):
-        settings = PatchSettings(run=out, choice=choice, patches=PatchChoice(host=host))
         names = tuple(name + suffix for name in ("patching", "heads"))
-        shelf.keep(patch(settings, reporter).run, names, names)
-    steering = SteerChoice(coefficients=coefficients)
-    shelf.keep(
-        steer(SteerSettings(run=out, choice=choice, reading=Reading(tau=TAU), steering=steering), reporter).run,
-        ("steering",),
-        ("steering",),
-    )
+        shelf.keep(rp.patch(found, points=points, host=host).run, names, names)
+    steered = rp.steer(found, points=points, tau=TAU, coefficients=coefficients)
+    shelf.keep(steered.run, ("steering",), ("steering",))
     shelf.show("lens_choices", "trunk_and_head", "steering")
 
 

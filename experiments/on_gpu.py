@@ -39,7 +39,7 @@ import torch
 import transformers
 from transformers import AutoModelForCausalLM, GenerationConfig, Qwen2Config
 
-from experiments.speed_intervene import ARMS, Bench, Replayed, difference, players_of, with_both_ends_known
+from experiments.benchmarks.speed_intervene import ARMS, Bench, Replayed, difference, players_of, with_both_ends_known
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm, Sampling
 from rlprobe.decoding.engine import (
@@ -166,7 +166,7 @@ def small(device: torch.device) -> Setting:
     )  # fmt: skip
 
 
-# ---- what is checked -------------------------------------------------------------------------------------------------
+# ---- what is checked ------------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=4)
@@ -355,7 +355,7 @@ def two_devices(setting: Setting) -> Iterator[Row]:
         yield Row(part, name, f"{difference(ours, theirs):.1%} of {len(ours)} differ", "0")
 
 
-# ---- what is measured ------------------------------------------------------------------------------------------------
+# ---- what is measured -----------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=1)
@@ -546,7 +546,7 @@ def generate_padded(model: Model, tasks: Sequence[Task], tokens: int) -> None:
         model.network.generate(ids, attention_mask=mask.to(model.device), generation_config=config)
 
 
-# ---- the table -------------------------------------------------------------------------------------------------------
+# ---- the table ------------------------------------------------------------------------------------------------------
 
 
 def card(device: torch.device) -> dict[str, str]:

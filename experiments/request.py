@@ -1,6 +1,6 @@
 """What a script is asked for: a pair, problems and lengths, the same options everywhere; and what is made of them.
 
-A script takes one Request, makes the settings of its commands with it, and puts what is worth looking at on its shelf:
+A script takes one Request, calls rlprobe's commands with its options, and puts what is worth looking at on its shelf:
 figures/ for the bundled pair, figures/PAIR for the others of experiments/own_pairs.py, and a folder of the run for what
 is asked otherwise.
 """
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import wraps
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 import torch
@@ -18,10 +18,8 @@ from experiments.kept import KEPT, Shelf
 from experiments.own_pairs import OWN, OwnPair
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
 from rlprobe.runs import Run
-from rlprobe.settings import ComputeChoice, OutputChoice, PairChoice, ProblemChoice, Settings
 
 PARTS = ("only",)  # options that say which part of the work is done now; they change none of it
-Asked = TypeVar("Asked", bound=Settings)
 
 
 @dataclass(frozen=True)
@@ -44,28 +42,27 @@ class Request:
         return replace(asked_for, as_shown=pair in OWN and replace(asked_for, batch_size=None) == usual)
 
     @property
-    def members(self) -> PairChoice:
+    def members(self) -> dict[str, str | None]:
         """The pair; its RL model is on the second GPU where there are two."""
-        second = "cuda:1" if torch.cuda.device_count() > 1 else None
-        if self.pair in PAIRS:
-            return PairChoice(pair=self.pair, rl_device=second)
-        entry = OWN[self.pair].entry
-        return PairChoice(base=entry.base, rl=entry.rl, rl_device=second)
+        entry = known_pair(self.pair).entry
+        named = {"pair": self.pair} if self.pair in PAIRS else {"base": entry.base, "rl": entry.rl}
+        return named | {"rl_device": "cuda:1" if torch.cuda.device_count() > 1 else None}
 
     def path(self, *names: str) -> Path:
         """The run that all experiments on a pair and a data set share, or one beside it."""
         return Path("runs") / "-".join((self.pair, *names, Path(self.dataset).stem))
 
-    def settings(self, kind: type[Asked], **more: Any) -> Asked:
-        """The settings of a command; `more` are those of its own, or others in place of these."""
-        style = known_pair(self.pair).entry.prompt_style
-        shared: dict[str, Any] = {
-            "pair": self.members,
-            "problems": ProblemChoice(dataset=self.dataset, style=style, limit=self.limit),
-            "compute": ComputeChoice(max_new_tokens=self.max_new_tokens, batch_size=self.batch_size),
-            "output": OutputChoice(self.path()),
+    @property
+    def options(self) -> dict[str, Any]:
+        """The keywords that all commands of rlprobe share; None is as if it were not given."""
+        return self.members | {
+            "dataset": self.dataset,
+            "style": known_pair(self.pair).entry.prompt_style,
+            "limit": self.limit,
+            "max_new_tokens": self.max_new_tokens,
+            "batch_size": self.batch_size,
+            "out": self.path(),
         }
-        return kind(**(shared | more))
 
     def shelf(self, run: Run) -> Shelf:
         """Where what a run has left is kept."""

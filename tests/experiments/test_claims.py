@@ -9,24 +9,25 @@ import pandas as pd
 import pytest
 from click.testing import CliRunner
 
-from experiments import claims, cost_by_pair, kept, signals
-from experiments.claimed.signals import NAMES
+from experiments import claims, kept, signals
+from experiments.benchmarks import cost_by_pair
 from experiments.claims import Asked, number, write_claims
 from experiments.divergence import shares
 from experiments.own_pairs import OWN
 from experiments.request import Request, asked
+from experiments.signals import NAMES
 from experiments.weights import counted
 from rlprobe.analysis import calibration
 from rlprobe.analysis.claims import Claim, Kind, Verdict
 from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.pairs.registry import PAIRS
-from rlprobe.settings import DisagreeSettings, Resampling
+from rlprobe.settings import Resampling
 
 SHELVES = {"footprint": "bundled-footprint-word-problems"}  # the others share a run
 FEW = {"sampling": ["--n", "2"], "backward": ["--seeds", "1"], "interventions": ["--seeds", "1"]}
 FEW |= {"extrapolation": ["--draws", "1"]}
 FOUND = Interval(0.5, 0.4, 0.6, 10, None, "bootstrap over problems")
-CLAIMED = {script: importlib.import_module(f"experiments.claimed.{script}").CLAIMS for script in claims.SCRIPTS}
+CLAIMED = {script: importlib.import_module(f"experiments.{script}").CLAIMS for script in claims.SCRIPTS}
 
 
 @pytest.fixture
@@ -73,7 +74,7 @@ def test_a_script_keeps_under_figures_only_what_is_asked_as_shown():
     for arguments in ([], ["--only", "x"], ["--n", "2"], ["--limit", "3"], ["--max-new-tokens", "16384"]):
         assert CliRunner().invoke(script, arguments).exit_code == 0
     assert [request.as_shown for request in asked_for] == [True, True, False, False, False]
-    assert asked_for[-1].settings(DisagreeSettings).compute.max_new_tokens == 16384
+    assert asked_for[-1].options["max_new_tokens"] == 16384
 
 
 def test_every_pair_of_this_project_has_its_own_way_of_being_shown_and_its_own_folder():

@@ -3,7 +3,7 @@
 Wall-clock seconds and seconds of processor time, from points to numbers; loading, reading the run and the bootstrap are
 not counted. One minute is aimed at.
 
-    python -m experiments.speed_internals
+    python -m experiments.benchmarks.speed_internals
 """
 
 import time
@@ -22,7 +22,7 @@ from rlprobe.measures.ranking import greedy
 from rlprobe.settings import PairChoice, PointChoice, Reading
 
 RUN = Path("runs") / "bundled-word-problems"
-KEPT = Path(__file__).parent.parent / "figures" / "speed_internals.csv"
+KEPT = Path(__file__).parents[2] / "figures" / "speed_internals.csv"
 
 
 @click.command(help=__doc__)

@@ -12,7 +12,7 @@ The variants take turns, so that a busy machine is busy for all of them, and the
 seconds (of all threads) and wall seconds tell different stories, something else was running. Memory is counted by
 torch's own allocator (its profiler), and seen from outside as the growth of the resident set.
 
-    python experiments/speed_dual_pass.py --threads 2 --repeats 5
+    python -m experiments.benchmarks.speed_dual_pass --threads 2 --repeats 5
 """
 
 import gc
@@ -36,7 +36,7 @@ from rlprobe.measures.head import Head
 from rlprobe.measures.tokens import TokenStatistics, dual_statistics
 from rlprobe.reporting.drawing import Drawing, encode, render
 
-FIGURES = Path(__file__).parents[1] / "figures"
+FIGURES = Path(__file__).parents[2] / "figures"
 CHUNK = 1024  # positions a trunk reads at a time, through its cache
 FLOOR_SLICE = 256  # positions a bare product takes at a time, into one buffer: the fastest that was found for it
 VOCAB, WIDTH, LAYERS, HEADS, KV_HEADS = 151_936, 896, 24, 14, 2

@@ -12,7 +12,7 @@
 (d) The bundled pair in bfloat16: the share of responses in which engine and lock-step differ, beside the floor: the
     share in which lock-step differs from lock-step at half as many rows.
 
-python experiments/speed_intervene.py
+python -m experiments.benchmarks.speed_intervene
 """
 
 import random
@@ -41,7 +41,7 @@ from rlprobe.problems.datasets import load_problems
 from rlprobe.problems.prompts import encode_prompt
 from rlprobe.settings import PairChoice
 
-FIGURES = Path(__file__).parent.parent / "figures"
+FIGURES = Path(__file__).parents[2] / "figures"
 ARMS = {
     "oracle": Arm(arms.disagree(), arms.donor_argmax()),
     "random": Arm(arms.disagree(), arms.host_random(20)),

@@ -1,30 +1,30 @@
 """What the experiments take on MATH-500 for each published pair, on paper: the command, the memory and the GPU hours.
 
-The model is that of experiments/cost_by_scale.py (one 80 GB A100 or two; seconds are the larger of bytes over bandwidth
-and operations over peak; 600 tokens a response), with the reads an arm took on the bundled pair and one pass a text for
+The model is that of cost_by_scale.py (one 80 GB A100 or two; seconds are the larger of bytes over bandwidth and
+operations over peak; 600 tokens a response), with the reads an arm took on the bundled pair and one pass a text for
 reading it. Prompts, grading, launches, drafts and whatever a real kernel loses are left out, and a search for a
 threshold is counted as one decode: every number is a lower bound, and nothing here was timed. Rows are chosen as
 `--batch-size auto` does. Writes figures/cost_by_pair.csv and the part of experiments/README.md between its marks.
 
-    python -m experiments.cost_by_pair
+    python -m experiments.benchmarks.cost_by_pair
 """
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import click
 import pandas as pd
 
-from experiments import backward, interventions
-from experiments.cost_by_scale import FIGURES, READS, Shape, seconds
+from experiments import backward, interventions, signals
+from experiments.benchmarks.cost_by_scale import FIGURES, READS, Shape, seconds
 from experiments.kept import rewrite
-from experiments.signals import COMPARISONS
 from rlprobe.commands.intervene import FromRun, chosen
 from rlprobe.commands.signal_arms import SignalArms
 from rlprobe.pairs.registry import PAIRS
-from rlprobe.settings import ArmChoice, SignalChoice
+from rlprobe.settings import ArmChoice, SignalSettings, made
 
-README = Path(__file__).parent / "README.md"
+README = Path(__file__).parents[1] / "README.md"
 CARD, USED = 80e9, 0.9  # bytes of one card, and the share of it that may be planned with
 LONGEST = 300 + 1024  # tokens of a prompt and of the longest response the scripts let a model write
 MOST_ROWS = 256
@@ -71,12 +71,12 @@ Passes = list[tuple[float, Reads]]  # how many times over the data set, and what
 
 def passes(arms: dict[str, Reads]) -> dict[str, Passes]:
     """Script -> what it decodes and reads; `arms` has the reads of "entropy" and "random", which stand for all."""
-    signals = [each for choice in COMPARISONS.values() for each in _signals(choice, arms)]
+    searched = [each for asked in signals.COMPARISONS.values() for each in _signals(asked, arms)]
     return {
         "disagreement": [(2, ALONE), (4, READ)],  # both models write, and both read both texts
         "interventions": _named(ArmChoice(modes=interventions.MODES, seeds=SEEDS), arms),
         "backward": _named(ArmChoice(modes=backward.MODES, host="rl", seeds=SEEDS), arms),
-        "signals": signals,
+        "signals": searched,
         "sampling": [(2 * DRAWS, ALONE)],
     }
 
@@ -85,9 +85,9 @@ def _named(choice: ArmChoice, arms: dict[str, Reads]) -> Passes:
     return [(1, arms["random" if named.arm.random else "entropy"]) for named in chosen(choice, FromRun())]
 
 
-def _signals(asked: SignalChoice, arms: dict[str, Reads]) -> Passes:
+def _signals(asked: dict[str, Any], arms: dict[str, Reads]) -> Passes:
     """Half of the problems to calibrate on, half to measure on; a preset measures on all of them."""
-    choice = SignalArms.of(asked)
+    choice = SignalArms.of(made(SignalSettings, asked | {"draws": signals.DRAWS}).choice)
     draws = choice.draws if choice.how else 1
     ends: Passes = [(2 * draws, ALONE)] if choice.how else []
     if choice.preset:

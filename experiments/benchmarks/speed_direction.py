@@ -5,7 +5,7 @@ CPU seconds stand beside the seconds of the clock, which on a shared machine say
 The table is made of the bundled pair's own: each problem of a finished run is repeated under new names until both texts
 together have enough rows. The command runs in a process of its own; what is measured is all of it, imports too.
 
-    python -m experiments.speed_direction
+    python -m experiments.benchmarks.speed_direction
 """
 
 import resource

@@ -7,7 +7,7 @@ has r = 2; ours has the lane reads measured on the bundled pair (figures/speed_i
 need not share. Nothing here was timed: seconds are the larger of bytes over bandwidth and operations over peak, a lower
 bound.
 
-    python experiments/cost_by_scale.py
+    python -m experiments.benchmarks.cost_by_scale
 """
 
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 import pandas as pd
 
-FIGURES = Path(__file__).parent.parent / "figures"
+FIGURES = Path(__file__).parents[2] / "figures"
 BANDWIDTH, PEAK = 2.0e12, 3.1e14  # bytes and bfloat16 operations a second: an 80 GB A100
 TOKENS = 500 * 600  # MATH-500 at 600 tokens a response
 READS = ["lane reads a token", "tokens read a token"]

@@ -4,7 +4,7 @@ Two models of random bfloat16 weights are written as shards into a temporary fol
 noise on it, and the command runs on them in a process of its own, whose peak resident memory and time are measured.
 Writes figures/weights_memory.csv.
 
-    python -m experiments.weights_memory
+    python -m experiments.benchmarks.weights_memory
 """
 
 import json
