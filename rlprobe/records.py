@@ -168,6 +168,12 @@ TOKEN_SCHEMA = pa.schema(
         ("kl_rl_base", pa.float32()),
         ("kl_base_rl", pa.float32()),
         ("js", pa.float32()),
+        ("acceptance", pa.float32()),  # Σ min(p_base, p_rl): how often a token that one draws is taken for the other's
+        # of log p_base(v) and Δ log p(v), v drawn from the base: variances (nats²), and the straight line through them
+        ("varentropy_base", pa.float32()),
+        ("delta_variance", pa.float32()),
+        ("sharpening", pa.float32()),  # its slope; β - 1 if RL were the base to the power β; null without a line
+        ("sharpening_r2", pa.float32()),  # the share of the variance of Δ log p that it explains; null without one
         # where in the response
         ("terminator", pa.bool_()),
         # for people to look at

@@ -52,7 +52,7 @@ from rlprobe.records import (
 )
 from rlprobe.settings import ALL, Share
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 READ_BY = {1: "0.1"}  # schema version -> the rlprobe that reads it, where this one does not
 INSIDE = "signals"  # the folder of runs inside a run
 SCHEMAS = {  # layer, up to its first / -> the columns of its shards

@@ -130,6 +130,18 @@ def _positions(lengths):
     return np.concatenate([np.arange(k) for k in lengths]).astype(np.int32)
 
 
+def _line(entropy, swap, shifted):
+    """What is said of the line through Δ log p; made of what is there, and nothing is drawn for it."""
+    without = entropy < 1e-6
+    return {
+        "acceptance": np.exp(-entropy * (0.1 + swap)),
+        "varentropy_base": entropy,
+        "delta_variance": entropy * (0.02 + swap + 4 * shifted),
+        "sharpening": np.where(without, np.nan, 0.1 + 0.3 * swap - 0.2 * shifted),
+        "sharpening_r2": np.where(without, np.nan, np.clip(0.8 - 0.5 * swap - 0.1 * entropy, 0.05, 1)),
+    }
+
+
 def _tokens(arm, problems, lengths, rng, vocabulary):
     n = int(lengths.sum())
     base = np.stack([_words(rng, n, vocabulary) for _ in range(TOP)], axis=1)
@@ -162,6 +174,7 @@ def _tokens(arm, problems, lengths, rng, vocabulary):
         "rank_base_of_rl": np.where(shifted, 40, np.where(swap, 2, 1)),
         "rank_rl_of_base": np.where(swap | shifted, 2, 1),
         **{name: rng.exponential(0.01, n) for name in ("kl_rl_base", "kl_base_rl", "js")},
+        **_line(entropy, swap, shifted),
         **dict.fromkeys(("logprob_base_of_rl", "logprob_rl_of_base"), best),
         "terminator": False,
     }

@@ -54,6 +54,11 @@ def _arm(arm, problems, rng, reranked, shifted, length, truncated):
             "margin_base": rng.exponential(3, n).astype(np.float32),
             "margin_rl": rng.exponential(4, n).astype(np.float32),
             "entropy_base": entropy,
+            "acceptance": np.exp(-entropy * np.where(differs, 0.8, 0.1)),
+            "varentropy_base": entropy,
+            "delta_variance": entropy * np.where(is_shifted, 4.0, np.where(is_reranked, 1.0, 0.02)),
+            "sharpening": np.where(entropy < 1e-3, np.nan, np.where(differs, 0.4, 0.1)),
+            "sharpening_r2": np.where(entropy < 1e-3, np.nan, np.exp(-entropy * np.where(differs, 2, 0.2))),
             "rank_base_of_rl": rank.astype(np.int32),
             "terminator": token_id == STOP_ID,
         }

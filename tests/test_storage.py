@@ -241,7 +241,7 @@ def test_a_tokenizer_that_was_changed_is_refused_and_made_again(run, harm):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "7", "null", '"x"', "{}", '{"schema_version": 2}', "[" * 100_000, "\x00"]
+    "text", ["", "{", "[]", "7", "null", '"x"', "{}", '{"schema_version": 3}', "[" * 100_000, "\x00"]
 )
 def test_a_run_json_of_another_shape_is_refused_in_one_line(run, text):
     (run.path / "run.json").write_text(text)
@@ -271,7 +271,7 @@ def test_every_flipped_bit_and_truncation_of_run_json_is_found(run):
 )
 def test_a_run_of_another_schema_is_refused_with_the_version_that_reads_it(run, version, words):
     (run.path / "run.json").write_text(json.dumps({"schema_version": version, "identity": {}, "about": {}}))
-    with pytest.raises(OtherRun, match=rf"schema version .*, this rlprobe writes 2; give another --out \({words}"):
+    with pytest.raises(OtherRun, match=rf"schema version .*, this rlprobe writes 3; give another --out \({words}"):
         runs.read(run.path)
 
 

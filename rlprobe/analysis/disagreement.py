@@ -7,23 +7,21 @@ Knows no torch, no disk, and nothing of how a number is printed.
 
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, is_dataclass, replace
+from dataclasses import asdict, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool
 
-from rlprobe.analysis import accuracy, noise
+from rlprobe.analysis import accuracy, noise, perplexity, sharpening
 from rlprobe.analysis.answered import behind_answer
 from rlprobe.analysis.classes import CLASSES, classify
-from rlprobe.analysis.statistics import Clusters, Interval, Sums, auroc, macro_rate, mean, rate, ratio_of_means
+from rlprobe.analysis.statistics import Clusters, auroc, macro_rate, mean, rate, ratio_of_means
+from rlprobe.analysis.trajectory import Mask, Trajectory
 from rlprobe.records import MEMBERS, OUTSIDE, Stop
 from rlprobe.settings import Reading, Resampling
 
 __all__ = ["COLUMNS", "RATES", "Reading", "arms_of", "summarise"]
-
-Mask = Bool[np.ndarray, " rows"]
 
 RATES = (*CLASSES, "disagreements")  # disagreements = reranked + shifted
 SWAPS = 20  # how many of the most frequent swaps are kept
@@ -32,7 +30,7 @@ RANK_BINS = {"2": 2, "3": 3, "4": 4, "5": 5, "6-10": 10, "11-20": 20, "21-100": 
 # What `summarise` reads of a token table; a reader of Parquet need not load the rest.
 COLUMNS = (
     *("arm", "problem_id", "draw", "position", "token_id", "logprob_base", "logprob_rl", "argmax_base", "argmax_rl"),
-    *("margin_base", "margin_rl", "entropy_base", "rank_base_of_rl"),
+    *("margin_base", "margin_rl", "entropy_base", "rank_base_of_rl", *sharpening.COLUMNS),
     "terminator",
 )
 
@@ -55,18 +53,19 @@ def summarise(
     floor = noise.measure(tokens, rollouts, reading.resampling)
     threshold = floor["near_tie"]["threshold"]
     behind = None if grades is None or grades.empty else behind_answer(tokens, grades, reading.answer)
-    trajectories = {}
+    trajectories, texts = {}, {}
     for arm in arms_of(tokens, rollouts):
         responses = rollouts[rollouts["arm"] == arm]
         here = (tokens["arm"] == arm).to_numpy(dtype=bool)
         own = tokens[here].assign(**({} if behind is None else {"after_answer": behind[here]}))
         columns = [*COLUMNS, *(("after_answer",) if behind is not None else ())]
-        rows = mark(own[columns], responses, reading, threshold)
+        rows = texts[arm] = mark(own[columns], responses, reading, threshold)
         trajectories[arm] = _trajectory(rows, responses, reading, token_text) | _outside(own) | _identical(own)
     summary = {
         "reading": reading,
         "noise": floor,
         "trajectories": trajectories,
+        "perplexity_ratio": perplexity.ratio(texts, reading.resampling),
         "accuracy": None if grades is None else accuracy.compare(rollouts, grades, reading.resampling),
         "sampler": noise.sampler_mismatch(tokens, rollouts, reading.resampling),
         "left_out": count_left_out(left_out or {}),
@@ -77,34 +76,6 @@ def summarise(
 def arms_of(*tables: pd.DataFrame) -> list[str]:
     """The arms of the tables, base and rl first."""
     return sorted({arm for t in tables for arm in t["arm"].unique()}, key=lambda arm: (arm not in MEMBERS, arm))
-
-
-@dataclass(frozen=True, slots=True)
-class Trajectory:
-    """The marked rows of one arm, and which problem each of them belongs to."""
-
-    rows: pd.DataFrame
-    clusters: Clusters
-    resampling: Resampling
-
-    def mask(self, column: str) -> Mask:
-        """A yes-or-no column, or membership in the class of that name."""
-        if column in CLASSES:
-            return (self.rows["class"] == column).to_numpy(dtype=bool)
-        return self.rows[column].to_numpy(dtype=bool)
-
-    def rate(self, events: Mask, among: Mask, of: Callable = rate) -> Interval:
-        """The share of the rows `among` that are `events`; `of` is rate (per token) or macro_rate (per problem)."""
-        return of(self.clusters.sums(events & among), self.clusters.sums(among), self.resampling)
-
-    def totals(self, column: str, among: Mask) -> tuple[Sums, Sums]:
-        """Per problem the sum of a column over the rows `among`, and the number of those rows."""
-        values = np.where(among, self.rows[column].to_numpy(dtype=np.float64), 0.0)
-        return self.clusters.sums(values), self.clusters.sums(among)
-
-    def mean(self, column: str, among: Mask) -> Interval:
-        """The mean of a column over the rows `among`."""
-        return mean(*self.totals(column, among), self.resampling)
 
 
 def mark(tokens: pd.DataFrame, rollouts: pd.DataFrame, reading: Reading, near_tie: float | None) -> Trajectory:
@@ -126,8 +97,11 @@ def mark(tokens: pd.DataFrame, rollouts: pd.DataFrame, reading: Reading, near_ti
         marks["after_answer"] = tokens["after_answer"]
     if near_tie is not None:
         marks["near_tie"] = np.minimum(tokens["margin_base"], tokens["margin_rl"]) < near_tie
-    rows = tokens[["argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base", "terminator"]].assign(**marks)
-    return Trajectory(rows, Clusters(codes, len(problems)), reading.resampling)
+    rows = tokens[[*_KEPT, *perplexity.COLUMNS, *sharpening.COLUMNS]].assign(**marks)
+    return Trajectory(rows, Clusters(codes, len(problems)), reading.resampling, problems)
+
+
+_KEPT = ("draw", "argmax_base", "argmax_rl", "rank_base_of_rl", "entropy_base", "terminator")
 
 
 def _outside(tokens: pd.DataFrame) -> dict:
@@ -153,6 +127,8 @@ def _trajectory(rows: Trajectory, rollouts: pd.DataFrame, reading: Reading, toke
         "entropy": _entropy(rows),
         "detector": _detector(rows, reading.tau),
         "swaps": _swaps(rows, token_text),
+        "sharpening": sharpening.sharpening(rows),
+        "perplexity": perplexity.perplexity(rows),
     }
 
 

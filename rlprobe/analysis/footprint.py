@@ -74,6 +74,8 @@ def _curves(step: Step, reading: Reading) -> dict[str, Any]:
         "no_answer_differs": accuracy["no_answer_differs"],
         "gain": accuracy["gain"],
         "mcnemar": accuracy["mcnemar"],
+        "sharpening": {a: found["sharpening"]["all"] for a, found in step.disagreement["trajectories"].items()},
+        "perplexity": {a: found["perplexity"] for a, found in step.disagreement["trajectories"].items()},
         "length": {arm: found["length"] for arm, found in step.disagreement["trajectories"].items()},
         "tails": {row["text"]: row["tails"] for row in whole},
         "divergence": {arm: found["divergence_share"]["mean"] for arm, found in step.direction["texts"].items()},

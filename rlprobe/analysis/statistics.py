@@ -167,6 +167,21 @@ def ratio_of_means(above: tuple[Sums, Sums], below: tuple[Sums, Sums], resamplin
     return _resampled(_ratio_of_ratios, columns, replace(found, value=value, method=BOOTSTRAP), resampling)
 
 
+def explained_by_one(across: Sums, both: Sums, along: Sums, resampling: Resampling) -> Interval:
+    """(Σ both)² / (Σ across · Σ along): the share of a variance that one slope explains for all, problems resampled.
+
+    `across` and `along` are sums of squares of what stands on either axis, `both` of their products.
+    """
+    tried = int(np.count_nonzero(along))
+    found = Interval(None, None, None, tried, None, None)
+    if not across.any() or not along.any():
+        return replace(found, reason="there is nothing to explain")
+    found = replace(found, value=float(_share_of_one(across, both, along)))
+    if tried == 1:
+        return replace(found, reason="one problem cannot be resampled")
+    return _resampled(_share_of_one, (across, both, along), replace(found, method=BOOTSTRAP), resampling)
+
+
 def proportion(successes: int, n: int, resampling: Resampling) -> Interval:
     """The share of n problems, one trial each, with Clopper and Pearson's exact interval."""
     if n == 0:
@@ -355,6 +370,10 @@ def _rarest(n: int, resampling: Resampling) -> float:
 
 def _ratio_of_sums(totals: np.ndarray, counts: np.ndarray, axis: int = -1) -> np.ndarray:
     return totals.sum(axis) / counts.sum(axis)
+
+
+def _share_of_one(across: np.ndarray, both: np.ndarray, along: np.ndarray, axis: int = -1) -> np.ndarray:
+    return np.asarray(both.sum(axis) ** 2 / (across.sum(axis) * along.sum(axis)))
 
 
 def _ratio_of_ratios(a: np.ndarray, n_a: np.ndarray, b: np.ndarray, n_b: np.ndarray, axis: int = -1) -> np.ndarray:

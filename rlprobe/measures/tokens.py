@@ -25,6 +25,8 @@ from rlprobe.records import TOP
 
 SLICE = 128  # on a CPU: positions at a time share what widens a block of the head; 80 MB of logits a model at 152k ids
 
+SMALLEST_VARIANCE = 1e-30  # nats²; below, the probabilities that make it are near the smallest float32
+
 
 class TokenStatistics(NamedTuple):
     """Columns of records.TOKEN_SCHEMA, a row a position: nats, ranks from 1, ids count in the common vocabulary."""
@@ -48,6 +50,11 @@ class TokenStatistics(NamedTuple):
     kl_rl_base: Float[Tensor, " n"]
     kl_base_rl: Float[Tensor, " n"]
     js: Float[Tensor, " n"]
+    acceptance: Float[Tensor, " n"]
+    varentropy_base: Float[Tensor, " n"]
+    delta_variance: Float[Tensor, " n"]
+    sharpening: Float[Tensor, " n"]
+    sharpening_r2: Float[Tensor, " n"]
     top_ids_base: Int[Tensor, "n 5"]
     top_ids_rl: Int[Tensor, "n 5"]
     top_logprobs_base: Float[Tensor, "n 5"]
@@ -107,6 +114,8 @@ def token_statistics(
         kl_rl_base=sums.kl_rl_base.clamp(min=0),  # rounding leaves -1e-8 where the models nearly agree
         kl_base_rl=sums.kl_base_rl.clamp(min=0),
         js=sums.js.clamp(min=0, max=math.log(2)),
+        acceptance=sums.acceptance.clamp(max=1),
+        **_sharpening(sums),
     )
 
 
@@ -122,6 +131,23 @@ def outside_probabilities(
         logits = outside(hidden[here].to(outside.weight.device))
         inside = log_sum[here].to(logits.device)
         yield (logits - torch.logaddexp(logits.logsumexp(-1), inside)[:, None]).exp()
+
+
+def _sharpening(sums: Sums) -> dict[str, Tensor]:
+    """Δ log p(v) as a straight line in log p_base(v), v drawn from the base: were RL the base to the power β, β - 1.
+
+    Slope and share explained are nan where the base is as good as certain, or flat, and there is no line to fit; the
+    share also where Δ log p is the same for every token, and there is nothing to explain.
+    """
+    across, along = sums.varentropy_base.clamp(min=0), sums.delta_variance.clamp(min=0)
+    slope = torch.where(across > SMALLEST_VARIANCE, sums.covariance / across, torch.nan)
+    explained = torch.where(along > SMALLEST_VARIANCE, slope * (sums.covariance / along), torch.nan)
+    return {
+        "varentropy_base": across.float(),
+        "delta_variance": along.float(),
+        "sharpening": slope.float(),
+        "sharpening_r2": explained.clamp(max=1).float(),
+    }
 
 
 def _of_one(member: str, best: Best, normaliser: Float[Tensor, " n"]) -> dict[str, Tensor]:

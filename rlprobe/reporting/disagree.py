@@ -105,6 +105,20 @@ def _noise(summary: Summary) -> Iterator[dict[str, Any]]:
         yield {**row, "near_ties": (apart.get("reason") or Cell(apart["removed"], unit="%")) if apart else None}
 
 
+def _perplexities(summary: Summary) -> Iterator[dict[str, Any]]:
+    """Each text as either model reads it; RL's typical response beside the base's, under the same model."""
+    ratios = summary["perplexity_ratio"] or {}
+    for text in _texts(summary):
+        for model, found in text["perplexity"].items():
+            yield {**text, **found, "under": model, "ratio": ratios.get(model) if text["arm"] == "rl" else None}
+
+
+def _sharpening(summary: Summary) -> Iterator[dict[str, Any]]:
+    """The line through Δ log p and the base's own log p, over all positions and by class."""
+    for text in _texts(summary):
+        yield from each(text["sharpening"], "class", arm=text["arm"])
+
+
 def _sampler(summary: Summary) -> list[dict[str, Any]]:
     """The log-probabilities that came with responses made elsewhere, less those of either model."""
     sampler = summary["sampler"]
@@ -117,6 +131,7 @@ def _sampler(summary: Summary) -> list[dict[str, Any]]:
 TEXT, FLOOR = Column("trajectory", "arm"), Column("noise floor", "floor", "%")
 CLASSES = tuple(Column(name, f"rates.all.micro.{name}", "%") for name in ("unchanged", "reranked", "shifted"))
 RANK, RATIO = Column("mean base rank", "ranks.mean", ""), Column("entropy ratio", "entropy.ratio", "×")
+SLOPE = Column("β − 1", "slope", "")
 AUROC = Column("AUROC", "detector.auroc", "")
 GATE = tuple(Column(name, f"detector.{name}", "%") for name in ("gated", "precision", "recall"))
 
@@ -175,6 +190,22 @@ TABLES = {
             Column("mean entropy", "mean_entropy", "nats"),
         ),
     ),
+    "perplexity": Table(
+        _perplexities,
+        (
+            *(TEXT, *plain("under", "responses", "tokens"), Column("mean −log p", "nats", "nats")),
+            *(Column("perplexity", "all", ""), Column("of a typical response", "typical", "")),
+            Column("over the base's typical response", "ratio", "×"),
+        ),
+    ),
+    "sharpening": Table(
+        _sharpening,
+        (
+            *(TEXT, *plain("class", "tokens"), Column("without a line", "without"), SLOPE),
+            *(Column("R², one β", "r2_one", ""), Column("R², a β each", "r2_own", "")),
+            *(Column("mean R² of positions", "r2", ""), Column("acceptance", "acceptance", "%")),
+        ),
+    ),
     "noise": Table(
         _noise,
         (
@@ -217,6 +248,17 @@ SECTIONS: tuple[dict[Column, Any], ...] = (
     {RANK: PUBLISHED_RANK, RATIO: PUBLISHED_RATIO}
     | {Column("AUROC of entropy", AUROC.way, ""): "", Column("entropy above τ", GATE[0].way, "%"): ""}
     | {Column("  precision", GATE[1].way, "%"): "", Column("  recall", GATE[2].way, "%"): ""},
+    dict.fromkeys(
+        (
+            Column("perplexity, base's", "perplexity.base.all", ""),
+            Column("  RL's", "perplexity.rl.all", ""),
+            Column("acceptance", "sharpening.all.acceptance", "%"),
+            Column("sharpening, β − 1", "sharpening.all.slope", ""),
+            Column("  R², one β", "sharpening.all.r2_one", ""),
+            Column("  R², a β each", "sharpening.all.r2_own", ""),
+        ),
+        "",
+    ),
 )
 
 

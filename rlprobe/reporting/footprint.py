@@ -12,7 +12,7 @@ from rich.text import Text
 
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.figures.footprint import FIGURES
-from rlprobe.reporting.names import tail_title, text_of
+from rlprobe.reporting.names import name_of, tail_title, text_of
 from rlprobe.reporting.table import Column, Summary, Table, Way, plain
 from rlprobe.reporting.terminal import blocks, screen, share, stacked
 from rlprobe.reporting.unanswered import warning
@@ -41,6 +41,13 @@ def _tails(summary: Summary) -> Iterator[dict[str, Any]]:
     for step in _steps(summary):
         for arm, masses in step["tails"].items():
             yield {"name": step["name"], "text": text_of(arm), "tokens": step["tokens"][arm], "tails": masses}
+
+
+def _lines(summary: Summary) -> Iterator[dict[str, Any]]:
+    """One row a checkpoint and text: is it the base, sharpened, and how likely either model finds the text."""
+    for step in _steps(summary):
+        for arm, found in step["sharpening"].items():
+            yield {"name": step["name"], "text": text_of(arm), **found, "perplexity": step["perplexity"][arm]}
 
 
 def _on_texts(arms: Any) -> Iterator[Column]:
@@ -75,6 +82,14 @@ ACCURACIES = (
 TABLES = {
     "footprint": Table(_steps, lambda summary: [STEP, *ACCURACIES, *_on_texts(_steps(summary)[0]["rates"])]),
     "footprint_tails": Table(_tails, _of_tails),
+    "footprint_sharpening": Table(
+        _lines,
+        (
+            *(STEP, *plain("text", "tokens"), Column("β − 1", "slope", ""), Column("R², one β", "r2_one", "")),
+            *(Column("R², a β each", "r2_own", ""), Column("acceptance", "acceptance", "%")),
+            *(Column(f"perplexity, {name_of(m)}'s", f"perplexity.{m}.all", "") for m in MEMBERS),
+        ),
+    ),
     "footprint_followed": Table(
         _steps, (STEP, *(Column(title, f"followed.{name}", "%") for name, title in FOLLOWED.items()))
     ),

@@ -155,4 +155,4 @@ def _numpy(values: Tensor) -> np.ndarray:
 def _array(values: Any, type_: pa.DataType) -> pa.Array:
     if pa.types.is_fixed_size_list(type_):
         return pa.FixedSizeListArray.from_arrays(pa.array(values.reshape(-1), type_.value_type), TOP)
-    return pa.array(values, type_)
+    return pa.array(values, type_, from_pandas=True)  # nan is null

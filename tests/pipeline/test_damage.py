@@ -111,7 +111,7 @@ def test_every_command_refuses_what_is_no_run_of_its_schema_in_one_line(run, rlp
     arguments = [rlprobe.tmp_path / "out", run.path] if command == "merge" else [run.path]
     code, out, err = rlprobe(command, *arguments)
     assert (code, out, err.count("\n")) == (2, "", 1)
-    assert "schema version 1, this rlprobe writes 2" in err or "is not what rlprobe writes" in err
+    assert "schema version 1, this rlprobe writes 3" in err or "is not what rlprobe writes" in err
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """The token table against plain transformers and numpy, and its identities."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -31,6 +33,11 @@ def reference(pair, rollout) -> dict[str, np.ndarray]:
     out["kl_base_rl"] = (p * (logprobs["base"] - logprobs["rl"])).sum(-1)
     middle = np.log((p + q) / 2)
     out["js"] = ((p * (logprobs["base"] - middle)).sum(-1) + (q * (logprobs["rl"] - middle)).sum(-1)) / 2
+    out["acceptance"] = np.minimum(p, q).sum(-1)
+    delta = logprobs["rl"] - logprobs["base"]
+    x, y = (v - (p * v).sum(-1, keepdims=True) for v in (logprobs["base"], delta))
+    out["sharpening"] = (p * x * y).sum(-1) / (p * x * x).sum(-1)
+    out["sharpening_r2"] = out["sharpening"] * (p * x * y).sum(-1) / (p * y * y).sum(-1)
     best_rl = out["argmax_rl"]
     out["logprob_base_of_rl"] = logprobs["base"][rows, best_rl]
     out["rank_base_of_rl"] = 1 + (logits["base"] > logits["base"][rows, best_rl][:, None]).sum(-1)
@@ -54,6 +61,25 @@ def test_a_model_paired_with_itself_has_no_disagreement_at_all(tiny_pair):
     assert (table.logprob_rl - table.logprob_base == 0).all()
     assert (table[["kl_rl_base", "kl_base_rl", "js"]] == 0).all(axis=None)
     assert (table.rank_base_of_rl == 1).all()
+    assert (table.sharpening == 0).all()
+    assert table.sharpening_r2.isna().all()
+
+
+@pytest.mark.parametrize("beta", [0.5, 3.0])
+def test_a_model_whose_head_was_multiplied_by_beta_is_its_base_to_that_power(tiny_pair, beta):
+    sharp = replace(tiny_pair.base, head_weight=tiny_pair.base.head_weight * beta)
+    pair = ModelPair(tiny_pair.base, sharp, tiny_pair.vocabulary, tiny_pair.stop_ids, tiny_pair.tokenizer)
+    table = Reader(pair).table(decoded_rollouts(tiny_pair, "base", n=5)).to_pandas()
+    np.testing.assert_allclose(table.sharpening, beta - 1, rtol=1e-4)
+    np.testing.assert_allclose(table.sharpening_r2, 1, atol=1e-5)
+    assert (table.argmax_base == table.argmax_rl).all()
+
+
+def test_where_there_is_no_line_the_table_has_a_null_and_no_nan(tiny_pair):
+    itself = ModelPair(tiny_pair.base, tiny_pair.base, tiny_pair.vocabulary, tiny_pair.stop_ids, tiny_pair.tokenizer)
+    table = Reader(itself).table(decoded_rollouts(tiny_pair, "base", n=3))
+    assert table["sharpening_r2"].null_count == len(table)
+    assert {name for name in table.column_names if table[name].null_count} == {"sharpening_r2"}
 
 
 @pytest.mark.parametrize("member", ["base", "rl"])
