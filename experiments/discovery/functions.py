@@ -6,7 +6,7 @@ Digits and not letters, since a box of letters is a product to the grader, which
 another of its kind. A question belongs to the training side or to the test side by a checksum of its text. Knows no
 solutions, tokens or models.
 
-    python -m experiments.discovery.functions          # writes the held-out problems
+    python -m experiments.discovery.functions          # writes the held-out problems of the package
 """
 
 import json
@@ -26,7 +26,7 @@ LENGTHS = (4, 5, 6)  # of the string in the question
 SHORTEST, LONGEST = 3, 8  # of every string on the way
 TEST_SHARE = 8  # one question in so many is a test question
 HELD_OUT = {2: 200, 3: 200, 4: 100}  # depth: how many problems
-HELD_OUT_FILE = Path(__file__).parent / "problems.jsonl"
+HELD_OUT_FILE = Path(__file__).parents[2] / "rlprobe" / "problems" / "string_functions.jsonl"
 
 Function = Callable[[str], str]
 _UP, _DOWN = str.maketrans(DIGITS, DIGITS[1:] + DIGITS[0]), str.maketrans(DIGITS, DIGITS[-1] + DIGITS[:-1])

@@ -422,6 +422,7 @@ def _olympiad_answer(row: Row) -> str:
 DATASETS: dict[str, BundledSet | HubSet] = {
     "word-problems": BundledSet("word_problems.jsonl", rows=(500,)),
     "short-problems": BundledSet("short_problems.jsonl", rows=(500,)),
+    "string-functions": BundledSet("string_functions.jsonl", rows=(500,)),
     "math-500": HubSet("HuggingFaceH4/MATH-500", "test", rows=(500,), id_field="unique_id"),
     "gsm8k": HubSet("openai/gsm8k", "test", rows=(1319,), config="main", question=_question, answer=_gsm8k_answer),
     "gsm8k-train": HubSet(

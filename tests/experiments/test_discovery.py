@@ -1,5 +1,6 @@
 """The discovery pair's recipe: its functions, what the base is shown of them, and that a stage can be stopped."""
 
+import hashlib
 import json
 import math
 import random
@@ -8,6 +9,7 @@ from itertools import islice, product
 
 import pytest
 import torch
+from click.testing import CliRunner
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
@@ -217,3 +219,35 @@ def test_the_loss_is_the_mean_over_every_token_of_a_solution(tokenizer, monkeypa
 def test_the_corpus_has_its_parts():
     depths = [len(nesting.names) for nesting, _ in islice(map(document, [random.Random(2)] * 4000), 4000)]
     assert 0.57 < depths.count(1) / 4000 < 0.63
+
+
+def test_the_card_is_written_from_the_logs_and_says_which_depth_was_not_reached(tokenizer, tmp_path, monkeypatch):
+    monkeypatch.setattr(ship, "Stage", lambda name, seed: Stage(name, seed, tmp_path, tmp_path / "logs"))
+    for member in ("base", "rl"):
+        pretrain.new_model(tokenizer, 1).save_pretrained(tmp_path / "seed1" / member)
+        tokenizer.save_pretrained(tmp_path / "seed1" / member)
+    asked = ["--seed", "1", "--out", str(tmp_path / "out")]
+    early = CliRunner().invoke(ship.main, asked)
+    assert early.exit_code == 1
+    assert "run experiments.discovery.evaluate first" in early.output
+    assert not (tmp_path / "out").exists()
+    share = dict.fromkeys(ship.COLUMNS, 0.5)
+    for stage, told in {
+        "evaluate": [
+            *({"what": "floor", "depth": d, "problems": 9, "floor_taught": 0, "floor_best": 0.05} for d in (2, 3)),
+            {"what": "greedy", "model": "rl", "depth": 2, **share},
+            {"what": "greedy", "model": "rl", "depth": 3, **share, "right": 0.08},
+        ],
+        "pretrain": [{"step": 9, "steps": 9, "parameters": 270_000}],
+        "reinforce": [{"step": 7}],
+    }.items():
+        file = tmp_path / "logs" / f"{stage}-seed1.jsonl"
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("".join(json.dumps(line) + "\n" for line in told))
+    assert CliRunner().invoke(ship.main, asked, catch_exceptions=False).exit_code == 0
+    card = (tmp_path / "out" / "README.md").read_text()
+    assert "depth 2 is reached (0.500), depth 3 is **not** reached (0.080)" in card
+    assert "7 rounds of 24 problems x 24 samples" in card
+    weights_file = (tmp_path / "out" / "rl" / "model.safetensors").read_bytes()
+    assert hashlib.sha256(weights_file).hexdigest() in card
+    assert "$" not in card
