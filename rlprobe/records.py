@@ -14,12 +14,16 @@ from rlprobe.settings import MEMBERS as MEMBERS
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One question with its gold answer; `problem_id` is unique within a data set."""
+    """One question with its gold answer; `problem_id` is unique within a data set.
+
+    `solution` is the answer worked out, where the data set has it: a text to read, which a run does not keep here.
+    """
 
     problem_id: str
     question: str
     answer: str
     source: str
+    solution: str | None = None
 
 
 class Stop(StrEnum):

@@ -604,6 +604,9 @@ class GivenChoice(Noun):
     response_field: str | None = option(
         None, "Where it holds text or token ids, or a list of draws, as out.0.text.", needs="responses"
     )
+    gold: bool = option(
+        False, "Read the data set's own solutions instead, where it has them.", unless=("responses", "text")
+    )
     text: Path | None = option(None, "Read plain documents instead, without questions and gold answers.")
     text_field: str | None = option(None, "Column of a JSONL, JSON, Parquet or CSV file of documents.", needs="text")
 
@@ -624,7 +627,10 @@ class DisagreeSettings(Settings):
     """
 
     trajectory: str = option(
-        "both", "Whose greedy responses both models read.", choices=("both", *MEMBERS), unless=("responses", "text")
+        "both",
+        "Whose greedy responses both models read.",
+        choices=("both", *MEMBERS),
+        unless=("responses", "text", "gold"),
     )
     given: GivenChoice = GivenChoice()
     reading: Reading = Reading()

@@ -74,6 +74,12 @@ class Nesting:
         return [(name, *ends) for name, ends in zip(self.names, pairwise(self.strings), strict=True)]
 
     @property
+    def solution(self) -> str:
+        """Worked out, as the base reads it of the old functions."""
+        lines = (f"Then {name}({before}) = {after}." for name, before, after in self.steps)
+        return f" {' '.join(lines)} The answer is \\boxed{{{self.answer}}}."
+
+    @property
     def call(self) -> str:
         """ka(ku(3124))"""
         return "".join(f"{name}(" for name in reversed(self.names)) + self.digits + ")" * len(self.names)
@@ -130,7 +136,7 @@ def held_out() -> list[Nesting]:
 def problems() -> list[Problem]:
     """The same as rlprobe reads problems; the depth is part of the name."""
     return [
-        Problem(f"depth-{len(n.names)}-{i:03d}", n.question, n.answer, "rlprobe string functions")
+        Problem(f"depth-{len(n.names)}-{i:03d}", n.question, n.answer, "rlprobe string functions", n.solution)
         for i, n in enumerate(held_out())
     ]
 

@@ -4,6 +4,7 @@ They are the arm `responses` of a run, whose identity holds the file's hash. Wha
 """
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +12,10 @@ from pathlib import Path
 from rlprobe.commands import stages
 from rlprobe.commands.prepare import Prepared, prepare, problems_asked
 from rlprobe.errors import BadInput
-from rlprobe.problems.datasets import load_documents, printable
+from rlprobe.problems.datasets import ProblemSet, load_documents, printable
 from rlprobe.problems.documents import document_rollouts
 from rlprobe.problems.matching import Matching
-from rlprobe.problems.responses import ARM, Asked, Loaded, ResponseFile, load_responses
+from rlprobe.problems.responses import ARM, Asked, Loaded, ResponseFile, load_responses, load_solutions
 from rlprobe.records import Made
 from rlprobe.runs import Run
 from rlprobe.settings import GivenChoice, ProblemChoice, Settings, Share
@@ -26,6 +27,8 @@ def prepare_given(settings: Settings, choice: GivenChoice) -> Prepared:
         return _with_documents(settings, choice.text, choice.text_field)
     if choice.responses:
         return _with_responses(settings, ResponseFile(choice.responses, choice.id_field, choice.response_field))
+    if choice.gold:
+        return _with_solutions(settings)
     return prepare(settings, {})
 
 
@@ -58,8 +61,25 @@ def _with_responses(settings: Settings, file: ResponseFile) -> Prepared:
     fields = {"id_field": file.id_field, "response_field": file.response_field}
     problem_set = problems_asked(settings)
     prepared = prepare(settings, {"responses": {"sha256": _hash(file.path), **fields}}, problem_set)
+    loaded = load_responses(file, _asked(prepared, problem_set))
+    return _answered(prepared, loaded, printable(file.path.name))
+
+
+def _with_solutions(settings: Settings) -> Prepared:
+    problem_set = problems_asked(settings)
+    solutions = {problem.problem_id: problem.solution for problem in problem_set.problems if problem.solution}
+    if not solutions:
+        raise BadInput(f"{problem_set.name} has no solutions to read: give texts of your own with --responses")
+    digest = hashlib.sha256(json.dumps(solutions).encode()).hexdigest()
+    prepared = prepare(settings, {"gold": {"sha256": digest}}, problem_set)
+    before = "" if prepared.example[-1:].isspace() else " "  # as a response would begin
+    said = {i: text if text[0].isspace() else before + text for i, text in solutions.items()}
+    return _answered(prepared, load_solutions(said, _asked(prepared, problem_set)), f"solutions of {problem_set.name}")
+
+
+def _asked(prepared: Prepared, problem_set: ProblemSet) -> Asked:
     located = prepared.located
-    asked = Asked(
+    return Asked(
         Matching(problem_set.name, problem_set.problems),
         prepared.prompts,
         located.prompt_tokenizer,
@@ -67,7 +87,6 @@ def _with_responses(settings: Settings, file: ResponseFile) -> Prepared:
         frozenset(located.vocabulary.ids.tolist()),
         located.context,
     )
-    return _answered(prepared, load_responses(file, asked), printable(file.path.name))
 
 
 def _answered(prepared: Prepared, loaded: Loaded, name: str) -> Prepared:

@@ -64,6 +64,7 @@ class HubSet:
     revision: str | None = None
     question: Callable[[Row], Any] = lambda row: row["problem"]
     answer: Callable[[Row], Any] = lambda row: row["answer"]
+    solution: Callable[[Row], Any] = lambda row: row.get("solution")
     id_field: str | None = None
 
     @property
@@ -117,7 +118,10 @@ def _from_bundle(name: str, bundled: BundledSet) -> list[Problem]:
     if not path.is_file():
         raise NotAvailable(f"{name} is missing from this installation ({bundled.file}): reinstall rlprobe")
     rows = list(_jsonl_rows(path))
-    return [Problem(row["problem_id"], row["question"], row["answer"], row["source"]) for _, row in rows]
+    return [
+        Problem(row["problem_id"], row["question"], row["answer"], row["source"], _solution(row.get("solution")))
+        for _, row in rows
+    ]
 
 
 def _from_hub(name: str, hub: HubSet) -> list[Problem]:
@@ -126,7 +130,7 @@ def _from_hub(name: str, hub: HubSet) -> list[Problem]:
         where = f"{name}, row {number}"
         problem_id = f"{name}/{row[hub.id_field] if hub.id_field else number}"
         question, answer = _text(hub.question(row), "question", where), _text(hub.answer(row), "answer", where)
-        problems.append(Problem(problem_id, question, answer, f"{name}, row {number}"))
+        problems.append(Problem(problem_id, question, answer, f"{name}, row {number}", _solution(hub.solution(row))))
     return problems
 
 
@@ -191,7 +195,8 @@ def _from_file(path: Path, question_field: str | None, answer_field: str | None)
     problems = []
     for problem_id, (where, row) in zip(ids, rows, strict=True):
         asked, gold = _cell(path, where, row, question), gold_in(_cell(path, where, row, answer))
-        problems.append(Problem(problem_id, asked, gold, f"{printable(path.name)}, {where}"))
+        solution = _solution(row.get("solution")) if question != "solution" else None
+        problems.append(Problem(problem_id, asked, gold, f"{printable(path.name)}, {where}", solution))
     return _problem_set(printable(path.stem), printable(path), problems)
 
 
@@ -392,6 +397,17 @@ def _question(row: Row) -> Any:
     return row["question"]
 
 
+def _solution(value: Any) -> str | None:
+    """The text of a solution, the first of several; None where there is none."""
+    found = value[0] if isinstance(value, list) and value else value
+    return found if isinstance(found, str) and found.strip() else None
+
+
+def _gsm8k_solution(row: Row) -> Any:
+    """All of the answer, the line of "####" included."""
+    return row["answer"]
+
+
 def _gsm8k_answer(row: Row) -> str:
     """The number after "####", without its thousands commas."""
     return gold_in(row["answer"]).replace(",", "")
@@ -419,15 +435,18 @@ def _olympiad_answer(row: Row) -> str:
     return answers if isinstance(answers, str) else ", ".join(answer.strip().strip("$") for answer in answers)
 
 
+def _gsm8k(split: str, rows: int) -> HubSet:
+    parts: dict[str, Any] = {"question": _question, "answer": _gsm8k_answer, "solution": _gsm8k_solution}
+    return HubSet("openai/gsm8k", split, rows=(rows,), config="main", **parts)
+
+
 DATASETS: dict[str, BundledSet | HubSet] = {
     "word-problems": BundledSet("word_problems.jsonl", rows=(500,)),
     "short-problems": BundledSet("short_problems.jsonl", rows=(500,)),
     "string-functions": BundledSet("string_functions.jsonl", rows=(500,)),
     "math-500": HubSet("HuggingFaceH4/MATH-500", "test", rows=(500,), id_field="unique_id"),
-    "gsm8k": HubSet("openai/gsm8k", "test", rows=(1319,), config="main", question=_question, answer=_gsm8k_answer),
-    "gsm8k-train": HubSet(
-        "openai/gsm8k", "train", rows=(7473,), config="main", question=_question, answer=_gsm8k_answer
-    ),
+    "gsm8k": _gsm8k("test", 1319),
+    "gsm8k-train": _gsm8k("train", 7473),
     "aime-2024": HubSet("HuggingFaceH4/aime_2024", "train", rows=(30,), answer=_aime_answer, id_field="id"),
     "aime-2025": HubSet("math-ai/aime25", "test", rows=(30,), answer=_aime_answer, id_field="id"),
     "amc23": HubSet("math-ai/amc23", "test", rows=(40,), question=_question, answer=_amc_answer, id_field="id"),

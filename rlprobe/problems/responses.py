@@ -94,12 +94,28 @@ def load_responses(file: ResponseFile, asked: Asked) -> Loaded:
         _add(given, asked, loaded, drawn)
     if not loaded.rollouts:
         raise BadInput(_why_empty(file.path, asked, loaded))
+    _refuse_long(loaded, asked.context)
+    return loaded
+
+
+def load_solutions(solutions: Mapping[str, str], asked: Asked) -> Loaded:
+    """A data set's own solutions, by problem, as if they were responses. Raises BadInput as `load_responses`."""
+    loaded, drawn = Loaded("solutions"), Counter[str]()
+    for problem_id, text in solutions.items():
+        where = f"the solution of {problem_id}"
+        _add(Given(where, problem_id, (), None, text, None, None, None, False), asked, loaded, drawn)
+    if not loaded.rollouts:
+        raise BadInput("none of the problems asked for has a solution: give texts of your own with --responses")
+    _refuse_long(loaded, asked.context)
+    return loaded
+
+
+def _refuse_long(loaded: Loaded, context: int) -> None:
     if loaded.long:
         raise BadInput(
-            f"{loaded.long[0]}, longer than the context of {asked.context} ({len(loaded.long)} of "
+            f"{loaded.long[0]}, longer than the context of {context} ({len(loaded.long)} of "
             f"{len(loaded.rollouts)} responses are longer): take them out of the file"
         )
-    return loaded
 
 
 def _why_empty(path: Path, asked: Asked, loaded: Loaded) -> str:

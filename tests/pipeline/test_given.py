@@ -244,3 +244,42 @@ def test_the_python_door_reads_the_same_and_says_the_same(rlprobe, tmp_path):
 def of_documents(rlprobe, *arguments):
     pair = ("disagree", "--base", rlprobe.base, "--rl", rlprobe.rl, "--out", rlprobe.tmp_path / "run")
     return rlprobe(*pair, *arguments)
+
+
+@torch.no_grad()
+def test_the_data_sets_own_solutions_are_read_and_their_perplexity_is_a_loop_over_their_tokens(rlprobe, tiny_pair):
+    questions = [
+        {
+            "problem_id": f"q{i}",
+            "question": f"What is {i} + 2?",
+            "answer": str(i + 2),
+            "solution": f"{i} + 2 = {i + 2}.",
+        }
+        for i in range(3)
+    ]
+    questions.append({"problem_id": "q3", "question": "What is 9?", "answer": "9", "solution": ""})
+    code, out, err = rlprobe.disagree(
+        "--gold", "--json", "--max-failed", 1, dataset=write(rlprobe, *questions, name="solved.jsonl")
+    )
+    assert code == 0, err
+    found = json.loads(out)
+    assert found["problems"]["left_out"] == {"q3": "no response in solutions of solved"}
+    for member in ("base", "rl"):
+        nats, n = 0.0, 0
+        for rollout in runs.read(rlprobe.tmp_path / "run").table("rollouts").to_pylist():
+            prompt, said = rollout["prompt_ids"], rollout["response_ids"]
+            assert tiny_pair.tokenizer.decode(said)[0] == " "
+            logits = tiny_pair.member(member).network(torch.tensor([prompt + said])).logits[0].double()
+            for t, token in enumerate(said):
+                nats -= logits[len(prompt) + t - 1].log_softmax(-1)[token].item()
+                n += 1
+        told = found["trajectories"]["responses"]["perplexity"][member]
+        assert told["all"]["value"] == pytest.approx(np.exp(nats / n), rel=1e-4)
+        assert told["all"]["n_tokens"] == n
+
+
+def test_a_data_set_without_solutions_is_refused(rlprobe):
+    code, out, err = rlprobe.disagree("--gold")
+    assert (code, out) == (2, "")
+    assert "has no solutions to read: give texts of your own with --responses" in err
+    assert not (rlprobe.tmp_path / "run").exists()
