@@ -240,11 +240,14 @@ def cell(found: Found | None, unit: str) -> Any:
 
 def apart(ours: Found | None, theirs: Found | None) -> bool | None:
     """Whether two intervals have nothing in common; None where there are not two."""
-    ends = [one and (one.get("low"), one.get("high")) for one in (ours, theirs)]
-    if not all(e and None not in e for e in ends):
-        return None
-    (a, b), (c, d) = ends  # type: ignore[misc]
-    return bool(b < c or d < a)
+    a, b = ends_of(ours), ends_of(theirs)
+    return None if a is None or b is None else a[1] < b[0] or b[1] < a[0]
+
+
+def ends_of(found: Found | None) -> tuple[float, float] | None:
+    """The ends of an interval, where there are two."""
+    low, high = (found.get(end) if found else None for end in ("low", "high"))
+    return None if low is None or high is None else (low, high)
 
 
 def separates(found: dict[str, Found | None], pair: str) -> str:

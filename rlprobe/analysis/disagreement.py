@@ -53,7 +53,7 @@ def summarise(
     floor = noise.measure(tokens, rollouts, reading.resampling)
     threshold = floor["near_tie"]["threshold"]
     behind = None if grades is None or grades.empty else behind_answer(tokens, grades, reading.answer)
-    trajectories, texts = {}, {}
+    trajectories, texts = dict[str, Any](), dict[str, Trajectory]()
     for arm in arms_of(tokens, rollouts):
         responses = rollouts[rollouts["arm"] == arm]
         here = (tokens["arm"] == arm).to_numpy(dtype=bool)

@@ -67,5 +67,5 @@ def _of_problems(rows: Trajectory, member: str) -> pd.Series:
 
 def _exp(interval: Interval) -> Interval:
     """The same of exp of the number: the quantiles of resamples go with it."""
-    ends = {end: getattr(interval, end) for end in ("value", "low", "high")}
-    return replace(interval, **{end: None if x is None else float(np.exp(x)) for end, x in ends.items()})
+    value, low, high = (None if x is None else float(np.exp(x)) for x in (interval.value, interval.low, interval.high))
+    return replace(interval, value=value, low=low, high=high)
