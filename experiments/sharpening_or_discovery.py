@@ -18,26 +18,14 @@ import click
 import numpy as np
 import pandas as pd
 
+import rlprobe as rp
 from experiments import kept
 from experiments.kept import Shelf
 from experiments.own_pairs import OWN
-from experiments.request import Request, asked, known_pair
-from rlprobe.commands.disagree import disagree
-from rlprobe.commands.intervene import intervene
-from rlprobe.commands.progress import Reporter
-from rlprobe.commands.sample import sample
+from experiments.request import Request, asked
 from rlprobe.reporting.formats import FORMATS, Cell, table_of
 from rlprobe.reporting.passk import crossing_of
 from rlprobe.runs import Run
-from rlprobe.settings import (
-    ArmChoice,
-    DisagreeSettings,
-    InterveneSettings,
-    OutputChoice,
-    ProblemChoice,
-    SampleChoice,
-    SampleSettings,
-)
 
 NAME = "sharpening_or_discovery"
 ALPHA, POWER_PROBLEMS, POWER_DRAWS = 4.0, 100, 1
@@ -67,7 +55,7 @@ class Indicator:
 
 def greedy(request: Request, _: int) -> Summary:
     """Both models answer and read both answers; the largest Δ log p comes from the token tables themselves."""
-    written = disagree(request.settings(DisagreeSettings), Reporter())
+    written = rp.disagree(**request.options)
     return {**written.summary, "largest": largest(written.run, written.summary["first"])}
 
 
@@ -83,26 +71,21 @@ def largest(run: Run, first: int | None) -> Found:
 def edited(request: Request, _: int) -> Summary:
     """The oracle, the oracle held to the base's own best, and both sides of an entropy gate."""
     modes = ("oracle", f"support:{TOP}", f"entropy:{TAU}", f"inverse:{TAU}")
-    return intervene(request.settings(InterveneSettings, arms=ArmChoice(modes=modes)), Reporter()).summary
+    return dict(rp.intervene(**request.options, modes=modes).summary)
 
 
 def drawn(request: Request, draws: int) -> Summary:
     """Draws of both models."""
-    written = sample(request.settings(SampleSettings, choice=SampleChoice(draws=draws)), Reporter())
-    return written.summary["answers"][written.summary["reading"]["answer"]]
+    summary = rp.sample(**request.options, draws=draws).summary
+    return summary["answers"][summary["reading"]["answer"]]
 
 
 def powered(request: Request, _: int) -> Summary:
     """Draws from the power of the base, on fewer problems and in a run beside."""
     limit = min(request.limit or POWER_PROBLEMS, POWER_PROBLEMS)
-    settings = request.settings(
-        SampleSettings,
-        choice=SampleChoice(draws=POWER_DRAWS, power=ALPHA, member="both"),
-        output=OutputChoice(request.path("power")),
-        problems=ProblemChoice(request.dataset, style=known_pair(request.pair).entry.prompt_style, limit=limit),
-    )
-    written = sample(settings, Reporter())
-    return {**written.summary["answers"][written.summary["reading"]["answer"]], "cost": written.summary["cost"]}
+    options = request.options | {"limit": limit, "out": request.path("power")}
+    summary = rp.sample(**options, draws=POWER_DRAWS, power=ALPHA).summary
+    return {**summary["answers"][summary["reading"]["answer"]], "cost": summary["cost"]}
 
 
 PARTS: dict[str, Callable[[Request, int], Summary]] = {

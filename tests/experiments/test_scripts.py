@@ -21,6 +21,7 @@ CALLS = {  # script -> the command that it calls first
     "signals": "signals",
     "extrapolation": "intervene",
     "sampling": "sample",
+    "sharpening_or_discovery": "disagree",
     "footprint": "footprint",
     "internals": "disagree",
     "weights": "weights",
