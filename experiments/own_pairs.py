@@ -39,6 +39,7 @@ SMOLLM2 = OwnPair(
 )
 OWN: dict[str, OwnPair] = {
     "bundled": OwnPair(PAIRS["bundled"], checkpoints=HERE / "organism" / "checkpoints", last="step-048"),
+    "discovery": OwnPair(PAIRS["discovery"], max_new_tokens=160),  # a prompt and four steps fit into its 256 positions
     "smollm2": SMOLLM2,
     "smollm2-seed2": _smollm2("seed2"),
     "smollm2-seed3": _smollm2("seed3"),  # it and the null were trained with another stop id (smollm2/README.md)

@@ -62,7 +62,7 @@ class PairEntry:
     def shown(self, name: str) -> tuple[str, ...]:
         """A line of `rlprobe pairs`, in the order of PAIR_COLUMNS."""
         base, rl = (f"{m}@{r}" if r else m for m, r in ((self.base, self.base_revision), (self.rl, self.rl_revision)))
-        if name == DEFAULT_PAIR:
+        if Path(self.base).is_relative_to(BUNDLED):
             base, rl = "(inside the package)", "(inside the package)"
         if self.fetched:
             base, rl = f"{FETCHED[self.fetched].hub_id} (fetched)", "base+(inside the package)"
@@ -131,6 +131,15 @@ def _orz(size: str) -> PairEntry:
 PAIRS: dict[str, PairEntry] = {
     "bundled": PairEntry(
         str(BUNDLED / "base"), str(BUNDLED / "rl"), "GRPO", "question_answer", "experiments/organism", verified=True
+    ),
+    "discovery": PairEntry(
+        str(BUNDLED / "discovery" / "base"),
+        str(BUNDLED / "discovery" / "rl"),
+        "GRPO",
+        "question_answer",
+        "experiments/discovery",
+        verified=True,
+        dataset="string-functions",
     ),
     "smollm2": PairEntry(
         str(FETCHED["smollm2"].folder),

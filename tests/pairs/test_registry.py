@@ -8,7 +8,7 @@ from click.testing import CliRunner
 from rlprobe.cli import pairs
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIR_COLUMNS, PAIRS, PairEntry, PublicFile
 
-OURS = (DEFAULT_PAIR, "smollm2", "qwen-coder-0.5b")  # trained here
+OURS = (DEFAULT_PAIR, "discovery", "smollm2", "qwen-coder-0.5b")  # trained here
 
 SEEN = PublicFile("owner/name", "folder/file.py", "0123456789abcdef0123456789abcdef01234567")
 
