@@ -8,14 +8,14 @@ from typing import Any
 
 import pandas as pd
 
-from rlprobe import runs
+from rlprobe import runs, storage
 from rlprobe.analysis.classes import classify
 from rlprobe.commands.report import Source, summary_of
 from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.reporting.page import tables
+from rlprobe.reporting.formats import from_json, written
 from rlprobe.reporting.page.passage import Passage
 from rlprobe.reporting.page.payload import Verdict
 from rlprobe.reporting.page.problems import WORDS
@@ -75,7 +75,7 @@ class Results:
     @property
     def tables(self) -> "Shelf":
         """The tables of the run as they are read: numbers as text, with their units and intervals."""
-        return Shelf(self.run, "tables", ".md", _table)
+        return Shelf(self.run, "tables", ".json", _table)
 
     @property
     def numbers(self) -> "Shelf":
@@ -203,5 +203,4 @@ def _of(table: pd.DataFrame, problem_id: str) -> pd.DataFrame:
 
 
 def _table(file: Path) -> pd.DataFrame:
-    table = tables.read(file.stem, file.read_text(encoding="utf-8"))
-    return pd.DataFrame(table.rows, columns=pd.Index(table.columns))
+    return storage.read_json(file, from_json).map(written)

@@ -19,6 +19,7 @@ from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.problems.answers import EXTRACTIONS
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
+from rlprobe.reporting.formats import from_json
 from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks, digest
 from rlprobe.reporting.page.glyphs import told_apart
 from rlprobe.reporting.page.page import NAME, Page, marks_of, render
@@ -30,7 +31,7 @@ from rlprobe.settings import Reading, ReportSettings
 
 DRAWS = 4  # of an arm with more, the first so many are on the page
 SUMMARY, ARMS_SUMMARY = (COMMANDS[name].summary for name in ("disagree", "intervene"))
-_SHOWN = ("*.json", "tables/*.md", "figures/*.png", "grades/*/settings.json", "**/*.sha256")
+_SHOWN = ("*.json", "tables/*.json", "figures/*.png", "grades/*/settings.json", "**/*.sha256")
 
 Key = tuple[str, int]  # problem_id, draw
 _ROLLOUT_COLUMNS = ("arm", "problem_id", "draw", "response_ids", "host_ids", "gated", "stop", "made")
@@ -246,7 +247,7 @@ def _page(source: Source, reporter: Reporter) -> Page:
         prompt=about.get("prompt_example", ""),
         confidence=f"{100 * source.reading.confidence:g} %" if source.summary else "",
         colophon=f"Written by rlprobe {__version__}.",
-        tables=_tables(run),
+        tables=_tables(run, reporter),
         figures={f.stem: f.read_bytes() for f in run.files("figures/*.png")},
         class_k=source.reading.class_k,
         arms=source.arms,
@@ -275,10 +276,14 @@ def _shown(source: Source) -> str:
     return f" What stands under “Where they disagree” and “Accuracy” is of the first {first:,} alone." if first else ""
 
 
-def _tables(run: Run) -> dict[str, str]:
+def _tables(run: Run, reporter: Reporter) -> dict[str, pd.DataFrame]:
     """The tables of a run that have a row, by name; of documents, say, there is no accuracy."""
-    found = {f.stem: f.read_text(encoding="utf-8") for f in run.files("tables/*.md")}
-    return {name: text for name, text in found.items() if len(text.splitlines()) > 2}
+    found = {file.stem: run.read_json(f"tables/{file.name}", from_json) for file in run.files("tables/*.json")}
+    if older := sorted({file.stem for file in run.files("tables/*.md")} - found.keys()):
+        reporter.note(
+            f"not on the page, since an older rlprobe wrote them: {', '.join(older)}; run their command again"
+        )
+    return {name: table for name, table in found.items() if len(table)}
 
 
 def _settings(source: Source) -> list[tuple[str, str]]:

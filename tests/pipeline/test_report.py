@@ -152,7 +152,7 @@ def test_view_opens_the_page_and_writes_it_only_when_the_run_is_newer(rlprobe, r
     assert opened == [(tmp_path / "copy" / "report.html").as_uri()] * 2
     os.utime(tmp_path / "copy" / "report.html", (0, 0))
     assert page_of(tmp_path / "copy") is not None, "nothing is guessed from a file's age"
-    runs.read(tmp_path / "copy").write_text("tables/classes.md", "| a |\n| --- |\n| another table |\n")
+    runs.read(tmp_path / "copy").write_text("tables/classes.json", '{"columns": ["a"], "rows": [["another table"]]}')
     assert page_of(tmp_path / "copy") is None
 
 

@@ -14,6 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
@@ -27,12 +28,11 @@ STYLES = ("tokens.css", "page.css")
 
 _HERE = Path(__file__).parent
 _MARK = re.compile(r'<meta name="rlprobe-(\w+)" content="([^"]*)">')
-_INTERVAL = re.compile(r"(.*?)\s*(\[-?[\d.][^\]]*\])\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What is on the page. `tables` are Markdown by name, `figures` PNG files by name, `class_k` the classes' k,
+    """What is on the page. `tables` and `figures`, PNG files, go by their names, `class_k` the classes' k,
     `source` a digest of what the page was made from.
     """
 
@@ -43,7 +43,7 @@ class Page:
     prompt: str
     confidence: str
     colophon: str
-    tables: Mapping[str, str]
+    tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, bytes]
     class_k: int
     arms: Mapping[str, ArmLine]
@@ -75,7 +75,7 @@ def _html(page: Page, chunks: Mapping[str, str], files: Mapping[str, str], besid
         chunks=chunks,
         shown=shown,
         every=every,
-        parts=parts,
+        parts=tables.parts,
     )
 
 
@@ -85,16 +85,6 @@ def marks_of(html: str) -> dict[str, str]:
     `chunks`, the digest of the files beside it. The first 2000 characters of it are enough.
     """
     return dict(_MARK.findall(html))
-
-
-def parts(cell: str) -> tuple[str, str]:
-    """A number and its interval, or what is said of its bounds; with a minus sign where a hyphen stands for one."""
-    number, bounds, said = cell.partition("; at most ")
-    if bounds:
-        return number, (bounds + said).removeprefix("; ")
-    found = _INTERVAL.match(cell)
-    value, interval = (found[1], found[2]) if found else (cell, "")
-    return re.sub(r"^-(?=\d)", "−", value), re.sub(r"(?<=[\[ ])-(?=\d)", "−", interval)
 
 
 @cache
