@@ -112,7 +112,26 @@ def _command(command: Command) -> click.Command:
     own = [_AS_JSON, *([_MAX_FAILED] if command.counts else [])]
     own += [click.Option(["--dry-run"], is_flag=True, help=command.plan)] if command.plan else []
     words = said_of(command.settings).partition("\f")[0]
-    return click.Command(command.name, help=words, callback=call, params=[*_parameters(command.settings), *own])
+    parameters = [*_parameters(command.settings), *own]
+    return _Explained(command.settings, command.example, command.name, help=words, callback=call, params=parameters)
+
+
+class _Explained(click.Command):
+    """A command whose help lists its options under the headings of their nouns, and ends with an example."""
+
+    def __init__(self, kind: type, example: str, *given: Any, **more: Any):
+        super().__init__(*given, epilog=f"\b\nExample:\n  rlprobe {example}", **more)
+        self._headings = {asked.name: asked.heading for asked in options_of(kind)}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options: those of the command itself first."""
+        parted: dict[str, list[tuple[str, str]]] = {}
+        for each in self.get_params(ctx):
+            if record := each.get_help_record(ctx):
+                parted.setdefault(self._headings.get(str(each.name)) or "Options", []).append(record)
+        for heading in sorted(parted, key=lambda heading: heading != "Options"):
+            with formatter.section(heading):
+                formatter.write_dl(parted[heading])
 
 
 _AS_JSON = click.Option(
@@ -245,16 +264,17 @@ class _InOrder(click.Group):
         return list(self.commands)
 
 
-def _of_pages(name: str, kind: type, callback: Callable[..., None]) -> click.Command:
-    return click.Command(name, help=said_of(kind).partition("\f")[0], callback=callback, params=_parameters(kind))
+def _of_pages(example: str, kind: type, callback: Callable[..., None]) -> click.Command:
+    name, words = example.partition(" ")[0], said_of(kind).partition("\f")[0]
+    return _Explained(kind, example, name, help=words, callback=callback, params=_parameters(kind))
 
 
 @click.group(
     cls=_InOrder,
     commands=[
         *map(_command, COMMANDS.values()),
-        _of_pages("report", ReportSettings, _report),
-        _of_pages("view", ViewSettings, _view),
+        _of_pages("report runs/first", ReportSettings, _report),
+        _of_pages("view runs/first --serve", ViewSettings, _view),
         *(pairs, datasets, arms),
     ],
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RLPROBE"},

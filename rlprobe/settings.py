@@ -181,6 +181,7 @@ class Asked:
     kind: Any
     option: Option
     default: Any
+    heading: str = ""  # that --help lists it under: its noun's
 
     @property
     def flag(self) -> str:
@@ -277,7 +278,9 @@ def options_of(kind: Any) -> tuple[Asked, ...]:
             for asked in (asked for asked in options_of(part) if asked.name not in used.but):
                 needs = asked.option.needs or used.needs or (used.switch.name if used.switch else "")
                 words = used.words.get(asked.name, asked.option.words)
-                found.setdefault(asked.name, replace(asked, option=replace(asked.option, needs=needs, words=words)))
+                heading = asked.heading or getattr(part, "HEADING", "")
+                said = replace(asked.option, needs=needs, words=words)
+                found.setdefault(asked.name, replace(asked, option=said, heading=heading))
     return tuple(found.values())
 
 
@@ -367,6 +370,8 @@ class PairChoice(Noun):
     With an adapter, `rl_revision` is the adapter's. `template_of` says whose tokenizer puts the prompts into ids.
     """
 
+    HEADING = "Models"
+
     pair: str | None = option(
         None, "A registered pair (see `rlprobe pairs`).  [default: bundled]", names=PAIR, unless=("base", "rl")
     )
@@ -392,6 +397,8 @@ class PairChoice(Noun):
 class ProblemChoice(Noun):
     """Which problems, and how they are put to both models; `dataset` and `style` None are the registered pair's own."""
 
+    HEADING = "Problems"
+
     dataset: str | None = option(
         None,
         "A registered data set (see `rlprobe datasets`) or a JSONL, JSON, Parquet or CSV file.  [default: the "
@@ -412,6 +419,7 @@ class ProblemChoice(Noun):
 class ComputeChoice(Noun):
     """How much at once. What is None is chosen from the device and its memory, and kept by the run."""
 
+    HEADING = "Computing"
     LAST = True
 
     max_new_tokens: int = option(1024, "At most so many tokens a response.", least=1)
@@ -455,6 +463,7 @@ ALL = Share()
 class OutputChoice(Noun):
     """Where to, which share of the work, and a file of the user's own claims."""
 
+    HEADING = "Run directory"
     LAST = True
 
     out: Path | None = option(None, "The run directory.  [default: runs/PAIR-DATASET]")
@@ -506,6 +515,7 @@ class Reading(Noun):
     "last" or the "first"; `tau` (nats): the entropy above which a position would be gated; the rest is `Resampling`.
     """
 
+    HEADING = "Reading of the numbers"
     LAST = True
 
     class_k: int = option(5, "Largest reranked rank.", least=1)
@@ -529,6 +539,7 @@ class Reading(Noun):
 class GraderChoice(Noun):
     """How verdicts are made. `extract` None is what the prompt style asks for; no verdict depends on `workers`."""
 
+    HEADING = "Grading"
     LAST = True
 
     extract: str | None = option(
@@ -549,6 +560,8 @@ class SamplingChoice(Noun):
 
     `noise_seed` is that of the noise, which both models share.
     """
+
+    HEADING = "Sampling"
 
     temperature: float = option(1.0, "Of sampling; above 0.", above=0)
     top_p: float = option(1.0, "Of sampling; above 0, at most 1.", above=0, most=1)

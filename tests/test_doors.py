@@ -14,7 +14,7 @@ import pytest
 
 import rlprobe as rp
 from rlprobe import settings
-from rlprobe.cli import cli
+from rlprobe.cli import _given, cli
 from rlprobe.commands import COMMANDS, RETOLD
 from rlprobe.errors import BadInput
 
@@ -274,6 +274,17 @@ def test_every_command_of_the_registry_can_do_what_it_says():
 def test_the_names_that_are_known_beforehand_are_those_of_the_registry(names):
     module = importlib.import_module(f"rlprobe.{names.module}")
     assert names.known() == tuple(getattr(module, names.registry))
+
+
+@pytest.mark.parametrize("name", [name for name in cli.commands if cli.commands[name].epilog])
+def test_the_example_of_a_command_is_one_that_it_takes(name):
+    words = cli.commands[name].epilog.partition("rlprobe ")[2].split()
+    context = cli.commands[name].make_context(name, words[1:])
+    assert words[0] == name
+    kinds = {"report": settings.ReportSettings, "view": settings.ViewSettings}
+    kind = kinds[name] if name in kinds else COMMANDS[name].settings
+    with context:
+        assert isinstance(settings.made(kind, _given(kind)), kind)
 
 
 def helped():
