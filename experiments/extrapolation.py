@@ -24,8 +24,9 @@ from experiments.interventions import against
 from experiments.kept import Shelf
 from experiments.request import Request, asked, known_pair
 from rlprobe import runs
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.claims import Claim
-from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise
 from rlprobe.commands.shown import Shown
 from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.reporting.drawing import Drawing, corner_of, encode, in_percent, off_grid, on_ratios, reach, render
@@ -171,10 +172,8 @@ class Responses:
         """Those that a summary speaks of."""
         arms = tuple(NamedArm(**spec) for spec in written.summary["specs"])
         shown = Shown([arm.name for arm in arms], written.summary["ends"], written.summary["draws"])
-        rollouts = shown.rows(written.run.table("rollouts").to_pandas())
-        return cls(
-            rollouts, shown.rows(written.run.table(f"grades/{written.summary['grader']['key']}").to_pandas()), arms
-        )
+        grades = f"grades/{written.summary['grader']['key']}"
+        return cls(shown.read(written.run, "rollouts", ROLLOUTS), shown.read(written.run, grades, GRADES), arms)
 
     def towards(self, final: "Responses") -> dict[str, Any]:
         """Every arm, and this case's own RL model as the arm "itself", between the base and the final RL model."""

@@ -125,6 +125,7 @@ ROLLOUT_SCHEMA = pa.schema(
     ]
 )
 
+TOKEN_NUMBERS = tuple(f.name for f in TOKEN_SCHEMA if not pa.types.is_list(f.type) and f.name != "token")
 DONOR_IDS = "donor_ids"  # the column of rollouts that two models were asked about; runs made before it have none
 
 

@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.analysis.power import words
+from rlprobe.analysis.sampling import ROLLOUTS
 from rlprobe.commands import COMMANDS, stages
 from rlprobe.commands.given import prepare_given, take_given
 from rlprobe.commands.prepare import Prepared
@@ -93,8 +95,9 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
     vocabulary = run.about["vocabulary"]
     whole = not (vocabulary["only_base"] or vocabulary["only_rl"] or any(vocabulary["padded_rows"]))
     columns = [*COLUMNS, *(() if whole else OUTSIDE)]
-    whose = run.table("tokens", columns=columns).to_pandas(), *(run.table(n).to_pandas() for n in ("rollouts", grades))
-    tokens, rollouts, verdicts = (asked.rows(table[table["arm"].isin(texts)]) for table in whose)
+    verdict = (*GRADES, f"end_{reading.answer}")
+    layers = (("tokens", columns), ("rollouts", ROLLOUTS), (grades, verdict))
+    tokens, rollouts, verdicts = (asked.rows(run.table(*of, texts).to_pandas()) for of in layers)
     has_golds = "text" not in run.identity
     names = token_names(load_tokenizer(str(run.tokenizer_folder)))
     summary = {

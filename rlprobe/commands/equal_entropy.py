@@ -13,6 +13,7 @@ import pandas as pd
 
 from rlprobe import runs
 from rlprobe.analysis import equal_entropy
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of
 from rlprobe.analysis.signals import Point
 from rlprobe.commands import stages
@@ -125,9 +126,7 @@ def _compared(
     both: tuple[Run, Run], layer: str, ids: set[str], each: dict[str, Any], reading: Reading
 ) -> dict[str, Any]:
     parts = [
-        run.read_shard(layer, shard).to_pandas()
-        for run, arm in zip(both, (each["arm"], each["rl"]), strict=True)
-        for shard in run.shards(layer, arm)
+        run.table(layer, GRADES, [arm]).to_pandas() for run, arm in zip(both, (each["arm"], each["rl"]), strict=True)
     ]
     grades = pd.concat(parts, ignore_index=True)
     told = equal_entropy.compared(grades[grades["problem_id"].isin(ids)], each["arm"], each["rl"], reading)

@@ -7,9 +7,10 @@ from typing import Any
 import pandas as pd
 
 from rlprobe.analysis import noise, thresholds
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
-from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
+from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise, unnamed
 from rlprobe.commands import COMMANDS, stages
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
 from rlprobe.commands.disagree import resolvable
@@ -83,7 +84,7 @@ def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown:
     run = asked.run
     halves = {entry.name: entry.half for entry in entries if entry.half}
     shown = replace(shown, beside=_alike(run, entries), halves=halves)
-    rollouts, verdicts = (asked.rows(shown.rows(run.table(name).to_pandas())) for name in ("rollouts", layer))
+    rollouts, verdicts = (asked.rows(shown.read(run, *of)) for of in (("rollouts", ROLLOUTS), (layer, GRADES)))
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
@@ -102,7 +103,7 @@ def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
     """Of each model whose greedy text has a token table, its noise floor."""
     columns = ["arm", "problem_id", "token_id", *(f"argmax_{m}" for m in MEMBERS)]
     run = asked.run
-    tokens = run.table("tokens", columns).to_pandas() if run.arms("tokens") else pd.DataFrame(columns=columns)
+    tokens = run.table("tokens", columns, MEMBERS).to_pandas() if run.arms("tokens") else pd.DataFrame(columns=columns)
     tokens = asked.rows(tokens)
     own = {m: tokens[tokens["arm"] == m] for m in MEMBERS}
     return plain({m: noise.floor(rows, m, reading.resampling) for m, rows in own.items() if len(rows)})
@@ -128,15 +129,15 @@ def _from_run(prepared: Prepared, run: Run, choice: ArmChoice, reporter: Reporte
     if not choice.asks_the_run:
         return FromRun()
     stages.score(prepared, run, choice.host, reporter)
-    tokens = run.table("tokens", ["problem_id", *thresholds.COLUMNS]).to_pandas()
+    tokens = run.table("tokens", ["problem_id", *thresholds.COLUMNS], [choice.host]).to_pandas()
     return FromRun(tokens[tokens["problem_id"].map(half_of) == CALIBRATION])
 
 
 def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:
     """The arms of the run with the host and the decoding of one that is shown: tests of one family."""
     families = {(entry.host, entry.decoding) for entry in entries}
-    arms = [unnamed(spec) for spec in run.arms("rollouts") if " x " in spec]
-    return [arm.name for arm in arms if (arm.host, arm.decoding) in families and not arm.spec.startswith("never x ")]
+    arms = [unnamed(spec) for spec in run.arms("rollouts")]
+    return [arm.name for arm in arms if (arm.host, arm.decoding) in families and arm.key.gate != "never"]
 
 
 def _entry(named: Named, halved: frozenset[str]) -> NamedArm:

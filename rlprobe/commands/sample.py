@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.sampling import summarise
+from rlprobe.analysis.sampling import ROLLOUTS, summarise
 from rlprobe.commands import power, stages
 from rlprobe.commands.matched_entropy import temperature_of_rl
 from rlprobe.commands.prepare import prepare
@@ -112,7 +113,7 @@ def summarise_draws(
 def rows_of(asked: First, layer: str, choice: SampleChoice) -> pd.DataFrame:
     """The rows of a layer (grades, or the rollouts themselves) that are of these draws; arms are called as members."""
     shown = Shown([], specs_of(choice), choice.draws)
-    return asked.rows(shown.rows(asked.run.table(layer).to_pandas()))
+    return asked.rows(shown.read(asked.run, layer, ROLLOUTS if layer == "rollouts" else GRADES))
 
 
 def told_of(run: Run, told: Run) -> tuple[SampleChoice, First]:

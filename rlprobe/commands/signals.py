@@ -13,10 +13,11 @@ from typing import Any
 import pandas as pd
 
 from rlprobe import runs
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.calibration import TOLERANCE, Calibrated, Tried, calibrate
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import HALVES, RULE
-from rlprobe.analysis.interventions import NamedArm
+from rlprobe.analysis.interventions import ROLLOUTS, NamedArm
 from rlprobe.analysis.learned import columns_of, learn
 from rlprobe.analysis.signals import (
     CHANGED,
@@ -41,7 +42,7 @@ from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
 from rlprobe.measures.learned import FEATURES, Learned
-from rlprobe.records import MEMBERS
+from rlprobe.records import MEMBERS, TOKEN_NUMBERS
 from rlprobe.reporting.signals import REPORTS, show
 from rlprobe.runs import Run
 from rlprobe.settings import ALL, Reading, SignalSettings
@@ -108,7 +109,7 @@ def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], read
     points, oracles = _points_of(asked), _arms(asked["oracles"])
     names = {name: member for member, name in asked["ends"].items()}  # the ends go by the names of the models
     names |= {arm.name: arm.name for arm in (*oracles, *(a for p in points for a in p.arms))}
-    rollouts, grades = (_rows(of, where, names, asked) for where in ("rollouts", layer))
+    rollouts, grades = (_rows(of, *read, names, asked) for read in (("rollouts", ROLLOUTS), (layer, GRADES)))
     summary = {
         **asked,
         "about": run.about,
@@ -176,8 +177,8 @@ class Bench:
 
     def edited(self, arm: Arm) -> Edited:
         """What draw 0 of an arm edited."""
-        shards = [shard for shard in self.part.run.shards("rollouts", arm.spec) if shard.draw == 0]
-        table = pd.concat([self.part.run.read_shard("rollouts", shard).to_pandas() for shard in shards])
+        columns = ("problem_id", "response_ids", "host_ids", "gated")
+        table = self.part.run.table("rollouts", columns, [arm.spec], draws=1).to_pandas()
         return Edited.of(table[table["problem_id"].isin(self.part.prepared.prompts.keys())])
 
 
@@ -195,9 +196,8 @@ def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalArms]:
         raise BadInput("the two models never disagree on these problems: there are no edits to be equal")
     own = choice.end(choice.host)
     stages.score(part.prepared, part.run, own, bench.reporter)
-    tokens = part.run.table("tokens").to_pandas()
-    here = tokens["problem_id"].isin(part.prepared.prompts.keys())
-    tokens = tokens[here & (tokens["arm"] == own) & (tokens["draw"] == 0)]
+    tokens = part.run.table("tokens", _token_columns(choice.host), [own], draws=1).to_pandas()
+    tokens = tokens[tokens["problem_id"].isin(part.prepared.prompts.keys())]
     if "learned" in choice.signals:
         learned = learn(tokens, choice.host)
         tokens = tokens.assign(learned=learned.log_odds(columns_of(tokens, choice.host)))
@@ -297,7 +297,8 @@ def _detected(of: Run, asked: dict[str, Any], reading: Reading) -> dict[str, Any
     """
     if not asked["split"] or not of.shards("tokens", own := asked["ends"][asked["hosts"][0]]):
         return {}
-    (host,), tokens = asked["hosts"], _rows(of, "tokens", {own: own}, asked)
+    (host,) = asked["hosts"]
+    tokens = _rows(of, "tokens", _token_columns(host), {own: own}, asked)
     if saved := asked["learned"]:
         tokens = tokens.assign(learned=Learned.of(saved).log_odds(columns_of(tokens, host)))
     return plain(detection(tokens, asked["signals"], host, reading.resampling))
@@ -327,9 +328,13 @@ def _arms(saved: Sequence[dict[str, Any]]) -> tuple[NamedArm, ...]:
     return tuple(NamedArm(**each) for each in saved)
 
 
-def _rows(run: Run, layer: str, names: dict[str, str], asked: dict[str, Any]) -> pd.DataFrame:
+def _token_columns(host: str) -> tuple[str, ...]:
+    """All that a signal is made of, which may have been learned."""
+    return (*TOKEN_NUMBERS, f"top_logprobs_{host}")
+
+
+def _rows(run: Run, layer: str, columns: Sequence[str], names: dict[str, str], asked: dict[str, Any]) -> pd.DataFrame:
     """Some arms of a layer under the names that they are told by: the problems and draws that were asked for."""
     ids = set(asked["split"]["evaluation"]) if asked["split"] else set(First(run, asked.get("first")).ids)
-    shards = [shard for arm in names for shard in run.shards(layer, arm) if shard.draw < asked["draws"]]
-    table = pd.concat([run.read_shard(layer, shard).to_pandas() for shard in shards], ignore_index=True)
+    table = run.table(layer, columns, names, asked["draws"]).to_pandas()
     return table[table["problem_id"].isin(ids)].assign(arm=table["arm"].map(names)).reset_index(drop=True)

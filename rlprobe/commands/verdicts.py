@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from rlprobe.analysis.answered import with_answers
+from rlprobe.analysis.answered import KEY, with_answers
 from rlprobe.commands import COMMANDS, RETOLD
 from rlprobe.errors import BadInput
 from rlprobe.problems.grading import GraderSettings
@@ -70,7 +70,9 @@ def answered(run: Run, tokens: pd.DataFrame, answer: str) -> pd.DataFrame:
     layer = layer_of(run)
     if layer is None:
         return tokens
-    for arm in tokens["arm"].unique():
+    arms = [str(arm) for arm in tokens["arm"].unique()]
+    for arm in arms:
         if set(run.shards("tokens", arm)) - set(run.shards(layer, arm)):
             raise BadInput(f"{run.path} lacks verdicts on {arm}'s answers; run `rlprobe grade {run.path}` first")
-    return with_answers(tokens, run.table(layer).to_pandas(), answer)
+    ends = run.table(layer, (*KEY, f"end_{answer}"), arms).to_pandas()
+    return with_answers(tokens, ends, answer)

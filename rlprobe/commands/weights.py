@@ -17,13 +17,15 @@ import torch
 
 from rlprobe import runs
 from rlprobe.analysis import low_rank
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise
 from rlprobe.analysis.weights import energy_held, summarise_weights
 from rlprobe.commands import stages
 from rlprobe.commands.inside import pair_of
 from rlprobe.commands.prepare import Prepared, note_broken, prepare
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.shown import GREEDY, Shown
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Written, problems_of
 from rlprobe.decoding.check import load_checked
@@ -171,8 +173,8 @@ class Work:
         """Accuracies between base and RL, what is left of RL's choices on either text, and the energy held."""
         reading, choice = self.settings.reading, self.settings.ranks
         entries = [_entry(part) for part in self.parts]
-        names = {*MEMBERS, *(entry.name for entry in entries)}
-        rollouts, verdicts = (_only(self.run.table(of).to_pandas(), names) for of in ("rollouts", layer))
+        shown = Shown([entry.name for entry in entries], GREEDY)
+        rollouts, verdicts = (shown.read(self.run, *of) for of in (("rollouts", ROLLOUTS), (layer, GRADES)))
         told = summarise(rollouts, verdicts, entries, reading, self.run.left_out())
         parts = {
             part.label: {
@@ -199,22 +201,17 @@ class Work:
         return any(source.adapter for source in (self.prepared.located.base, self.prepared.located.rl))
 
     def _choices(self, part: Part) -> dict[str, Any]:
-        tokens = self.run.table("tokens", list(low_rank.COLUMNS)).to_pandas()
+        tokens = self.run.table("tokens", low_rank.COLUMNS, MEMBERS).to_pandas()
         found = {}
         for member in MEMBERS:
-            shards = [self.run.read_shard(_layer_on(member), s) for s in self.run.shards(_layer_on(member), part.spec)]
             of_member = tokens[tokens["arm"] == member].drop(columns="arm")
-            read = pa.concat_tables(shards).to_pandas()
+            read = self.run.table(_layer_on(member), arms=[part.spec]).to_pandas()
             found[member] = low_rank.compare_choices(read, of_member, self.settings.reading.resampling)
         return found
 
 
 def _layer_on(member: str) -> str:
     return f"low_rank/on_{member}"
-
-
-def _only(table: pd.DataFrame, names: set[str]) -> pd.DataFrame:
-    return table[table["arm"].isin(names) & (table["draw"] == 0)]
 
 
 def _entry(part: Part) -> NamedArm:

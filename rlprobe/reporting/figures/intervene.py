@@ -12,6 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from rlprobe.analysis.interventions import ArmKey
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import (
     Drawing,
@@ -124,7 +125,7 @@ ENDS, SUFFIXES = ("value", "low", "high"), ("", "_low", "_high")
 
 def _writes(spec: str) -> str:
     """What kind of token an arm's writer puts in, by the writer's name in gate × writer × host."""
-    writer = [*spec.split(" x "), ""][1]
+    writer = ArmKey.read(spec).writer
     return next((kind for kind in ("donor", "mix") if writer.startswith(kind)), "other")
 
 
