@@ -7,11 +7,12 @@ from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.analysis.power import words
 from rlprobe.analysis.sampling import ROLLOUTS
-from rlprobe.commands import COMMANDS, stages
+from rlprobe.commands import COMMANDS
 from rlprobe.commands.given import prepare_given, take_given
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, first_asked
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.pairs.pieces import token_names
@@ -20,7 +21,6 @@ from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import ARM
 from rlprobe.records import MEMBERS, OUTSIDE
 from rlprobe.reporting.disagree import FIGURES, TABLES, show
-from rlprobe.runs import Run
 from rlprobe.settings import DisagreeSettings, GivenChoice, Reading
 
 TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
@@ -33,16 +33,16 @@ SUMMARY = COMMANDS["disagree"].summary
 def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
     """Do what the run still lacks, then summarise it."""
     prepared = prepare_disagree(settings)
-    with prepared.begun(settings.output, reporter) as run:
-        return disagree_in(run, prepared, settings, reporter)
+    with Job.begun(prepared, settings.output, reporter) as job:
+        return disagree_in(job, settings)
 
 
-def disagree_in(run: Run, prepared: Prepared, settings: DisagreeSettings, reporter: Reporter) -> Written:
+def disagree_in(job: Job, settings: DisagreeSettings) -> Written:
     """The same in a run that is held for writing."""
-    _compute(prepared, run, settings, reporter)
-    grades = stages.grade(run, settings.grader, reporter)
+    _compute(job, settings)
+    grades = job.grade(settings.grader)
     texts = (ARM,) if settings.given != GivenChoice() else TRAJECTORIES[settings.trajectory]
-    return summarise_run(first_asked(run, len(prepared.problems)), grades, settings.reading, texts)
+    return summarise_run(first_asked(job.run, len(job.prepared.problems)), grades, settings.reading, texts)
 
 
 def prepare_disagree(settings: DisagreeSettings) -> Prepared:
@@ -117,11 +117,11 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
     return REPORT.write(run, SUMMARY, summary, tokens)
 
 
-def _compute(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter: Reporter) -> None:
+def _compute(job: Job, settings: DisagreeSettings) -> None:
     if settings.given != GivenChoice():
-        take_given(prepared, run, settings.output.share)
-        stages.score(prepared, run, ARM, reporter)
+        take_given(job)
+        job.score(ARM)
         return
     for member in TRAJECTORIES[settings.trajectory]:
-        stages.decode_greedy_arm(prepared, run, member, settings.output.share, reporter)
-        stages.score(prepared, run, member, reporter)
+        job.decode_greedy_arm(member)
+        job.score(member)

@@ -300,7 +300,7 @@ class Bench:
 
     def watch(self, meter: Meter, name: str) -> Watch:
         """Who hears of tokens, and of memory that ran out."""
-        return Watch(meter.emitted, partial(stages.halved, self.run, self.reporter, name))
+        return stages.Job(self.prepared, self.run, self.reporter).watch(meter, name)
 
     # ---- the search --------------------------------------------------------------------------------------------------
 

@@ -16,8 +16,7 @@ from rlprobe.problems.documents import document_rollouts
 from rlprobe.problems.matching import Matching
 from rlprobe.problems.responses import ARM, Asked, Loaded, ResponseFile, load_responses
 from rlprobe.records import Made
-from rlprobe.runs import Run
-from rlprobe.settings import GivenChoice, ProblemChoice, Settings, Share
+from rlprobe.settings import GivenChoice, ProblemChoice, Settings
 
 
 def prepare_given(settings: Settings, choice: GivenChoice) -> Prepared:
@@ -29,11 +28,12 @@ def prepare_given(settings: Settings, choice: GivenChoice) -> Prepared:
     return prepare(settings, {})
 
 
-def take_given(prepared: Prepared, run: Run, share: Share) -> None:
+def take_given(job: stages.Job) -> None:
     """File the given texts in the run."""
+    prepared, run = job.prepared, job.run
     order = {p.problem_id: i for i, p in enumerate(run.problems())}
     given = sorted(prepared.given, key=lambda r: (order[r.problem_id], r.draw))
-    for shard in run.missing("rollouts", ARM, prepared.block, share, len(prepared.problems)):
+    for shard in run.missing("rollouts", ARM, prepared.block, job.share, len(prepared.problems)):
         here = [r for r in given if shard.start <= order[r.problem_id] < shard.stop]
         run.write_shard("rollouts", shard, stages.rollouts_table(here))
 

@@ -11,12 +11,13 @@ from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
 from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise, unnamed
-from rlprobe.commands import COMMANDS, stages
+from rlprobe.commands import COMMANDS
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
 from rlprobe.commands.disagree import resolvable
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import GREEDY, First, Shown, first_asked
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.decoding.engine import Counts
@@ -34,22 +35,21 @@ SUMMARY = COMMANDS["intervene"].summary
 def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
     """Decode the ends and the arms that the run still lacks, grade, and summarise."""
     prepared = prepare_intervene(settings)
-    share = settings.output.share
-    with prepared.begun(settings.output, reporter) as run:
+    with Job.begun(prepared, settings.output, reporter) as job:
         for member in MEMBERS if settings.arms.asks_greedy_ends else ():
-            stages.decode_greedy_arm(prepared, run, member, share, reporter)
-        from_run = _from_run(prepared, run, settings.arms, reporter)
+            job.decode_greedy_arm(member)
+        from_run = _from_run(job, settings.arms)
         arms, halved = chosen(settings.arms, from_run), read_off(settings.arms, from_run)
         known = list(MEMBERS)
         for named in arms:
-            took = stages.decode_arm(prepared, run, named, known, share, reporter, settings.arms.draws_each)
+            took = job.decode_arm(named, known, settings.arms.draws_each)
             known.append(named.arm.spec)
-            _log(run, named, took)
-        layer = stages.grade(run, settings.grader, reporter)
+            _log(job.run, named, took)
+        layer = job.grade(settings.grader)
         entries = [_entry(named, halved) for named in arms if named.mode not in MEMBERS]
         ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
         shown = Shown([entry.name for entry in entries], ends, settings.arms.draws_each)
-        asked = first_asked(run, len(prepared.problems))
+        asked = first_asked(job.run, len(prepared.problems))
         return summarise_arms(asked, layer, entries, shown, settings.reading)
 
 
@@ -124,12 +124,12 @@ def retell(again: Retelling) -> list[Written]:
     return [summarise_arms(asked, again.layer, entries, shown, again.reading)]
 
 
-def _from_run(prepared: Prepared, run: Run, choice: ArmChoice, reporter: Reporter) -> FromRun:
+def _from_run(job: Job, choice: ArmChoice) -> FromRun:
     """What the token table of the host's own text says of the calibration half, where an arm asks for that."""
     if not choice.asks_the_run:
         return FromRun()
-    stages.score(prepared, run, choice.host, reporter)
-    tokens = run.table("tokens", ["problem_id", *thresholds.COLUMNS], [choice.host]).to_pandas()
+    job.score(choice.host)
+    tokens = job.run.table("tokens", ["problem_id", *thresholds.COLUMNS], [choice.host]).to_pandas()
     return FromRun(tokens[tokens["problem_id"].map(half_of) == CALIBRATION])
 
 

@@ -8,11 +8,12 @@ import pandas as pd
 from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.sampling import ROLLOUTS, summarise
-from rlprobe.commands import power, stages
+from rlprobe.commands import power
 from rlprobe.commands.matched_entropy import temperature_of_rl
 from rlprobe.commands.prepare import prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, Shown, first_asked
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.decoding.arms import Sampling
@@ -55,21 +56,19 @@ def specs_of(choice: SampleChoice) -> dict[str, str]:
 
 def sample(settings: SampleSettings, reporter: Reporter) -> Written:
     """Draw what the run still lacks, grade, and summarise."""
-    share = settings.output.share
-    if settings.choice.match_entropy and share != ALL:
+    if settings.choice.match_entropy and settings.output.share != ALL:
         raise BadInput("--match-entropy is over all problems: no --shard with it; give shards --rl-temperature")
     prepared, choice, matched = prepare(settings, {}), settings.choice, None
-    with prepared.begun(settings.output, reporter) as run:
+    with Job.begun(prepared, settings.output, reporter) as job:
         if choice.match_entropy:
-            matched = asdict(temperature_of_rl(prepared, run, Sampling.of(choice.sampling), reporter))
+            matched = asdict(temperature_of_rl(job, Sampling.of(choice.sampling)))
             choice = replace(choice, match_entropy=False, rl_temperature=matched["temperature"])
         if of_power := powered(choice):
-            seed = choice.sampling.noise_seed
-            power.decode_powered(prepared, run, of_power, seed, share, reporter, choice.draws)
+            power.decode_powered(job, of_power, choice.sampling.noise_seed, choice.draws)
         for end in ends_of(choice).values():
-            stages.decode_arm(prepared, run, end, [], share, reporter, choice.draws)
-        layer = stages.grade(run, settings.grader, reporter)
-        return summarise_draws(first_asked(run, len(prepared.problems)), layer, choice, settings.reading, matched)
+            job.decode_arm(end, draws=choice.draws)
+        layer = job.grade(settings.grader)
+        return summarise_draws(first_asked(job.run, len(prepared.problems)), layer, choice, settings.reading, matched)
 
 
 def plan(settings: SampleSettings) -> list[str]:

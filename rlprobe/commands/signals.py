@@ -31,10 +31,10 @@ from rlprobe.analysis.signals import (
     detection,
 )
 from rlprobe.commands import COMMANDS, equal_entropy, halves, stages
-from rlprobe.commands.halves import Part
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, first_asked
+from rlprobe.commands.stages import Job
 from rlprobe.commands.signal_arms import FittedArms, SignalArms, named
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written, problems_of
@@ -45,7 +45,7 @@ from rlprobe.measures.learned import FEATURES, Learned
 from rlprobe.records import MEMBERS, TOKEN_NUMBERS
 from rlprobe.reporting.signals import REPORTS, show
 from rlprobe.runs import Run
-from rlprobe.settings import ALL, Reading, SignalSettings
+from rlprobe.settings import Reading, SignalSettings
 
 REMEMBERED = 3  # earlier arms of a signal that its next one is proposed from
 
@@ -56,7 +56,7 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
     with ExitStack() as held:
         run = held.enter_context(prepared.begun(settings.output, reporter))
         if choice.preset:
-            part, points = Part(prepared, run), choice.points()
+            part, points = Job(prepared, run, reporter), choice.points()
             first = first_asked(run, len(prepared.problems)).count
             about: dict[str, Any] = {"calibration": None, "split": None, "learned": None, "first": first}
         else:
@@ -68,12 +68,12 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
         bench = Bench(part, choice, reporter)
         _decode(bench, points)
         if not choice.preset:
-            stages.score(part.prepared, part.run, choice.end(choice.host), reporter)
-        layer = stages.grade(part.run, settings.grader, reporter)
+            part.score(choice.end(choice.host))
+        layer = part.grade(settings.grader)
         if equal_entropy.possible(prepared, choice):
             parts = held.enter_context(halves.split(prepared, settings.output, reporter))
             about["equal_entropy"] = _equal_entropy(bench, parts, points)
-            stages.grade(parts["evaluation"].run, settings.grader, reporter)
+            parts["evaluation"].grade(settings.grader)
         return summarise_signals(run, part.run, layer, about | _asked(bench, points), settings.reading)
 
 
@@ -151,7 +151,7 @@ def _parsed(saved: Any) -> dict[str, Any]:
 class Bench:
     """Problems to decode arms on."""
 
-    part: Part
+    part: Job
     choice: SignalArms
     reporter: Reporter
 
@@ -163,7 +163,7 @@ class Bench:
     def decode(self, arm: Arm, label: str, known: Iterable[str], draws: int = 1) -> None:
         """The responses of an arm that are not there yet."""
         named = Named(label, label, arm)
-        took = stages.decode_arm(self.part.prepared, self.part.run, named, [*known], ALL, self.reporter, draws)
+        took = self.part.decode_arm(named, [*known], draws)
         if took.emitted:
             self.part.run.log("decoded", arm=arm.spec, emitted=took.emitted, rounds=took.rounds)
 
@@ -173,7 +173,7 @@ class Bench:
             if self.choice.how:
                 self.decode(self.choice.alone(member), f"{member} alone", (), draws)
             else:
-                stages.decode_greedy_arm(self.part.prepared, self.part.run, member, ALL, self.reporter)
+                self.part.decode_greedy_arm(member)
 
     def edited(self, arm: Arm) -> Edited:
         """What draw 0 of an arm edited."""
@@ -195,7 +195,7 @@ def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalArms]:
     if not edited.edited:
         raise BadInput("the two models never disagree on these problems: there are no edits to be equal")
     own = choice.end(choice.host)
-    stages.score(part.prepared, part.run, own, bench.reporter)
+    part.score(own)
     tokens = part.run.table("tokens", _token_columns(choice.host), [own], draws=1).to_pandas()
     tokens = tokens[tokens["problem_id"].isin(part.prepared.prompts.keys())]
     if "learned" in choice.signals:
@@ -250,7 +250,7 @@ def _decode(bench: Bench, points: Sequence[Point]) -> None:
             known.append(arm.spec)
 
 
-def _equal_entropy(bench: Bench, parts: dict[str, Part], points: Sequence[Point]) -> list[dict[str, Any]]:
+def _equal_entropy(bench: Bench, parts: dict[str, Job], points: Sequence[Point]) -> list[dict[str, Any]]:
     """RL alone beside each published arm; a preset is sampled."""
     choice = bench.choice
     assert choice.how is not None
@@ -304,7 +304,7 @@ def _detected(of: Run, asked: dict[str, Any], reading: Reading) -> dict[str, Any
     return plain(detection(tokens, asked["signals"], host, reading.resampling))
 
 
-def _split(parts: dict[str, Part]) -> dict[str, Any]:
+def _split(parts: dict[str, Job]) -> dict[str, Any]:
     """Which problems served for what."""
     return {"rule": RULE, **{name: sorted(part.prepared.prompts) for name, part in parts.items()}}
 

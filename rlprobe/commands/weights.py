@@ -140,14 +140,14 @@ class Work:
 
     def decode_and_read(self) -> None:
         """Everything that needs models and that the run still lacks."""
-        share = self.settings.output.share
+        job = stages.Job(self.prepared, self.run, self.reporter, self.settings.output.share)
         for member in MEMBERS:
-            stages.decode_greedy_arm(self.prepared, self.run, member, share, self.reporter)
-            stages.score(self.prepared, self.run, member, self.reporter)
+            job.decode_greedy_arm(member)
+            job.score(member)
         for part in self.parts:
             model = cache(partial(self._model, part))
             speaker = stages.Speaker(part.spec, model, known=MEMBERS)
-            stages.decode_alone(self.prepared, self.run, speaker, share, self.reporter)
+            job.decode_alone(speaker)
             for member in MEMBERS:
                 self._read(part, member, model)
 

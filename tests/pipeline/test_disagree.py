@@ -287,7 +287,7 @@ def test_ctrl_c_ends_with_130_and_says_that_the_run_goes_on(rlprobe, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rlprobe.commands.stages.score", interrupted)
+    monkeypatch.setattr("rlprobe.commands.stages.Job.score", interrupted)
     code, _, err = rlprobe.disagree()
     assert code == 130
     assert "goes on where it stopped" in err
