@@ -34,8 +34,8 @@ from rlprobe.commands import COMMANDS, equal_entropy, halves, stages
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, first_asked
-from rlprobe.commands.stages import Job
 from rlprobe.commands.signal_arms import FittedArms, SignalArms, named
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written, problems_of
 from rlprobe.decoding.arms import Arm

@@ -16,11 +16,10 @@ import pyarrow as pa
 import torch
 
 from rlprobe import runs
-from rlprobe.analysis import low_rank
 from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise
-from rlprobe.analysis.weights import energy_held, summarise_weights
+from rlprobe.analysis.weights import CHOICES, CHOSEN_AT, compare_choices, energy_held, summarise_weights
 from rlprobe.commands import stages
 from rlprobe.commands.inside import pair_of
 from rlprobe.commands.prepare import Prepared, note_broken, prepare
@@ -164,7 +163,7 @@ class Work:
                 beside_rl = replace(prepared.pair, base=prepared.pair.rl, rl=model())
                 read = Reader(beside_rl, prepared.identity["decoding"]["statistics"]).table(rollouts)
                 columns = {"argmax": read["argmax_rl"], "kl_from_rl": read["kl_base_rl"]}
-                columns |= {name: read[name] for name in low_rank.KEY}
+                columns |= {name: read[name] for name in CHOSEN_AT}
                 table = pa.table([columns[name] for name in LOW_RANK_SCHEMA.names], schema=LOW_RANK_SCHEMA)
                 self.run.write_shard(layer, shard, table)
                 meter.advance()
@@ -201,12 +200,12 @@ class Work:
         return any(source.adapter for source in (self.prepared.located.base, self.prepared.located.rl))
 
     def _choices(self, part: Part) -> dict[str, Any]:
-        tokens = self.run.table("tokens", low_rank.COLUMNS, MEMBERS).to_pandas()
+        tokens = self.run.table("tokens", CHOICES, MEMBERS).to_pandas()
         found = {}
         for member in MEMBERS:
             of_member = tokens[tokens["arm"] == member].drop(columns="arm")
             read = self.run.table(_layer_on(member), arms=[part.spec]).to_pandas()
-            found[member] = low_rank.compare_choices(read, of_member, self.settings.reading.resampling)
+            found[member] = compare_choices(read, of_member, self.settings.reading.resampling)
         return found
 
 
