@@ -144,7 +144,7 @@ def _relative(change: float, base: float) -> float | None:
     return float(np.sqrt(change / base)) if base else None
 
 
-# ---- with only a part of the change: what is left of the choices of RL, along a text that all three models read -------
+# ---- with only a part of the change: what is left of the choices of RL, along a text that all three models read ------
 
 CHOSEN_AT = ["problem_id", "draw", "position"]
 CHOICES = ("arm", *CHOSEN_AT, "argmax_base", "argmax_rl")  # of a token table
