@@ -10,7 +10,7 @@ import pytest
 from rlprobe import runs
 from rlprobe.errors import BadInput, OtherRun, RlprobeError
 from rlprobe.records import GRADE_SCHEMA, Problem
-from rlprobe.runs import Shard
+from rlprobe.runs import Run, Shard
 from rlprobe.settings import Share
 
 LAYER = "grades/0"
