@@ -81,7 +81,9 @@ class AddedSettings(Noun):
 SIGNAL = (
     """    "added": Signal(title="added", gate="js_above", side="above", column="js", colour="#123456", marker="^"),"""
 )
-FIGURE = """    "added": Drawing(lambda found: curves_data(found, found["reading"]), draw_curves, panels=2),"""
+FIGURE = """    "added": Drawing(
+        lambda found: curves_data(found, found["reading"]), draw_curves, panels=2, size=lambda _: (6, 3)
+    ),"""
 TABLE = """    "added_table": Table(solvable, (Column("added column", lambda row: 7), *SOLVABLE)),"""
 
 FOOT = {  # file: (the line of its registry; what is defined above it; the entry)
