@@ -279,7 +279,7 @@ def test_the_names_that_are_known_beforehand_are_those_of_the_registry(names):
 @pytest.mark.parametrize("name", [name for name in cli.commands if cli.commands[name].epilog])
 def test_the_example_of_a_command_is_one_that_it_takes(name):
     words = cli.commands[name].epilog.partition("rlprobe ")[2].split()
-    context = cli.commands[name].make_context(name, words[1:])
+    context = cli.commands[name].make_context(name, words[1:], parent=click.Context(cli, **cli.context_settings))
     assert words[0] == name
     kinds = {"report": settings.ReportSettings, "view": settings.ViewSettings}
     kind = kinds[name] if name in kinds else COMMANDS[name].settings
