@@ -25,6 +25,7 @@ from transformers import (
     Qwen2Config,
     Qwen3Config,
 )
+from warm import warm
 
 from rlprobe.pairs.loading import load, locate
 from rlprobe.pairs.model import ModelPair
@@ -106,6 +107,12 @@ def save_pair(folder: Path, kind: str = "llama", noise: float = 0.05, seed: int 
             weight += noise * torch.randn_like(weight) * weight.std()
     network.save_pretrained(rl)
     return base, rl
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm():
+    with warm():
+        yield
 
 
 @pytest.fixture(scope="session")
