@@ -126,7 +126,13 @@ def tiny_pair(tiny_folders) -> ModelPair:
     return load(locate(PairChoice(base=base, rl=rl, device="cpu")))
 
 
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory) -> Path:
+    """Where what tests begin with is kept."""
+    return tmp_path_factory.mktemp("shelf")
+
+
 @pytest.fixture
-def rlprobe(tiny_folders, tmp_path, capsys, monkeypatch) -> Commands:
+def rlprobe(tiny_folders, shelf, tmp_path, capsys, monkeypatch) -> Commands:
     """`rlprobe(...)`, in this process, on the tiny pair."""
-    return Commands(tiny_folders, tmp_path, capsys, monkeypatch)
+    return Commands(tiny_folders, shelf, tmp_path, capsys, monkeypatch)

@@ -48,8 +48,7 @@ def test_claims_of_a_new_run_are_before_the_data_and_judged_by_it(rlprobe):
 
 
 def test_claims_are_no_part_of_the_identity_and_what_was_written_later_never_holds(rlprobe):
-    run, folder = rlprobe.tmp_path / "run", rlprobe.tmp_path
-    assert rlprobe.disagree()[0] == 0
+    run, folder = rlprobe.finished(), rlprobe.tmp_path
     identity = (run / "run.json").read_bytes()
     code, out, err = rlprobe.disagree("--claims", written(folder, FEW, ALL))
     assert code == 0, err

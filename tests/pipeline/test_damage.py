@@ -38,8 +38,7 @@ def run(finished, tmp_path):
 
 @pytest.mark.parametrize("kept", [0, 20, -1])
 def test_the_settings_of_a_grader_that_were_cut_short_are_written_again(rlprobe, kept):
-    assert rlprobe.disagree()[0] == 0
-    (file,) = (rlprobe.tmp_path / "run").glob("grades/*/settings.json")
+    (file,) = rlprobe.finished().glob("grades/*/settings.json")
     before = file.read_bytes()
     file.write_bytes(before[:kept])
     assert rlprobe.disagree()[0] == 0
@@ -48,8 +47,7 @@ def test_the_settings_of_a_grader_that_were_cut_short_are_written_again(rlprobe,
 
 @pytest.mark.parametrize("layer", ["rollouts/rl", "tokens/base", "grades/*/rl", "problems.parquet", "tokenizer"])
 def test_what_disagree_finds_damaged_it_makes_again(rlprobe, layer):
-    assert rlprobe.disagree()[0] == 0
-    run = rlprobe.tmp_path / "run"
+    run = rlprobe.finished()
     before = contents(run)
     (place,) = run.glob(layer)
     file = place if place.is_file() else max(place.glob("*[!6]"), key=lambda file: file.stat().st_size)
@@ -64,8 +62,7 @@ def test_what_disagree_finds_damaged_it_makes_again(rlprobe, layer):
 
 
 def test_a_tokenizer_that_is_half_there_changes_no_verdict(rlprobe):
-    assert rlprobe.disagree()[0] == 0
-    run = rlprobe.tmp_path / "run"
+    run = rlprobe.finished()
     before = contents(run)
     shutil.rmtree(run / "grades")
     (run / "tokenizer/tokenizer.json").unlink()
@@ -210,8 +207,7 @@ def test_a_page_is_of_what_the_run_holds_now(run, changed):
 
 
 def test_every_summary_names_the_grader_of_its_verdicts(rlprobe):
-    assert rlprobe.disagree()[0] == 0
-    run = rlprobe.tmp_path / "run"
+    run = rlprobe.finished()
     pair = ("--base", rlprobe.base, "--rl", rlprobe.rl, "--style", "question_answer", "--dataset")
     small = ("--out", run, "--max-new-tokens", 30, "--shard-size", 3, "--answer", "first")
     assert rlprobe("intervene", *pair, rlprobe.problems(), *small, "--mode", "oracle")[0] == 0

@@ -12,8 +12,7 @@ from rlprobe import runs
 
 @pytest.fixture
 def run(rlprobe):
-    assert rlprobe.disagree()[0] == 0
-    return rlprobe.tmp_path / "run"
+    return rlprobe.finished()
 
 
 def test_direction_reads_a_run_and_writes_its_summary_tables_and_figures(rlprobe, run):
