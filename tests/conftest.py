@@ -109,6 +109,12 @@ def save_pair(folder: Path, kind: str = "llama", noise: float = 0.05, seed: int 
     return base, rl
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first: workers that are handed whole files then end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _warm():
     with warm():

@@ -39,6 +39,7 @@ def shared_end(one, other):
     return n
 
 
+@pytest.mark.slow
 def test_every_place_is_what_a_plain_loop_finds(command, rlprobe, tiny_pair):
     rlprobe.finished()
     code, out, err = command("consequences", "--json")
@@ -70,6 +71,7 @@ def test_every_place_is_what_a_plain_loop_finds(command, rlprobe, tiny_pair):
     assert expected == len(found) == json.loads(out)["classes"]["all"]["places"] > 0
 
 
+@pytest.mark.slow
 def test_the_second_time_nothing_is_decoded_and_both_doors_say_the_same(command, rlprobe):
     rlprobe.finished()
     first = command("consequences", "--json")
@@ -97,6 +99,7 @@ def test_without_a_run_or_with_claims_it_is_refused(command, rlprobe):
         rp.consequences(pair="bundled", claims=rlprobe.tmp_path / "claims.toml", out=rlprobe.tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_smaller_limit_on_a_larger_run_shows_the_problems_that_were_asked_for(command, rlprobe):
     rlprobe.finished()
     whole = json.loads(command("consequences", "--json")[1])

@@ -15,6 +15,7 @@ def run(rlprobe):
     return rlprobe.finished()
 
 
+@pytest.mark.slow
 def test_direction_reads_a_run_and_writes_its_summary_tables_and_figures(rlprobe, run):
     code, out, err = rlprobe("direction", run, "--json")
     assert code == 0, err
@@ -36,6 +37,7 @@ def test_direction_reads_a_run_and_writes_its_summary_tables_and_figures(rlprobe
         assert "nan" not in table.read_text().lower().replace("quantity", ""), table
 
 
+@pytest.mark.slow
 def test_direction_says_what_a_reader_needs_first(rlprobe, run):
     code, out, err = rlprobe("direction", run)
     assert code == 0, err
@@ -43,11 +45,13 @@ def test_direction_says_what_a_reader_needs_first(rlprobe, run):
     assert "by construction" in out
 
 
+@pytest.mark.slow
 def test_direction_needs_no_torch(run):
     script = "import sys; import rlprobe.commands.direction; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_run_without_rls_text_is_read_and_says_what_it_lacks(rlprobe):
     assert rlprobe.disagree("--trajectory", "base")[0] == 0
     code, out, err = rlprobe("direction", rlprobe.tmp_path / "run")
@@ -66,6 +70,7 @@ def test_what_is_no_run_or_holds_no_text_is_refused_in_one_line(rlprobe, tmp_pat
     assert "rlprobe disagree" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tail", ["0", "-1", "nan"])
 def test_a_tail_that_is_none_is_refused(rlprobe, run, tail):
     code, _, err = rlprobe("direction", run, "--tail", tail)

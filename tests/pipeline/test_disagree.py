@@ -14,6 +14,7 @@ from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import RlprobeError
 
 
+@pytest.mark.slow
 def test_a_run_holds_rollouts_tokens_grades_tables_and_figures(rlprobe):
     code, out, err = rlprobe.disagree()
     assert code == 0, err
@@ -31,6 +32,7 @@ def test_a_run_holds_rollouts_tokens_grades_tables_and_figures(rlprobe):
     assert len(tokens) == sum(map(len, rollouts["response_ids"].to_pylist()))
 
 
+@pytest.mark.slow
 def test_the_same_command_again_computes_nothing_and_another_k_only_reads(rlprobe, monkeypatch):
     before = contents(rlprobe.finished())
     monkeypatch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))
@@ -42,12 +44,14 @@ def test_the_same_command_again_computes_nothing_and_another_k_only_reads(rlprob
     assert classes != json.loads(before["summary.json"])["trajectories"]["base"]["rates"]["all"]
 
 
+@pytest.mark.slow
 def test_json_is_all_of_standard_output(rlprobe):
     code, out, _ = rlprobe.disagree("--json")
     assert code == 0
     assert json.loads(out) == json.loads((rlprobe.tmp_path / "run" / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_larger_limit_extends_the_run(rlprobe):
     file = rlprobe.problems(9)
     assert rlprobe.disagree("--limit", 4, dataset=file)[0] == 0
@@ -64,6 +68,7 @@ def test_a_larger_limit_extends_the_run(rlprobe):
         assert rlprobe("grade", run.path)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_pair_of_a_model_with_itself_has_no_disagreement(rlprobe):
     code, out, _ = rlprobe.disagree("--json", rl=rlprobe.base)
     assert code == 0
@@ -73,6 +78,7 @@ def test_a_pair_of_a_model_with_itself_has_no_disagreement(rlprobe):
         assert rates["micro"]["disagreements"]["high"] > 0  # Clopper-Pearson, never [0, 0]
 
 
+@pytest.mark.slow
 def test_shares_of_two_machines_merge_to_the_bytes_of_one(rlprobe):
     file = rlprobe.problems(8)
     assert rlprobe.disagree(dataset=file, out="whole")[0] == 0

@@ -2,7 +2,10 @@
 
 import json
 
+import pytest
 
+
+@pytest.mark.slow
 def test_flips_need_a_run_of_disagree_and_say_so(rlprobe):
     arguments = ("--base", rlprobe.base, "--rl", rlprobe.rl, "--style", "question_answer", "--max-new-tokens", 30)
     where = ("--shard-size", 3, "--dataset", rlprobe.problems(), "--out", rlprobe.tmp_path / "run")
