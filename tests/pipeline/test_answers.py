@@ -129,7 +129,6 @@ def with_golds(rlprobe, *golds, name="golds.jsonl"):
     return file
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("option", [(), ("--dry-run",)])
 def test_golds_that_cannot_be_read_are_named_with_their_rows_before_anything_is_decoded(rlprobe, option):
     file = with_golds(rlprobe, "2", "The answer is 4", "5}{", r"\frac{16}{2}")

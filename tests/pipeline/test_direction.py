@@ -45,7 +45,6 @@ def test_direction_says_what_a_reader_needs_first(rlprobe, run):
     assert "by construction" in out
 
 
-@pytest.mark.slow
 def test_direction_needs_no_torch(run):
     script = "import sys; import rlprobe.commands.direction; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
@@ -70,7 +69,6 @@ def test_what_is_no_run_or_holds_no_text_is_refused_in_one_line(rlprobe, tmp_pat
     assert "rlprobe disagree" in err
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tail", ["0", "-1", "nan"])
 def test_a_tail_that_is_none_is_refused(rlprobe, run, tail):
     code, _, err = rlprobe("direction", run, "--tail", tail)

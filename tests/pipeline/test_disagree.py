@@ -14,7 +14,6 @@ from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import RlprobeError
 
 
-@pytest.mark.slow
 def test_a_run_holds_rollouts_tokens_grades_tables_and_figures(rlprobe):
     code, out, err = rlprobe.disagree()
     assert code == 0, err

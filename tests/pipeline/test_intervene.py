@@ -63,7 +63,6 @@ def test_the_default_modes_the_identity_and_the_files(intervene):
         assert (run.path / name).stat().st_size > 0
 
 
-@pytest.mark.slow
 def test_backward_the_oracle_is_the_base(intervene):
     assert intervene("--mode", "oracle", "--host", "rl")[0] == 0
     ids = responses(runs.read(intervene.tmp_path / "run"))
