@@ -8,7 +8,7 @@ Tests of the grader start their own processes (`cold`), and those of reporting d
 import hashlib
 import pickle
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -41,13 +41,14 @@ class _Warm(_Cold):
         _idle.append(self._hand_over(_Cold()))
 
     def _start(self):
-        while _idle:
-            other = _idle.pop()
-            if other._process.poll() is None:
-                self.kill()
-                _Warm._hand_over(other, self)
-                return
-            other.kill()
+        with suppress(IndexError):  # another thread may take the last one
+            while True:
+                other = _idle.pop()
+                if other._process.poll() is None:
+                    self.kill()
+                    _Warm._hand_over(other, self)
+                    return
+                other.kill()
         super()._start()
 
     def _hand_over(self, other):
