@@ -25,6 +25,7 @@ from transformers import (
     Qwen2Config,
     Qwen3Config,
 )
+from warm import warm
 
 from rlprobe.pairs.loading import load, locate
 from rlprobe.pairs.model import ModelPair
@@ -108,6 +109,18 @@ def save_pair(folder: Path, kind: str = "llama", noise: float = 0.05, seed: int 
     return base, rl
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first: workers that are handed whole files then end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm():
+    with warm():
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_folders(tmp_path_factory) -> tuple[Path, Path]:
     return save_pair(tmp_path_factory.mktemp("tiny"))
@@ -119,7 +132,13 @@ def tiny_pair(tiny_folders) -> ModelPair:
     return load(locate(PairChoice(base=base, rl=rl, device="cpu")))
 
 
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory) -> Path:
+    """Where what tests begin with is kept."""
+    return tmp_path_factory.mktemp("shelf")
+
+
 @pytest.fixture
-def rlprobe(tiny_folders, tmp_path, capsys, monkeypatch) -> Commands:
+def rlprobe(tiny_folders, shelf, tmp_path, capsys, monkeypatch) -> Commands:
     """`rlprobe(...)`, in this process, on the tiny pair."""
-    return Commands(tiny_folders, tmp_path, capsys, monkeypatch)
+    return Commands(tiny_folders, shelf, tmp_path, capsys, monkeypatch)

@@ -120,6 +120,7 @@ def check_against_lockstep(pair, name, host, sampling, n, seed, known, rows):
     assert counts.emitted == sum(len(r.ids) for r in ours)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["llama", "mixed"]),
@@ -142,6 +143,7 @@ def test_the_engine_equals_lockstep_whatever_is_drawn(
         check_against_lockstep(pairs(kind, noise), name, host, sampling, n=4, seed=seed, known=known, rows=rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["base", "rl"])
 def test_identities_of_arms_with_nothing_known(pairs, host):
     pair = pairs("llama", 0.05)
@@ -200,6 +202,7 @@ def handed_over(pair, host: str, prompt: list[int], begun: list[int]) -> list[in
     return begun + alone(pair, host, [prompt + begun], NEW - len(begun))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["base", "rl"])
 def test_after_the_hand_off_the_host_goes_on_as_it_would_alone(pairs, host):
     pair, donor = pairs("llama", 0.1), "rl" if host == "base" else "base"
@@ -213,6 +216,7 @@ def test_after_the_hand_off_the_host_goes_on_as_it_would_alone(pairs, host):
     assert any(mine != whole for mine, whole in zip(expected, theirs, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["base", "rl"])
 def test_a_hand_off_at_the_first_difference_is_one_flip(pairs, host):
     pair, donor = pairs("llama", 0.1), "rl" if host == "base" else "base"
@@ -272,6 +276,7 @@ def test_a_gate_by_kind_says_when_nobody_knows_the_kinds(pairs):
         decode(Players(pair.base, pair.rl, pair.vocabulary), arm, task, DecodingSettings(4, 1, frozenset(), 256))
 
 
+@pytest.mark.slow
 def test_batch_size_order_and_refilling_change_nothing(pairs):
     pair = pairs("qwen2", 0.1)
     arm = Arm(arms.disagree(), arms.host_random(20), seed=3)

@@ -101,6 +101,7 @@ def test_the_command_says_where_the_page_is(rlprobe, run):
     assert re.fullmatch(rf"written to {re.escape(str(run.path))}: report\.html \(\d\.\d MB\)\n", out)
 
 
+@pytest.mark.slow
 def test_a_real_run_gets_its_page(rlprobe):
     assert rlprobe.disagree("--limit", 4)[0] == 0
     code, _, err = rlprobe("report", rlprobe.tmp_path / "run")
