@@ -9,6 +9,7 @@ from itertools import takewhile
 
 import pytest
 from browsing import HOSTILE, media, press, window
+from page_in_window import choose, fresh, js, requests, shown, visit, wait
 from synthetic_run import OPENING, make_run
 
 from rlprobe.commands.progress import Reporter
@@ -28,12 +29,7 @@ def run(tmp_path_factory):
 @pytest.fixture
 def browser(chromium):
     """A window of 1400 × 1000 in light colours, with nothing left of the last test."""
-    chromium.get("about:blank")
-    media(chromium)
-    window(chromium, 1400, 1000)
-    for log in ("browser", "performance"):
-        chromium.get_log(log)
-    return chromium
+    return fresh(chromium)
 
 
 @pytest.fixture
@@ -43,51 +39,16 @@ def opened(browser, run):
     return browser
 
 
-def visit(driver, page, problem=None):
-    driver.get("about:blank")
-    driver.get(page.as_uri() + (f"#{problem}" if problem else ""))
-    wait(driver, "return document.querySelectorAll('#list tbody tr').length > 0")
-    if problem:
-        wait(driver, "return document.querySelectorAll('#problem .tok').length > 0")
-
-
-def wait(driver, script, limit=120):
-    end = time.monotonic() + limit
-    while not driver.execute_script(script):
-        assert time.monotonic() < end, f"not within {limit} s: {script}"
-        time.sleep(0.02)
-
-
-def js(driver, script, *arguments):
-    return driver.execute_script(f"return {script}", *arguments)
-
-
-def choose(driver, name, value):
-    script = """const field = document.querySelector(`#${arguments[0]}, [name="${arguments[0]}"]`);
-    field.value = arguments[1];
-    for (const kind of ["input", "change"]) field.dispatchEvent(new Event(kind, {bubbles: true}));"""
-    driver.execute_script(script, name, str(value))
-
-
-def shown(driver):
-    return js(driver, "[...document.querySelectorAll('#list tbody tr')].map(row => Number(row.dataset.index))")
-
-
 def held(run, name):
     html = (run.path / "report.html").read_text()
     text = re.search(rf'<script[^>]*id="{name}">(.*?)</script>', html, re.DOTALL)[1]
     return json.loads(text if name == "head" else zlib.decompress(b64decode(text), -15))
 
 
-def requests(driver):
-    messages = [json.loads(entry["message"])["message"] for entry in driver.get_log("performance")]
-    found = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-    return [url for url in found if not url.startswith(("data:", "about:"))]
-
-
 def test_it_opens_from_disk_with_no_request_and_no_error(opened, run):
+    following = f"p{shown(opened)[shown(opened).index(0) + 1]:04d}"
     press(opened, "j", "v", "w", "]")
-    wait(opened, "return document.querySelector('#h-reader').textContent === 'p0001'")
+    wait(opened, f"return document.querySelector('#h-reader').textContent === '{following}'")
     assert {url.partition("#")[0] for url in requests(opened)} == {(run.path / "report.html").as_uri()}
     assert opened.get_log("browser") == []
 
@@ -141,9 +102,8 @@ def test_the_list_can_be_filtered(opened, run):
 
 def test_the_list_can_be_sorted_both_ways(opened, run):
     problems = held(run, "head")["problems"]
-    column = js(opened, "[...document.querySelectorAll('#list th')].findIndex(th => th.textContent === 'base tokens')")
     for falling in (True, False):
-        opened.execute_script(f"document.querySelectorAll('#list th button')[{column}].click()")
+        opened.execute_script("document.querySelector('#list th button[data-column=\"tokens base\"]').click()")
         assert [problems[i]["tokens"][0] for i in shown(opened)] == sorted(
             (p["tokens"][0] for p in problems), reverse=falling
         )

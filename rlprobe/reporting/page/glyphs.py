@@ -4,9 +4,10 @@ A response is untrusted text: control characters, bidirectional overrides, half 
 or end something is named instead of obeyed. Knows no HTML: tokens.js and token_view.py make elements of the segments.
 """
 
+import codecs
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 Segment = str | list[str]  # text, or [kind, mark, the text itself]
@@ -30,6 +31,21 @@ def told_apart(pieces: Mapping[int, str | bytes]) -> dict[int, list[Segment]]:
     """The segments of each token by its id; where several ids stand for the same, the id is the last of them."""
     alike = Counter(pieces.values())
     return {i: [*segments(piece), *([[CODE, f"#{i}", ""]] if alike[piece] > 1 else [])] for i, piece in pieces.items()}
+
+
+def completed(pieces: Sequence[str | bytes]) -> dict[int, str]:
+    """The characters that neighbouring tokens of bare bytes make together, by the place of the token that ends them."""
+    found, decoder = {}, codecs.getincrementaldecoder("utf-8")()
+    for t, piece in enumerate(pieces):
+        if isinstance(piece, str):
+            decoder.reset()
+            continue
+        try:
+            if whole := decoder.decode(piece):
+                found[t] = whole
+        except UnicodeDecodeError:
+            decoder.reset()
+    return found
 
 
 def plain(piece: str | bytes) -> str:
