@@ -51,7 +51,11 @@ async function openAddress() {
   clearTimeout(pending);
   pending = null;
   const wanted = said();
-  if (document.getElementById(location.hash.slice(1)) && !wanted.has("problem")) return; // a part of the page
+  const part = document.getElementById(location.hash.slice(1));
+  if (part && !wanted.has("problem")) { // of the page
+    if (part.matches("details")) part.open = true;
+    return part.scrollIntoView();
+  }
   const f = filters.elements;
   for (const name of FIELDS) f[name].value = wanted.has(name) ? fieldValue(name, wanted.get(name)) : atFirst[name];
   f.inResponses.checked = wanted.has("responses");

@@ -33,18 +33,27 @@ def told_apart(pieces: Mapping[int, str | bytes]) -> dict[int, list[Segment]]:
     return {i: [*segments(piece), *([[CODE, f"#{i}", ""]] if alike[piece] > 1 else [])] for i, piece in pieces.items()}
 
 
-def completed(pieces: Sequence[str | bytes]) -> dict[int, str]:
-    """The characters that neighbouring tokens of bare bytes make together, by the place of the token that ends them."""
-    found, decoder = {}, codecs.getincrementaldecoder("utf-8")()
+def completed(pieces: Sequence[str | bytes]) -> dict[int, tuple[int, str]]:
+    """The characters that neighbouring tokens of bare bytes make together.
+
+    By the place of the token that ends them: the place of the first that is a part of them, and the characters.
+    """
+    found, decoder, first = {}, codecs.getincrementaldecoder("utf-8")(), None
     for t, piece in enumerate(pieces):
         if isinstance(piece, str):
             decoder.reset()
+            first = None
             continue
+        first = t if first is None else first
         try:
-            if whole := decoder.decode(piece):
-                found[t] = whole
+            whole = decoder.decode(piece)
         except UnicodeDecodeError:
             decoder.reset()
+            first = None
+            continue
+        if whole:
+            found[t] = (first, whole)
+            first = t if decoder.getstate()[0] else None
     return found
 
 

@@ -44,13 +44,14 @@ def legend(view: TokenView) -> Text:
 def _text(view: TokenView) -> Text:
     made = Text()
     passage, whole = view.passage, completed([view.pieces[i] for i in view.passage.ids])
+    parts = {t for last, (first, _) in whole.items() for t in range(first, last + 1)}
     for t, (i, name) in enumerate(zip(passage.ids, passage.classes(view.class_k), strict=True)):
         kind = "edited" if t in passage.host else name
         if kind in STYLES:
             made.append(_mark(view, t, kind), STYLES[kind])
         else:
-            made.append(_plain(view.pieces[i]))
-        made.append(whole.get(t, ""))
+            made.append("" if t in parts else _plain(view.pieces[i]))
+        made.append(whole[t][1] if t in whole else "")
     return made
 
 
@@ -71,9 +72,9 @@ def _named(piece: str | bytes) -> str:
 
 
 def _plain(piece: str | bytes) -> str:
-    """A token as text; bytes that are no text stand as nothing here, but for what they complete."""
+    """A token as text; what has no look of its own, and bytes that complete nothing, in angle brackets."""
     if isinstance(piece, bytes):
-        return ""
+        return _named(piece)
     parts = (
         part if isinstance(part, str) else part[2] if part[0] == SPACE else f"<{part[1]}>" for part in segments(piece)
     )

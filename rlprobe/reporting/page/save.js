@@ -50,7 +50,7 @@ function startSaving() {
   for (const tools of document.querySelectorAll("[data-table]")) {
     const { table, heading, csv } = tools.dataset;
     const shownTable = document.getElementById(tools.dataset.of);
-    tools.append(copyButton("copy", () => asShown(shownTable), `copy ${heading}`));
+    tools.prepend(copyButton("copy", () => asShown(shownTable), `copy ${heading}`));
     if (csv !== undefined) tools.append(button("CSV", async () => saved(`${table}.csv`, (await chunk("csv"))[table]), `save ${heading} as CSV`));
   }
 }

@@ -76,7 +76,7 @@ class TokenView:
         for t, (i, name) in enumerate(zip(passage.ids, passage.classes(self.class_k), strict=True)):
             yield {
                 "parts": _parts(glyphs[i]),
-                "whole": whole.get(t),
+                "whole": whole[t][1] if t in whole else None,
                 "host": _parts(glyphs[passage.host[t]], marked=True) if t in passage.host else None,
                 "classes": " ".join(["tok", *self._classes(t, name)]),
                 "card": card(passage, t, name, self.pieces),
