@@ -19,7 +19,7 @@ from rlprobe.reporting.drawing import in_palette
 
 PICTURE = Path(__file__).parent.parent / "docs" / "page.png"
 OPTIONS = {"pair": "bundled", "limit": 40, "max_new_tokens": 400}
-WIDTH, HEIGHT = 1180, 1400  # CSS pixels
+WIDTH, HEIGHT = 1180, 1540  # CSS pixels
 AT = "problem=word-0001&at=base:24"  # a repaired problem, at the place from which the two part
 
 
@@ -44,7 +44,7 @@ def picture(page: Path) -> bytes:
         focused = "return document.activeElement.classList.contains('tok')"
         WebDriverWait(driver, 60).until(lambda d: d.execute_script(focused))
         ActionChains(driver).send_keys(Keys.ENTER).perform()
-        driver.execute_script("scrollTo(0, 0)")
+        driver.execute_script("document.getElementById('list').style.maxHeight = '12rem'; scrollTo(0, 0)")
         return b64decode(driver.get_screenshot_as_base64())
     finally:
         driver.quit()
