@@ -305,7 +305,8 @@ def test_a_filter_survives_a_link_of_the_list_of_disagreements(page):
 
 
 @pytest.mark.parametrize(
-    "hash_", ["#%E0%A4%A", "#problem=nothing&at=base:7", "#problem=word-0001&at=base:99999", "#=&&="]
+    "hash_",
+    ["#%E0%A4%A", "#problem=no&at=base:7", "#problem=word-0001&at=base:99999", "#=&&=", "#verdicts=odd&order=x"],
 )
 def test_an_address_that_means_nothing_does_no_harm(page, run, hash_):
     page.get("about:blank")

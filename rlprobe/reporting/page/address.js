@@ -57,7 +57,10 @@ async function openAddress() {
     return part.scrollIntoView();
   }
   const f = filters.elements;
-  for (const name of FIELDS) f[name].value = wanted.has(name) ? fieldValue(name, wanted.get(name)) : atFirst[name];
+  for (const name of FIELDS) {
+    f[name].value = wanted.has(name) ? fieldValue(name, wanted.get(name)) : atFirst[name];
+    if (f[name].selectedIndex < 0) f[name].value = atFirst[name]; // none of the choices
+  }
   f.inResponses.checked = wanted.has("responses");
   const [, column, falling] = /^(.*?)( falling)?$/.exec(wanted.get("order") ?? FIRST_ORDER.column);
   order = { column, falling: Boolean(falling) };
@@ -76,6 +79,7 @@ async function openAddress() {
 const fieldValue = (name, value) => (name === "arm" ? String(Math.max(0, armIndex(value))) : value);
 
 function closeProblem() {
+  opening += 1;
   opened = null;
   lastToken = null;
   reader.hidden = true;

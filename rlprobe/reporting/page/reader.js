@@ -2,7 +2,8 @@
 
 const reader = document.getElementById("reader");
 const place = document.getElementById("problem");
-let opened = null; // {index, payload, texts}
+let opened = null; // {index, payload, texts, third}
+let opening = 0; // how often a problem was asked for: the last one is shown
 
 // `at`: {arm, t} of the token to go to; `third`: the name of the arm in the third column.
 async function openProblem(index, { quietly = false, push = true, third, at } = {}) {
@@ -11,6 +12,7 @@ async function openProblem(index, { quietly = false, push = true, third, at } = 
   hideCard();
   document.getElementById("h-reader").textContent = problem.id;
   reader.hidden = false;
+  const mine = ++opening;
   let payload = { responses: [], prompt: [], ifs: [] };
   try {
     if (problem.left_out === null) payload = await problemPayload(index);
@@ -18,6 +20,7 @@ async function openProblem(index, { quietly = false, push = true, third, at } = 
     place.replaceChildren(element("p", "note", `This problem cannot be opened: ${error.message}.`));
     return;
   }
+  if (mine !== opening) return;
   opened = { index, payload, third: opened?.third };
   lastToken = null;
   offerThird(payload.responses, third);
