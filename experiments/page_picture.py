@@ -24,8 +24,9 @@ AT = "problem=word-0001&at=base:24"  # a repaired problem, at the place from whi
 
 
 def page(folder: Path) -> Path:
-    """A run with single flips, and its page."""
+    """A run with interventions and single flips, and its page."""
     rp.disagree(**OPTIONS, out=folder)
+    rp.intervene(**OPTIONS, out=folder)
     rp.flips(**OPTIONS, out=folder, all_problems=True)
     return rp.report(folder)
 
