@@ -33,7 +33,7 @@ def test_it_says_two_accuracies_what_changed_and_the_share_of_tokens():
         ("base", "50.0 % [40.0, 60.0]", "accuracy", ""),
         ("rl", "75.0 % [70.0, 80.0]", "accuracy", ""),
         ("", "25.0 % [10.0, 40.0]", "accuracy", "1,200 repaired, 1 broken"),
-        ("", "2.00 % [1.00, 3.00]", "rates", ""),
+        ("", "2.00 % [1.00, 3.00]", "rates", "of its tokens"),
     ]
 
 

@@ -60,7 +60,7 @@ def _shares(summary: Summary) -> Iterator[Fact]:
     """At how many tokens of each text base and RL would not have said the same."""
     for arm, found in summary["trajectories"].items():
         if share := walk(found, "rates.all.micro.disagreements"):
-            yield Fact(f"of tokens disagree, on {text_of(arm)}", str(Cell.of(share, "%")), "rates")
+            yield Fact(f"disagreements on {text_of(arm)}", str(Cell.of(share, "%")), "rates", "of its tokens")
 
 
 def _single(flips: Summary) -> Fact | None:
