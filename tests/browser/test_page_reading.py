@@ -28,10 +28,10 @@ FOCUS = "[document.activeElement.closest('article')?.className ?? 'shared', Numb
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("reading") / "run"
-    rp.disagree(**OPTIONS, out=out, resamples=50)
-    rp.intervene(**OPTIONS, out=out, mode=["oracle"], resamples=50)
-    rp.flips(**OPTIONS, out=out, all_problems=True, resamples=50)
-    rp.consequences(**OPTIONS, out=out, resamples=50)
+    rp.disagree(**OPTIONS, out=out, resamples=100)
+    rp.intervene(**OPTIONS, out=out, mode=["oracle"], resamples=100)
+    rp.flips(**OPTIONS, out=out, all_problems=True, resamples=100)
+    rp.consequences(**OPTIONS, out=out, resamples=100)
     rp.report(out)
     return rp.read(out)
 
