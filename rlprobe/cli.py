@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING
@@ -192,6 +193,8 @@ def _view(**_: Any) -> None:
     from rlprobe.commands.report import page_of, report
 
     settings = made(ViewSettings, _given(ViewSettings))
+    if settings.problem is not None:
+        return _show(settings)
     page = page_of(settings.run, settings.trajectory)
     if page is None:
         asked = ReportSettings(run=settings.run, trajectory=settings.trajectory or "both")
@@ -201,8 +204,30 @@ def _view(**_: Any) -> None:
         with serving.server(page, settings.port or 0) as server:
             say(f"serving {page} at {serving.address(server)}, for this machine only; Ctrl-C ends it")
             serving.until_interrupted(server)
-    elif click.launch(page.resolve().as_uri()) != 0:
-        say(f"no browser to open it with: open {page} in one")
+    elif not _has_browser() or click.launch(page.resolve().as_uri()) != 0:
+        say(f"no browser to open it with: open {page} in one, or run `rlprobe view {settings.run} --serve`")
+    return None
+
+
+def _has_browser() -> bool:
+    """Whether there may be one; what opens things on Linux says nothing where there is no display."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))
+
+
+def _show(settings: ViewSettings) -> None:
+    """One problem: its question and gold, and each response with its marks."""
+    from rlprobe.reporting.page import in_terminal
+    from rlprobe.reporting.terminal import SafeConsole
+    from rlprobe.results import read
+
+    found, console = read(settings.run), SafeConsole()
+    problem = str(settings.problem)
+    lines: list[Any] = [found.question(problem)]
+    views = [found.view(problem, arm) for arm in settings.arm or found.ends]
+    for view in views:
+        lines += ["", *in_terminal.response(view, settings.at)]
+    for line in (*lines, "", in_terminal.legend(views[0])):
+        console.print(line, soft_wrap=not console.is_terminal, markup=False, highlight=False)
 
 
 # ---- what has a name -------------------------------------------------------------------------------------------------

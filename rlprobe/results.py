@@ -16,12 +16,14 @@ from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.reporting.formats import from_json, written
+from rlprobe.records import MEMBERS
+from rlprobe.reporting.page import tables
 from rlprobe.reporting.page.passage import Passage
 from rlprobe.reporting.page.payload import Verdict
 from rlprobe.reporting.page.problems import WORDS
 from rlprobe.reporting.page.token_view import TokenView
 from rlprobe.runs import Run
-from rlprobe.settings import Reading
+from rlprobe.settings import Reading, near
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,21 @@ class Results:
     def figures(self) -> "Shelf":
         """The figures of the run: each shows itself in a notebook and has a `path`."""
         return Shelf(self.run, "figures", ".png", Figure)
+
+    @property
+    def ends(self) -> list[str]:
+        """Those of base and RL whose texts both models have read; else whatever texts these are."""
+        there = self.run.arms("tokens")
+        return [m for m in MEMBERS if m in there] or there
+
+    def question(self, problem_id: str) -> str:
+        """A problem in two lines: its name with the gold answer, and its question. Raises BadInput for a wrong name."""
+        known = {problem.problem_id: problem for problem in self.run.problems()}
+        if problem_id not in known:
+            raise BadInput(f"{self.path} holds no problem {problem_id!r}{near(problem_id, known)}")
+        if reason := self.run.left_out().get(problem_id):
+            raise BadInput(f"the problem {problem_id!r} has no responses in {self.path}: {reason}")
+        return f"{problem_id}   gold answer {known[problem_id].answer}\n{known[problem_id].question}"
 
     def view(self, problem_id: str, arm: str = "rl", by: str = "class", draw: int = 0) -> TokenView:
         """One response with every token marked, as on the page of `rlprobe report`.

@@ -1279,11 +1279,23 @@ class ReportSettings(Noun):
 
 @dataclass(frozen=True, kw_only=True)
 class ViewSettings(Noun):
-    """Open RUN's page in the browser; written first where it is missing, older than RUN, or of another trajectory."""
+    """Open RUN's page in the browser; of one PROBLEM, show the responses on the terminal instead.
+    \f
+    The page is written first where it is missing, older than RUN, or of another trajectory.
+    """
 
     run: Path = place()
+    problem: str | None = place(None)
+    arm: tuple[str, ...] = option(
+        (),
+        "With PROBLEM: whose response, by its label in the tables; may be repeated.  [default: base and rl]",
+        needs="problem",
+    )
+    at: int | None = option(
+        None, "With PROBLEM: both models' five best tokens at this position.", needs="problem", least=0
+    )
     trajectory: str | None = option(
         None, "Whose token tables are on the page.  [default: the page's own, else both]", choices=_TRAJECTORIES
     )
-    serve: bool = option(False, "Serve it on 127.0.0.1 instead, until Ctrl-C; nothing is opened.")
+    serve: bool = option(False, "Serve it on 127.0.0.1 instead, until Ctrl-C; nothing is opened.", unless=("problem",))
     port: int | None = option(None, "With --serve: where.  [default: any free one]", needs="serve", least=0, most=65535)

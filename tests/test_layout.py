@@ -11,8 +11,8 @@ import rlprobe
 PACKAGE = Path(rlprobe.__file__).parent
 ROOMS = (  # design, section 3: each may import what stands below it
     "api",
-    "results",
     "cli",
+    "results",
     "commands",
     "training",
     "reporting",

@@ -1,7 +1,7 @@
 """`rlprobe report`: the page of a finished run, made of what the run holds. Needs no models and no network."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pyarrow as pa
 from rlprobe import __version__, runs, storage
 from rlprobe.analysis.interventions import NamedArm
 from rlprobe.commands import COMMANDS
+from rlprobe.commands.continuations import Continuation, commands, continuations
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
@@ -20,18 +21,20 @@ from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.problems.answers import EXTRACTIONS
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
 from rlprobe.reporting.formats import from_json
+from rlprobe.reporting.page.answer import answer
 from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks, digest
 from rlprobe.reporting.page.glyphs import told_apart
 from rlprobe.reporting.page.page import NAME, Page, marks_of, render
 from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
+from rlprobe.reporting.page.places import Places
 from rlprobe.reporting.page.problems import ArmLine, ProblemList
 from rlprobe.reporting.unanswered import warning
 from rlprobe.runs import Run
 from rlprobe.settings import Reading, ReportSettings
 
 DRAWS = 4  # of an arm with more, the first so many are on the page
-SUMMARY, ARMS_SUMMARY = (COMMANDS[name].summary for name in ("disagree", "intervene"))
-_SHOWN = ("*.json", "tables/*.json", "figures/*.png", "grades/*/settings.json", "**/*.sha256")
+SUMMARY, ARMS_SUMMARY, FLIPS_SUMMARY = (COMMANDS[name].summary for name in ("disagree", "intervene", "flips"))
+_SHOWN = ("*.json", "tables/*.json", "tables/*.csv", "figures/*.png", "grades/*/settings.json", "**/*.sha256")
 
 Key = tuple[str, int]  # problem_id, draw
 _ROLLOUT_COLUMNS = ("arm", "problem_id", "draw", "response_ids", "host_ids", "gated", "stop", "made")
@@ -185,6 +188,18 @@ class Block:
         rows = (row.values() for row in self.read(self.source.grades, arm, columns).to_pylist())
         return {(i, draw): Verdict(*verdict) for i, draw, *verdict in rows}
 
+    def prompts(self) -> dict[str, list[int]]:
+        """problem_id -> the ids of its prompt, which all arms share."""
+        found: dict[str, list[int]] = {}
+        for arm in list(self.source.arms)[:1]:
+            rows = self.read("rollouts", arm, ("problem_id", "prompt_ids")).to_pylist()
+            found |= {row["problem_id"]: row["prompt_ids"] for row in rows}
+        return found
+
+    def continuations(self) -> dict[str, list[Continuation]]:
+        """How texts go on from another token, as far as it was decoded."""
+        return continuations(self.source.run, self.source.grades, self.start, self.start + len(self.problems))
+
     def tables(self, arm: str) -> dict[Key, pd.DataFrame]:
         """The token tables of an arm, response by response."""
         rows = self.read("tokens", arm, TABLE_COLUMNS).to_pandas()
@@ -198,6 +213,7 @@ class Collected:
     source: Source
     chunks: Chunks = field(default_factory=Chunks)
     lexicon: Lexicon = field(default_factory=Lexicon)
+    places: Places = field(default_factory=Places)
 
     @cached_property
     def problems(self) -> ProblemList:
@@ -206,12 +222,22 @@ class Collected:
 
     def add(self, block: Block) -> None:
         """The problems of a block."""
-        responses = self._responses(block)
+        responses, prompts, ifs = self._responses(block), block.prompts(), block.continuations()
         left_out = block.source.run.left_out()
         for at, problem in enumerate(block.problems, block.start):
-            mine = responses.get(problem.problem_id, [])
+            mine, others = responses.get(problem.problem_id, []), ifs.get(problem.problem_id, [])
             self.problems.add(problem, mine, left_out.get(problem.problem_id))
-            self.chunks.add(f"p{at}", {"responses": mine})
+            self._add_places(at, mine, others)
+            prompt = self.lexicon.numbers(prompts.get(problem.problem_id, ())).tolist()
+            ifs_here = [asdict(each) | {"ids": self.lexicon.numbers(each.ids).tolist()} for each in others]
+            self.chunks.add(f"p{at}", {"responses": mine, "prompt": prompt, "ifs": ifs_here})
+
+    def _add_places(self, at: int, responses: Sequence[dict[str, Any]], ifs: Sequence[Continuation]) -> None:
+        for each in responses:
+            arm = self.problems.arms[each["arm"]]
+            if "table" in each and each["draw"] == 0:
+                outcomes = {other.position: other.outcome for other in ifs if other.text == arm}
+                self.places.add(at, self.source.trajectories.index(arm), each["table"], outcomes)
 
     def _responses(self, block: Block) -> dict[str, list[dict[str, Any]]]:
         """problem_id -> its responses, in the order of arms and draws."""
@@ -239,10 +265,14 @@ def _page(source: Source, reporter: Reporter) -> Page:
     glyphs = told_apart(pieces(load_tokenizer(str(run.tokenizer_folder)), collected.lexicon.ids))
     ids = collected.lexicon.ids
     collected.chunks.add("lexicon", {"ids": ids, "segments": [glyphs[i] for i in ids]})
+    collected.chunks.add("places", collected.places.columns)
+    numbers = {file.stem: file.read_text(encoding="utf-8") for file in run.files("tables/*.csv")}
+    collected.chunks.add("csv", numbers)
     return Page(
         base=_name(about["base"]),
         rl=_name(about["rl"]),
         lede=_lede(source),
+        answer=answer(source.summary, _flips(run)),
         settings=_settings(source),
         prompt=about.get("prompt_example", ""),
         confidence=f"{100 * source.reading.confidence:g} %" if source.summary else "",
@@ -254,7 +284,15 @@ def _page(source: Source, reporter: Reporter) -> Page:
         problems=collected.problems,
         chunks=collected.chunks,
         source=fingerprint(run),
+        numbers=sorted(numbers),
+        commands=commands(run),
+        run=run.path.resolve().name,
     )
+
+
+def _flips(run: Run) -> dict[str, Any]:
+    """What `rlprobe flips` found, where it has looked at more than one problem."""
+    return run.read_json(FLIPS_SUMMARY, dict) if run.file(FLIPS_SUMMARY).exists() else {}
 
 
 def _lede(source: Source) -> str:

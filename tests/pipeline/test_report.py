@@ -143,6 +143,7 @@ def test_a_run_without_its_tokenizer_is_refused_in_one_line(rlprobe, run, tmp_pa
 
 def test_view_opens_the_page_and_writes_it_only_when_the_run_is_newer(rlprobe, run, tmp_path, monkeypatch):
     opened = []
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(click, "launch", lambda url: opened.append(url) or 0)
     shutil.copytree(run.path, tmp_path / "copy")
     (tmp_path / "copy" / "report.html").unlink()
@@ -158,6 +159,7 @@ def test_view_opens_the_page_and_writes_it_only_when_the_run_is_newer(rlprobe, r
 
 
 def test_view_writes_the_page_anew_when_another_trajectory_is_asked_for(rlprobe, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(click, "launch", lambda url: 0)
     shutil.copytree(run.path, tmp_path / "copy")
     (tmp_path / "copy" / "report.html").unlink()

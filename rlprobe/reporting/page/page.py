@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,11 +19,25 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from rlprobe.reporting.page import scales, tables, views
+from rlprobe.reporting.page.answer import Answer
 from rlprobe.reporting.page.chunks import PAGE_LIMIT, Chunks, digest
 from rlprobe.reporting.page.problems import LETTERS, WORDS, ArmLine, ProblemList
 
 NAME = "report.html"
-SCRIPTS = ("data.js", "tokens.js", "card.js", "list.js", "reader.js", "main.js")
+SCRIPTS = (
+    *(
+        "data.js",
+        "tokens.js",
+        "card.js",
+        "list.js",
+        "places.js",
+        "texts.js",
+        "strip.js",
+        "continuations.js",
+        "reader.js",
+    ),
+    *("search.js", "address.js", "save.js", "main.js"),
+)
 STYLES = ("tokens.css", "page.css")
 
 _HERE = Path(__file__).parent
@@ -33,7 +47,8 @@ _MARK = re.compile(r'<meta name="rlprobe-(\w+)" content="([^"]*)">')
 @dataclass(frozen=True, kw_only=True)
 class Page:
     """What is on the page. `tables` and `figures`, PNG files, go by their names, `class_k` the classes' k,
-    `source` a digest of what the page was made from.
+    `source` a digest of what the page was made from. `numbers` names the tables whose CSV the chunk "csv" holds;
+    `commands` decode how a text goes on from another token (commands/continuations.py); `run` is the run's folder.
     """
 
     base: str
@@ -50,6 +65,10 @@ class Page:
     problems: ProblemList
     chunks: Chunks
     source: str = ""
+    answer: Answer = field(default_factory=Answer)
+    numbers: Sequence[str] = ()
+    commands: Mapping[str, str] = field(default_factory=dict)
+    run: str = ""
 
 
 def render(page: Page, limit: int = PAGE_LIMIT) -> dict[str, str]:
@@ -139,4 +158,6 @@ def _head(page: Page, files: Mapping[str, str]) -> dict[str, Any]:
         "letters": {status: letter for status, letter in LETTERS.items() if status},
         "verdicts": {LETTERS[status]: words for status, words in WORDS.items()},
         "files": dict(files),
+        "commands": dict(page.commands),
+        "run": page.run,
     }
