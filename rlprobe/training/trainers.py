@@ -118,19 +118,19 @@ class Trainer(GRPOTrainer):
         """The ids of our prompts as they are: nothing is tokenised a second time."""
         return [self._tasks[prompt].prompt_ids for prompt in prompts], None, {}
 
-    def _generate_single_turn(self, prompt_ids: Any, images: Any, fields: Any, samples: int) -> Any:  # noqa: ARG002
+    def _generate_single_turn(self, prompt_ids: Any, *_: Any, **__: Any) -> Any:
         """Responses from noise that depends on the step alone; every prompt is read once."""
-        tasks = [self._by_ids[tuple(ids)] for ids in prompt_ids[::samples]]
+        tasks = [self._by_ids[tuple(ids)] for ids in prompt_ids[:: self.job.how.samples]]
         sampled = self.job.draw(self.accelerator.unwrap_model(self.model), tasks, self.state.global_step + 1)
         return [each.ids for each in sampled], None
 
     def _earned(
-        self, completions: list[str], completion_ids: list[list[int]], gold: list[str], **_: Any
-    ) -> list[float]:
+        self, completions: list[str], completion_ids: list[Ids], gold: list[str], **_: Any
+    ) -> list[float | None]:
         """Our reward, as TRL asks for it."""
         stops = self.job.stop_ids
         answers = zip(completion_ids, completions, gold, strict=True)
-        return self.job.reward([Sampled(ids, text, ids[-1] in stops, right) for ids, text, right in answers])
+        return [*self.job.reward([Sampled(ids, text, ids[-1] in stops, right) for ids, text, right in answers])]
 
     def _calculate_rewards(self, *arguments: Any) -> Tensor:
         self._rewards = super()._calculate_rewards(*arguments)
@@ -253,7 +253,7 @@ class PassAtK(Trainer):
 
     def score(self, output: dict[str, Any], rewards: Tensor) -> None:
         """In the place of the group's."""
-        groups = rewards.view(-1, self.num_generations) > 0
+        groups = rewards.view(-1, self.job.how.samples) > 0
         output["advantages"] = pass_at_k_advantages(groups, self.job.own["k"]).flatten()
 
 
