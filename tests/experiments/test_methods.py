@@ -7,7 +7,6 @@ import pytest
 from click.testing import CliRunner
 
 from experiments import methods
-from experiments.claimed.methods import CLAIMS
 from experiments.methods import (
     ARMS,
     SETUPS,
