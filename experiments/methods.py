@@ -146,12 +146,11 @@ SETUPS: dict[str, Setup] = {
 
 
 # ---- what is claimed -------------------------------------------------------------------------------------------------
-# Written before any of them was trained here.
-# "Matches full RL": nine tenths of GRPO's gain, since so few problems do not resolve less. "Three orders of magnitude
-# cheaper" is asked as a hundredth of GRPO's processor time, an order less than the claim; all methods of the table
-# generate as many tokens, by which the method's own saving (fewer responses) is not in it. "Rank 8 on W_o alone": no more
-# than 2 points below the same method on q, k, v and o. "Sustain": the last rounds' entropy of the policy against GRPO's;
-# of one seed it has no interval, and no verdict.
+# Written before any of them was trained here. "Matches full RL": nine tenths of GRPO's gain, since so few problems do
+# not resolve less. "Three orders of magnitude cheaper" is asked as a hundredth of GRPO's processor time, an order less
+# than the claim; all methods of the table generate as many tokens, so that the method's own saving (fewer responses) is
+# not in it. "Rank 8 on W_o alone": no more than 2 points below the same method on q, k, v and o. "Sustain": the last
+# rounds' entropy of the policy against GRPO's; it has no interval, and so no verdict.
 
 REASONMAXXER, DIR, LP_REG = "2605.06241, §5", "2603.22117", "2510.03222"
 
