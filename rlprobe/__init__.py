@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rlprobe.api import Pair, list_datasets, list_pairs, pair, report
+    from rlprobe.api import Pair, list_datasets, list_pairs, pair, report, train
     from rlprobe.results import Results, read
 
 __version__ = "0.2.0"
@@ -20,7 +20,7 @@ __version__ = "0.2.0"
 from rlprobe.commands import COMMANDS  # after the version, which others import from here
 
 # (No name may be that of a room: `rlprobe.pairs` is one.)
-__all__ = ["Pair", "Results", "list_datasets", "list_pairs", "pair", "read", "report"]
+__all__ = ["Pair", "Results", "list_datasets", "list_pairs", "pair", "read", "report", "train"]
 __all__ += COMMANDS
 
 

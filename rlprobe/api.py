@@ -34,7 +34,7 @@ from rlprobe.pairs.sources import Source
 from rlprobe.problems.datasets import DATASETS
 from rlprobe.records import MEMBERS
 from rlprobe.results import Results, read
-from rlprobe.settings import Asked, PairChoice, ReportSettings, made, options_of, said_of
+from rlprobe.settings import Asked, PairChoice, ReportSettings, TrainSettings, made, options_of, said_of
 
 # ---- a pair ----------------------------------------------------------------------------------------------------------
 
@@ -141,6 +141,13 @@ def report(*places: Any, **options: Any) -> Path:
     return report(made(ReportSettings, _given(ReportSettings, places, options)), Reporter())[0]
 
 
+def train(*places: Any, **options: Any) -> Path:
+    """Train an adapter; its settings say more, below."""
+    from rlprobe.commands.train import train
+
+    return train(made(TrainSettings, _given(TrainSettings, places, options)), Reporter())
+
+
 def _function(command: Command) -> Callable[..., Results]:
     def call(*places: Any, **options: Any) -> Results:
         settings: Any = made(command.settings, _given(command.settings, places, options))
@@ -187,7 +194,7 @@ def _said(function: Callable, words: str, options: tuple[Asked, ...], leading: t
     width = max(len(asked.name) for asked in options)
     lines = [f"    {asked.name:<{width}}  {_in_python(asked, options)}" for asked in options if not asked.option.place]
     function.__doc__ = "\n".join([words, "", "Options:", *lines])
-    returns = Path if function is report else Pair if function is pair else Results
+    returns = Path if function in (report, train) else Pair if function is pair else Results
     function.__signature__ = Signature([*leading, *keywords], return_annotation=returns)  # type: ignore[attr-defined]
     return function
 
@@ -214,6 +221,7 @@ FUNCTIONS: dict[str, Callable[..., Results]] = {
     for name, command in COMMANDS.items()
 }
 _said(report, said_of(ReportSettings).replace("\f\n", "\n"), options_of(ReportSettings))
+_said(train, said_of(TrainSettings).replace("\f\n", "\n"), options_of(TrainSettings))
 _said(
     pair,
     cleandoc(pair.__doc__ or ""),

@@ -22,7 +22,7 @@ from rlprobe import __version__
 from rlprobe.commands import COMMANDS, Command
 from rlprobe.errors import INTERRUPTED, RlprobeError
 from rlprobe.printable import printable
-from rlprobe.settings import Asked, ReportSettings, ViewSettings, made, options_of, said_of, unknown
+from rlprobe.settings import Asked, ReportSettings, TrainSettings, ViewSettings, made, options_of, said_of, unknown
 
 if TYPE_CHECKING:
     from rlprobe.commands.written import Written
@@ -230,6 +230,17 @@ def _show(settings: ViewSettings) -> None:
         console.print(line, soft_wrap=not console.is_terminal, markup=False, highlight=False)
 
 
+def _train(dry_run: bool, **_: Any) -> None:
+    from rlprobe.commands import train
+
+    settings = made(TrainSettings, _given(TrainSettings))
+    if dry_run:
+        say("\n".join(train.plan(settings)))
+        return
+    folder = train.train(settings, _reporter())
+    say(f"written to {folder.parent}: log, training; the adapter is {folder}: give it as --rl base+{folder}")
+
+
 # ---- what has a name -------------------------------------------------------------------------------------------------
 
 
@@ -248,6 +259,18 @@ def datasets() -> None:
 
     rows = [(name, entry.source, " or ".join(map(str, entry.rows))) for name, entry in DATASETS.items()]
     _list(("data set", "source", "problems"), rows)
+
+
+@click.command()
+def methods() -> None:
+    """List the methods of `rlprobe train`, and the options that each has of its own."""
+    from rlprobe.training.methods import METHODS
+
+    rows = []
+    for name, method in METHODS.items():
+        own = " ".join(f"--{option.replace('_', '-')} {value}" for option, value in method.own.items())
+        rows.append((name, f"arXiv {method.source}", own, method.words))
+    _list(("method", "source", "its own options", "what it does"), rows)
 
 
 @click.command()
@@ -289,18 +312,23 @@ class _InOrder(click.Group):
         return list(self.commands)
 
 
-def _of_pages(example: str, kind: type, callback: Callable[..., None]) -> click.Command:
+def _apart(example: str, kind: type, callback: Callable[..., None], *more: click.Parameter) -> click.Command:
+    """A command that leaves no summary in a run."""
     name, words = example.partition(" ")[0], said_of(kind).partition("\f")[0]
-    return _Explained(kind, example, name, help=words, callback=callback, params=_parameters(kind))
+    return _Explained(kind, example, name, help=words, callback=callback, params=[*_parameters(kind), *more])
+
+
+_DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Print one rendered prompt and the plan; train nothing.")
 
 
 @click.group(
     cls=_InOrder,
     commands=[
         *map(_command, COMMANDS.values()),
-        _of_pages("report runs/first", ReportSettings, _report),
-        _of_pages("view runs/first --serve", ViewSettings, _view),
-        *(pairs, datasets, arms),
+        _apart("train grpo --dataset problems.jsonl --steps 24 --out runs/trained", TrainSettings, _train, _DRY_RUN),
+        _apart("report runs/first", ReportSettings, _report),
+        _apart("view runs/first --serve", ViewSettings, _view),
+        *(pairs, datasets, arms, methods),
     ],
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RLPROBE"},
 )

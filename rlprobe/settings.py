@@ -360,6 +360,7 @@ SIGNAL = Names("signal", "signal", "SIGNALS", heavy=True)
 KIND = Names("kind", "analysis.points", "KINDS", heavy=True)
 EXTRACTION = Names("extraction", "problems.answers", "EXTRACTIONS", heavy=True)
 PRESET = Names("preset", "commands.signal_arms", "PRESETS", heavy=True)
+METHOD = Names("method", "training.methods", "METHODS")
 
 
 @dataclass(frozen=True)
@@ -1070,6 +1071,148 @@ class WeightSettings(Settings):
     )
     reading: Reading = noun(Reading(), "class_k", "tau", needs="ranks")
     grader: GraderChoice = noun(GraderChoice(), needs="ranks")
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+
+POSITIONS = (
+    "all",
+    "disagreements",
+    "rest",
+)  # where KL-LoRA learns: everywhere, where base and teacher differ, elsewhere
+REWARDS = ("answer", "coin")
+
+
+@dataclass(frozen=True)
+class TrainChoice(Noun):
+    """How much is trained, and what is learned of the weights: a LoRA adapter.
+
+    A round draws `samples` responses to each of `problems` problems; `updates` of the weights follow, each on its part
+    of the responses. The methods with loops of their own draw all responses first.
+    """
+
+    seed: int = option(1, "Of the adapter, the order of problems, and all that is drawn.", least=0)
+    steps: int = option(
+        50, "Updates of the weights, at most; a larger number goes on with a finished training.", least=1
+    )
+    tokens: int | None = option(
+        None, "Draw no new round once so many response tokens were generated.  [default: no bound]", least=1
+    )
+    problems: int = option(8, "Problems a round.", least=1)
+    samples: int = option(8, "Responses to each of them.", least=2)
+    rows: int = option(8, "Responses in one backward pass.", least=1)
+    updates: int | None = option(None, "Updates a round, each on its part of the responses.  [default: 2]", least=1)
+    max_new_tokens: int = option(256, "At most so many tokens a response; a longer one is cut, and earns 0.", least=1)
+    temperature: float = option(1.0, "Of sampling and of the loss; above 0.", above=0)
+    learning_rate: float = option(1e-4, "Of AdamW.", above=0)
+    warmup: int = option(0, "Updates over which the learning rate rises from 0.", least=0)
+    rank: int = option(16, "Of the LoRA adapter.", least=1)
+    lora_alpha: int | None = option(None, "Its scale is that by the rank.  [default: twice the rank]", least=1)
+    modules: tuple[str, ...] = option(
+        ("q_proj", "k_proj", "v_proj", "o_proj"), "Which layers have one, by the end of their names.", split=True
+    )
+    reward: str = option(
+        "answer",
+        "What earns 1: a right answer in a response that ended, or the flip of a coin (a null training).",
+        choices=REWARDS,
+    )
+    save_every: int = option(10, "Rounds between two checkpoints.", least=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least_one("--modules", self.modules)
+        once_each("--modules", self.modules)
+
+    @property
+    def updates_a_round(self) -> int:
+        """As asked, or 2: the second is off the policy that the responses were drawn from."""
+        return self.updates or 2
+
+    @property
+    def alpha(self) -> int:
+        """LoRA's α."""
+        return self.lora_alpha or 2 * self.rank
+
+
+@dataclass(frozen=True)
+class MethodChoice(Noun):
+    """What only some methods have; None is a method's own value. One that a method does not have is refused."""
+
+    clip_low: float | None = option(None, "The importance ratio is clipped below 1 less this.", least=0)
+    clip_high: float | None = option(None, "And above 1 more this; with cispo, above this.", least=0)
+    strength: float | None = option(
+        None, "Of what the method adds: the weight of its term, or of its reweighting.", least=0
+    )
+    share: float | None = option(
+        None,
+        "Of the tokens: 80-20's highest entropies, lp-reg's least likely, kl-cov's most covariant.",
+        above=0,
+        most=1,
+    )
+    floor: float | None = option(
+        None,
+        "lp-reg: tokens below this share of the likeliest one's probability are noise; reasonmaxxer: a probability "
+        "below which a bad token is pushed no further.",
+        above=0,
+        most=1,
+    )
+    k: int | None = option(None, "Of pass@k.", least=1)
+    every: int | None = option(None, "Updates between two resets of the reference.", least=1)
+    tau: float | None = option(None, "Entropy gate of the base, nats.", least=0)
+    positions: str | None = option(None, "Where the teacher is learned from.", choices=POSITIONS)
+
+
+@dataclass(frozen=True)
+class TrainOutput(Noun):
+    """Where to."""
+
+    LAST = True
+
+    out: Path | None = option(None, "The folder of the training.  [default: runs/train-BASE-METHOD-seedN]")
+    overwrite: bool = option(False, "Delete the training that is there and start anew.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Noun):
+    """Train an adapter of a base model by METHOD, on the answers that rlprobe's grader finds right.
+
+    Every other command takes it as base+ADAPTER. A training that was stopped goes on with the same command. Needs the
+    extra [train]. docs/training.md says what each method does.
+    \f
+    Returns the folder of the adapter: rl=f"base+{folder}". Beside it lie log.jsonl (a line a round: reward, length,
+    entropy, tokens, seconds), training.json (the settings) and checkpoints.
+
+    Raises BadInput for an option that cannot be or that the method has not, problems without a gold answer, a reward
+    that is always the same, an adapter as base; OtherRun where `out` holds another training; NotAvailable without TRL
+    or for a model that cannot be loaded; IncompatiblePair for a teacher of another vocabulary.
+    """
+
+    method: str = place(metavar="METHOD", names=METHOD)
+    how: TrainChoice = TrainChoice()
+    own: MethodChoice = MethodChoice()
+    pair: PairChoice = noun(
+        PairChoice(),
+        "base_device",
+        "rl_device",
+        "template_of",
+        pair="A registered pair: its base is trained, its RL model is the teacher of kl-lora.  [default: bundled]",
+        rl="The teacher of kl-lora: a Hub id, a folder, a .gguf file, or base+ADAPTER.",
+        rl_revision="Hub revision of the teacher.",
+        dtype="Of the base; auto is float32 on a CPU, the checkpoint's own elsewhere. The adapter is float32.",
+    )
+    problems: ProblemChoice = noun(
+        ProblemChoice(),
+        dataset="What to train on: a registered data set (see `rlprobe datasets`) or a JSONL, JSON, Parquet or CSV "
+        "file. Has to be given: a pair's own is what it is measured on.",
+        style="Prompt style.  [default: the pair's own, else chat]",
+    )
+    grader: GraderChoice = noun(GraderChoice(), "answer")
+    output: TrainOutput = TrainOutput()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.pair.pair or self.pair.base or self.pair.rl):
+            object.__setattr__(self, "pair", replace(self.pair, pair="bundled"))
 
 
 # ---- the commands that look inside the models, at places of a finished run -------------------------------------------

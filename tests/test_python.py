@@ -23,12 +23,13 @@ from rlprobe.settings import (
     ReportSettings,
     Share,
     SignalSettings,
+    TrainSettings,
     WeightSettings,
     made,
     options_of,
 )
 
-DOORS = {"report": ReportSettings, "pair": PairChoice}
+DOORS = {"report": ReportSettings, "train": TrainSettings, "pair": PairChoice}
 QUESTIONS = '{"question": "How many eggs?", "answer": "12"}\n{"question": "How many boxes?", "answer": "3"}\n'
 
 
@@ -236,12 +237,12 @@ def test_values_may_be_given_as_they_are_written():
         made(DisagreeSettings, {"compute": 5})
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "report", "pair"])
+@pytest.mark.parametrize("name", [*COMMANDS, "report", "train", "pair"])
 def test_the_signature_is_what_the_settings_take_and_each_option_has_its_words(name):
     function, kind = getattr(rp, name), COMMANDS[name].settings if name in COMMANDS else DOORS[name]
     signature, words = inspect.signature(function), inspect.getdoc(function)
     asked = {asked.name: asked for asked in options_of(kind)}
-    where = {"run": ".", "source": ".", "out": "x", "runs": ["x"], "checkpoints": ["a=x"]}
+    where = {"run": ".", "source": ".", "out": "x", "runs": ["x"], "checkpoints": ["a=x"], "method": "grpo"}
     needed = {p.name: where[p.name] for p in signature.parameters.values() if p.default is p.empty}
     shown = {p.name: p.default for p in signature.parameters.values() if p.default is not p.empty}
     shown = {name: value for name, value in shown.items() if name in asked and not asked[name].option.needs}

@@ -170,7 +170,7 @@ def load(located: LocatedPair, apart: bool = False) -> ModelPair:
         adapted = adapters.put_on(load_network(base, located.dtype), rl)
         networks, switches = dict.fromkeys(MEMBERS, adapted.base_model.model), adapters.switches(adapted)
     else:
-        networks, switches = {m: _whole(s, located.dtype) for m, s in zip(MEMBERS, (base, rl), strict=True)}, {}
+        networks, switches = {m: whole(s, located.dtype) for m, s in zip(MEMBERS, (base, rl), strict=True)}, {}
     members = {
         name: model_of(source, networks[name], vocabulary, switches.get(name))
         for name, source in zip(MEMBERS, (base, rl), strict=True)
@@ -187,7 +187,7 @@ def whole_exactly(source: Source, dtype: str) -> Any:
     return adapters.merged_exactly(network, source) if source.adapter else network
 
 
-def _whole(source: Source, dtype: str) -> Any:
+def whole(source: Source, dtype: str) -> Any:
     """The network of one member that shares its weights with nobody; an adapter is merged into them."""
     network = load_network(source, dtype)
     return adapters.merged(network, source) if source.adapter else network
