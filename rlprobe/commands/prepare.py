@@ -282,7 +282,9 @@ def _memory(device: str) -> int:
 
 
 def _cache_bytes(config: Any, dtype: str) -> int:
-    """Bytes of keys and values per position."""
+    """Bytes of keys and values per position; of a model without attention, those of what passes between its layers."""
+    if not getattr(config, "num_attention_heads", None):
+        return config.num_hidden_layers * config.hidden_size * DTYPES[dtype].itemsize
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return 2 * config.num_hidden_layers * heads * width * DTYPES[dtype].itemsize

@@ -179,7 +179,7 @@ def rollout(arm: str, task: Task, response: Response) -> Rollout:
         gated=response.gated,
         logprobs=response.logprobs,
         stop=response.stop,
-        made=Made.ENGINE,
+        made=response.made,
         donor_ids=response.donor_ids or None,
     )
 

@@ -14,7 +14,7 @@ import torch
 
 from rlprobe.errors import BadInput
 from rlprobe.pairs import adapters
-from rlprobe.pairs.architecture import attention_kinds, context_length, rope_border
+from rlprobe.pairs.architecture import context_length, rope_border, state_kinds
 from rlprobe.pairs.compatibility import (
     CommonVocabulary,
     common_vocabulary,
@@ -31,6 +31,9 @@ from rlprobe.pairs.registry import registered_pair
 from rlprobe.pairs.sources import Source, find_source
 from rlprobe.records import MEMBERS
 from rlprobe.settings import PairChoice
+
+# how a pair is read one of whose members cannot be rewound
+SLOWLY = "both models are read by plain passes and decode in lock-step, as exact and slower"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +73,22 @@ class LocatedPair:
         """The kind of each token of the common vocabulary, as a number in the order of kinds.KINDS."""
         return kinds_of(self.tokenizer, self.vocabulary.ids.tolist(), self.stop_ids)
 
+    @property
+    def not_rewound(self) -> list[str]:
+        """The members whose configs say that their state cannot be rewound, a line each."""
+        return [
+            f"{member} ({source.config.model_type}) has layers of kind {', '.join(sorted(kinds))}, whose state cannot "
+            "be rewound"
+            for member, source in zip(MEMBERS, (self.base, self.rl), strict=True)
+            if (kinds := state_kinds(source.config))
+        ]
+
     @cached_property
     def notices(self) -> list[str]:
         """What a user should know of the two before believing a number, a line each."""
         other = "base" if self.template_of == "rl" else "rl"
         lines = [f"the configs differ in {name}: {a!r} / {b!r}" for name, (a, b) in self.differences.items()]
+        lines += [f"{line}: {SLOWLY}" for line in self.not_rewound]
         lines += [
             f"the tokenizers differ in {what}: prompts are made by that of {self.template_of} (--template-of {other} "
             "takes the other)"
@@ -142,8 +156,6 @@ def locate(choice: PairChoice) -> LocatedPair:
     rl = find_source(choice.rl, choice.rl_revision, rl_device, like=base, trust_remote_code=code)
     if fetched:
         check_fetched(fetched, base.files)
-    for source in (base, rl):
-        attention_kinds(source.config)
     rows = (base.config.vocab_size, rl.config.vocab_size)
     ids = base.tokenizer.get_vocab()
     return LocatedPair(

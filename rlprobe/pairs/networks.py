@@ -12,10 +12,17 @@ from typing import Any
 import torch
 
 from rlprobe.errors import IncompatiblePair, NotAvailable
-from rlprobe.pairs.architecture import attention_kinds, context_length, logit_formula, needs_eager, only_attention
+from rlprobe.pairs.architecture import (
+    attention_kinds,
+    context_length,
+    logit_formula,
+    needs_eager,
+    only_attention,
+    state_kinds,
+)
 from rlprobe.pairs.checkpoint import refuse_quantised, stored_parameters
 from rlprobe.pairs.compatibility import CommonVocabulary
-from rlprobe.pairs.model import Model, Outside
+from rlprobe.pairs.model import Model, Outside, Way
 from rlprobe.pairs.sources import Source, loading_errors
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -35,8 +42,6 @@ def load_network(source: Source, dtype: str) -> Any:
         if not getattr(source.config, "quantization_config", None):
             parameters = {name for name, _ in network.named_parameters()}
             refuse_quantised(source, stored_parameters(source, parameters))
-    if getattr(network, "_is_stateful", False) and not only_attention(source.config):
-        raise IncompatiblePair(f"{source.name} ({source.config.model_type}) keeps a state that cannot be rewound")
     network.eval().requires_grad_(False)
     return network.to(source.device)
 
@@ -103,8 +108,15 @@ def model_of(source: Source, network: Any, vocabulary: CommonVocabulary, switch:
         attention_kinds=frozenset(attention_kinds(source.config)),
         formula=logit_formula(source.config),
         outside=_outside(head.weight, bias, vocabulary),
+        way=_way(network, source.config),
         **({"as_member": switch} if switch else {}),
     )
+
+
+def _way(network: Any, config: Any) -> Way:
+    """The fastest way that the architecture allows, as far as it says so itself."""
+    stateful = getattr(network, "_is_stateful", False) and not only_attention(config)
+    return Way.STEPS if stateful or state_kinds(config) else Way.LANES
 
 
 def _outside(weight: torch.Tensor, bias: torch.Tensor | None, vocabulary: CommonVocabulary) -> Outside | None:

@@ -18,10 +18,11 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rlprobe.decoding.lanes import Lanes
+from rlprobe.decoding.steps import read_whole
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.measures.tokens import dual_statistics, outside_probabilities
-from rlprobe.pairs.model import Model, ModelPair
+from rlprobe.pairs.model import Model, ModelPair, Way
 from rlprobe.pairs.pieces import token_names
 from rlprobe.records import TOP, Rollout, token_schema
 
@@ -118,6 +119,9 @@ def response_hidden_states(model: Model, rollouts: Sequence[Rollout]) -> list[Fl
     texts = [
         [*rollout.prompt_ids, *rollout.response_ids[:-1]] for rollout in rollouts
     ]  # the last token predicts nothing
+    if model.way is not Way.LANES:
+        whole = read_whole(model, texts)
+        return [hidden[len(rollout.prompt_ids) - 1 :] for rollout, hidden in zip(rollouts, whole, strict=True)]
     longest = max(map(len, texts))
     lanes = Lanes(model, len(texts))
     kept: list[list[Tensor]] = [[] for _ in texts]
