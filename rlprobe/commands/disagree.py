@@ -7,6 +7,7 @@ from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.analysis.power import words
 from rlprobe.commands import COMMANDS, stages
 from rlprobe.commands.given import prepare_given, take_given
+from rlprobe.commands.in_turns import score_in_turns, spilled
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, first_asked
@@ -37,10 +38,9 @@ def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
 
 def disagree_in(run: Run, prepared: Prepared, settings: DisagreeSettings, reporter: Reporter) -> Written:
     """The same in a run that is held for writing."""
-    _compute(prepared, run, settings, reporter)
+    (_compute_in_turns if prepared.one_at_a_time else _compute)(prepared, run, settings, reporter)
     grades = stages.grade(run, settings.grader, reporter)
-    texts = (ARM,) if settings.given != GivenChoice() else TRAJECTORIES[settings.trajectory]
-    return summarise_run(first_asked(run, len(prepared.problems)), grades, settings.reading, texts)
+    return summarise_run(first_asked(run, len(prepared.problems)), grades, settings.reading, _texts(settings))
 
 
 def prepare_disagree(settings: DisagreeSettings) -> Prepared:
@@ -62,6 +62,7 @@ def plan(settings: DisagreeSettings) -> list[str]:
         f"at most {prepared.max_new_tokens} new tokens, {prepared.batch_size} rows at a time, "
         f"{prepared.located.dtype} on {prepared.located.base.device}",
         *([] if prepared.given else [resolvable(prepared, settings.reading)]),
+        *([spilled(prepared, len(_texts(settings)))] if prepared.one_at_a_time else []),
         f"would write to {prepared.out}",
     ]
 
@@ -122,3 +123,19 @@ def _compute(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter:
     for member in TRAJECTORIES[settings.trajectory]:
         stages.decode_greedy_arm(prepared, run, member, settings.output.share, reporter)
         stages.score(prepared, run, member, reporter)
+
+
+def _compute_in_turns(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter: Reporter) -> None:
+    """The same, one model at a time: both decode before either reads."""
+    arms = _texts(settings)
+    if settings.given != GivenChoice():
+        take_given(prepared, run, settings.output.share)
+    else:
+        for member in arms:
+            stages.decode_greedy_arm(prepared, run, member, settings.output.share, reporter)
+    score_in_turns(prepared, run, arms, reporter)
+
+
+def _texts(settings: DisagreeSettings) -> tuple[str, ...]:
+    """The arms whose texts both models read."""
+    return (ARM,) if settings.given != GivenChoice() else TRAJECTORIES[settings.trajectory]

@@ -41,7 +41,7 @@ def decode_powered(
         for shard in shards:
             here = [p.problem_id for p in run.problems()[shard.start : shard.stop] if p.problem_id in prepared.prompts]
             tasks = [Task(i, prepared.prompts[i], shard.draw) for i in here]
-            players = Players(prepared.pair.member(HOST), None, prepared.pair.vocabulary)
+            players = Players(prepared.member(HOST), None, prepared.located.vocabulary)
             found = decode_power(players, power, seed, tasks, stages.decoding_settings(prepared), watch)
             efforts = [
                 {"problem_id": task.problem_id, "draw": shard.draw, "tokens": len(response.ids), **asdict(effort)}

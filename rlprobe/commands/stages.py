@@ -28,7 +28,10 @@ from rlprobe.settings import GraderChoice, Share
 
 def decode_greedy_arm(prepared: Prepared, run: Run, member: str, share: Share, reporter: Reporter) -> None:
     """The member's own greedy responses, as the arm that is called like it."""
-    decode_alone(prepared, run, Speaker(member, lambda: prepared.pair.member(member)), share, reporter)
+    decode_alone(prepared, run, Speaker(member, lambda: prepared.member(member)), share, reporter)
+
+
+Readers = Callable[[Shard], Reader]
 
 
 @dataclass(frozen=True)
@@ -75,8 +78,8 @@ def decode_arm(
     return took
 
 
-def score(prepared: Prepared, run: Run, arm: str, reporter: Reporter) -> None:
-    """The token table of an arm's rollouts."""
+def score(prepared: Prepared, run: Run, arm: str, reporter: Reporter, reader: Readers | None = None) -> None:
+    """The token table of an arm's rollouts; `reader` makes the one of a shard, where it is not simply the pair."""
     shards = run.lacking("tokens", "rollouts", arm)
     outside = Outside(prepared.located, prepared.max_outside)
     if not outside.idle:
@@ -84,12 +87,17 @@ def score(prepared: Prepared, run: Run, arm: str, reporter: Reporter) -> None:
             outside.add(run.read_shard("tokens", shard, list(OUTSIDE)))
     with reporter.task(f"both read {arm}'s answers", sum(s.stop - s.start for s in shards), "problems") as meter:
         for shard in shards:
-            reader = Reader(prepared.pair, prepared.identity["decoding"]["statistics"])
-            table = reader.table(rollouts_of(run.read_shard("rollouts", shard)))
-            outside.add(table, reader.outside)
+            of_shard = reader(shard) if reader else Reader(prepared.pair, statistics_path(prepared))
+            table = of_shard.table(rollouts_of(run.read_shard("rollouts", shard)))
+            outside.add(table, of_shard.outside)
             run.write_shard("tokens", shard, table)
             meter.emitted(len(table))
             meter.advance(shard.stop - shard.start)
+
+
+def statistics_path(prepared: Prepared) -> str:
+    """How full-vocabulary statistics are computed in a run."""
+    return str(prepared.identity["decoding"]["statistics"])
 
 
 def grade(run: Run, choice: GraderChoice, reporter: Reporter) -> str:
@@ -140,9 +148,9 @@ def rollouts_in(run: Run, arm: str, start: int, stop: int, draw: int = 0) -> dic
 
 def _players(prepared: Prepared, arm: Arm) -> Players:
     """Both models, or the host alone where nothing is ever put in."""
-    donor = None if arm.gate.spec == never().spec else prepared.pair.member(arm.donor)
+    donor = None if arm.gate.spec == never().spec else prepared.member(arm.donor)
     kinds = torch.tensor(prepared.located.token_kinds)
-    return Players(prepared.pair.member(arm.host), donor, prepared.pair.vocabulary, kinds)
+    return Players(prepared.member(arm.host), donor, prepared.located.vocabulary, kinds)
 
 
 def _tasks(prepared: Prepared, run: Run, shard: Shard, known: Sequence[str], named: Named) -> list[Task]:
@@ -186,8 +194,9 @@ def rollout(arm: str, task: Task, response: Response) -> Rollout:
 
 def decoding_settings(prepared: Prepared) -> DecodingSettings:
     """What decides responses in a run."""
-    pair = prepared.pair
-    return DecodingSettings(prepared.max_new_tokens, prepared.batch_size, pair.stop_ids, pair.context)
+    located = prepared.located
+    stop_ids = frozenset(located.stop_ids)
+    return DecodingSettings(prepared.max_new_tokens, prepared.batch_size, stop_ids, located.context)
 
 
 def _decode(prepared: Prepared, run: Run, shard: Shard, speaker: Speaker, watch: Watch) -> list[Rollout]:
@@ -197,7 +206,7 @@ def _decode(prepared: Prepared, run: Run, shard: Shard, speaker: Speaker, watch:
         for i in (p.problem_id for p in run.problems()[shard.start : shard.stop])
         if i in prepared.prompts
     ]
-    player = Players(speaker.model(), None, prepared.pair.vocabulary)
+    player = Players(speaker.model(), None, prepared.located.vocabulary)
     responses, _ = decode(player, Arm(never(), donor_argmax()), tasks, decoding_settings(prepared), watch)
     return [rollout(shard.arm, task, response) for task, response in zip(tasks, responses, strict=True)]
 

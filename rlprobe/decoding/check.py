@@ -10,10 +10,11 @@ in the same manner, and the pair is read by the first that both members pass; a 
 no problems and no disk.
 """
 
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -26,6 +27,7 @@ from rlprobe.decoding.steps import Steps, read_whole
 from rlprobe.errors import IncompatiblePair, NotAvailable
 from rlprobe.measures.head import Head, float32_products_in
 from rlprobe.pairs import loading
+from rlprobe.pairs.adapters import shares_weights
 from rlprobe.pairs.architecture import sliding_window
 from rlprobe.pairs.loading import SLOWLY, LocatedPair
 from rlprobe.pairs.model import Model, ModelPair, Way
@@ -75,27 +77,81 @@ def check(pair: ModelPair, configs: dict[str, Any]) -> ModelPair:
     """
     with float32_products_in("ieee"):
         said = {name: _reference(member, pair, configs[name]) for name, member in pair.members.items()}
-        failed: list[IncompatiblePair] = []
-        for way in list(Way)[list(Way).index(pair.way) :]:
-            pair = pair.read_by(way)
-            try:
-                for name, member in pair.members.items():
-                    _check_member(member, said[name])
-            except IncompatiblePair as error:
-                failed.append(error)
-                continue
-            break
-        else:
-            raise failed[-1]
-    if failed:
-        _log.warning("%s: %s", failed[0], SLOWLY)
-    logits = [reference.logits for reference in said.values()]
-    if logits[0].shape == logits[1].shape and torch.equal(*logits):
+        pair = pair.read_by(_exact_way([(member, said[name]) for name, member in pair.members.items()]))
+    _tell_the_same(pair.base, pair.rl, *(reference.logits for reference in said.values()))
+    return pair
+
+
+def _exact_way(members: list[tuple[Model, "_Reference"]]) -> Way:
+    """The fastest way of reading by which every member says what its plain pass does, from the slowest they ask for.
+
+    Raises IncompatiblePair where there is none.
+    """
+    ways, failed = list(Way), list[IncompatiblePair]()
+    for way in ways[max(ways.index(model.way) for model, _ in members) :]:
+        try:
+            for model, said in members:
+                _check_member(replace(model, way=way), said)
+        except IncompatiblePair as error:
+            failed.append(error)
+            continue
+        if failed:
+            _log.warning("%s: %s", failed[0], SLOWLY)
+        return way
+    raise failed[-1]
+
+
+def _tell_the_same(base: Model, rl: Model, of_base: Tensor, of_rl: Tensor) -> None:
+    if of_base.shape == of_rl.shape and torch.equal(of_base.cpu(), of_rl.cpu()):
         _log.warning(
             "%s and %s say exactly the same at all %d positions of the check: is that the RL model?",
-            *(pair.base.name, pair.rl.name, len(logits[0])),
+            *(base.name, rl.name, len(of_base)),
         )
-    return pair
+
+
+class Turns:
+    """The two members of a located pair, of which one is held at a time; each is checked whenever it is loaded."""
+
+    def __init__(self, located: LocatedPair):
+        self.located = located
+        self.held = ""
+        self._model: Model | None = None
+        self._heads: dict[str, Model] = {}
+        self._said: dict[str, Tensor] = {}
+
+    def member(self, name: str) -> Model:
+        """A member by name; the other one is let go. Raises what `check` raises."""
+        if shares_weights(self.located.base, self.located.rl):
+            return load_checked(self.located).member(name)
+        if name != self.held or self._model is None:
+            self._model, self.held = None, ""
+            gc.collect()
+            torch.cuda.empty_cache()
+            self._model, self.held = self._loaded(name), name
+        return self._model
+
+    def head(self, name: str) -> Model:
+        """What is left of a member that is let go: its head, and how it is called."""
+        if name not in self._heads:
+            self._heads[name] = replace(self.member(name), network=None)
+        return self._heads[name]
+
+    @torch.no_grad()
+    def _loaded(self, name: str) -> Model:
+        source, model = getattr(self.located, name), loading.load_member(self.located, name)
+        with float32_products_in("ieee"):
+            said = _reference(model, self.located, source.config)
+            model = replace(model, way=_exact_way([(model, said)]))
+        self._heads[name] = replace(model, network=None)
+        if len(self._heads) == 2 and name not in self._said:
+            base, rl = self._heads["base"], self._heads["rl"]
+            if base.way is not rl.way:
+                raise IncompatiblePair(
+                    f"base is read by {base.way} and rl by {rl.way}: both are read alike, without --one-at-a-time"
+                )
+            _tell_the_same(base, rl, said.logits, *self._said.values())
+        self._said[name] = said.logits
+        return model
 
 
 @dataclass(frozen=True)
@@ -108,7 +164,7 @@ class _Reference:
     bound: float
 
 
-def _reference(model: Model, pair: ModelPair, config: Any) -> _Reference:
+def _reference(model: Model, pair: ModelPair | LocatedPair, config: Any) -> _Reference:
     ids = _ids(pair, _length(model, config))
     logits = _plain(model, ids)[:, pair.vocabulary.ids.to(model.head_weight.device)]
     if not logits.isfinite().all():
@@ -145,7 +201,7 @@ def _check_member(model: Model, said: _Reference) -> None:
     tell("%s: decoding and a plain forward pass differ by up to %.2g nats", about, largest)
 
 
-def _rounding(model: Model, ids: Tensor, logits: Tensor, pair: ModelPair) -> float:
+def _rounding(model: Model, ids: Tensor, logits: Tensor, pair: ModelPair | LocatedPair) -> float:
     """What rounding makes of this model's log-probabilities, nats, in 16 bits: measured, since models differ widely.
 
     A second plain pass whose embeddings are moved, at random, by up to one unit in their last place.
@@ -178,7 +234,7 @@ def _length(model: Model, config: Any) -> int:
     return min(length, model.context)
 
 
-def _ids(pair: ModelPair, n: int) -> Int[Tensor, " n"]:
+def _ids(pair: ModelPair | LocatedPair, n: int) -> Int[Tensor, " n"]:
     """Ordinary ids of the common vocabulary: a text about eggs, again and again."""
     special = set(pair.tokenizer.all_special_ids)
     text = pair.tokenizer(_TEXT, add_special_tokens=False)["input_ids"]

@@ -41,7 +41,7 @@ class Steps:
         self._length += ids.shape[1]
         found = self.model.outputs(ids, use_cache=True, **self._state)
         self._state = {name: found[name] for name in _CACHES if found.get(name) is not None}
-        return found.last_hidden_state[:, -1].to(self.model.dtype)
+        return self.model.for_head(found.last_hidden_state[:, -1])
 
 
 def read_whole(model: Model, texts: Sequence[Sequence[int]]) -> list[Float[Tensor, "n width"]]:

@@ -73,7 +73,11 @@ class Model:
 
     def trunk(self, ids: Int[Tensor, "rows n"], **reading: Any) -> Float[Tensor, "rows n width"]:
         """The last hidden states (after the final norm) of `ids`; `reading` goes to the transformers trunk as it is."""
-        return self.outputs(ids, **reading).last_hidden_state.to(self.dtype)  # Mamba adds in float32, its head does not
+        return self.for_head(self.outputs(ids, **reading).last_hidden_state)
+
+    def for_head(self, hidden: Tensor) -> Tensor:
+        """Hidden states as the head reads them: on its device, in its dtype (Mamba adds in float32)."""
+        return hidden.to(self.head_weight.device, self.dtype)
 
     def outputs(self, ids: Int[Tensor, "rows n"], **reading: Any) -> Any:
         """The same with everything else that the trunk returns, such as its cache."""

@@ -22,6 +22,7 @@ from rlprobe.pairs.architecture import (
 )
 from rlprobe.pairs.checkpoint import refuse_quantised, stored_parameters
 from rlprobe.pairs.compatibility import CommonVocabulary
+from rlprobe.pairs.devices import DISK
 from rlprobe.pairs.model import Model, Outside, Way
 from rlprobe.pairs.sources import Source, loading_errors
 
@@ -34,6 +35,8 @@ def load_network(source: Source, dtype: str) -> Any:
 
     with loading_errors(source.name), _quiet():
         options: dict[str, Any] = {"attn_implementation": "eager"} if needs_eager(source.config) else {}
+        if source.is_spread:
+            options["device_map"] = "auto" if source.device == "auto" else spread(source)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             **source.reading, dtype=DTYPES[dtype], output_loading_info=True, ignore_mismatched_sizes=True, **options
         )  # what mismatches is in the report then, and refused below
@@ -43,7 +46,29 @@ def load_network(source: Source, dtype: str) -> Any:
             parameters = {name for name, _ in network.named_parameters()}
             refuse_quantised(source, stored_parameters(source, parameters))
     network.eval().requires_grad_(False)
-    return network.to(source.device)
+    return network if source.is_spread else network.to(source.device)
+
+
+def spread(source: Source) -> dict[str, str]:
+    """Where each part of a network goes, as accelerate's device_map: layers in equal shares, in order.
+
+    Embeddings go where the first layers are and everything else, the head with it, to the last device that is no disk:
+    what is on the disk is read anew for every pass, and the head is kept at hand.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with torch.device("meta"):
+        network = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(**source.reading))
+    lists = [(name, part) for name, part in network.named_modules() if isinstance(part, torch.nn.ModuleList)]
+    layers_name, layers = max(lists, key=lambda each: sum(p.numel() for p in each[1].parameters()))
+    last = [device for device in source.devices if device != DISK][-1]
+    first = last if source.config.tie_word_embeddings else source.devices[0]
+    shares = len(source.devices)
+    found = {f"{layers_name}.{i}": source.devices[i * shares // len(layers)] for i in range(len(layers))}
+    for name, part in network.named_modules():
+        if name and not any(True for _ in part.children()) and not name.startswith(f"{layers_name}."):
+            found[name] = first if part is network.get_input_embeddings() else last
+    return found
 
 
 @contextmanager
