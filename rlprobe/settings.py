@@ -422,6 +422,9 @@ class ComputeChoice(Noun):
     path: str = option(
         "auto", "How full-vocabulary statistics are computed.", name="statistics", choices=("auto", "plain", "compiled")
     )
+    propose_from: Path | None = option(
+        None, "Responses made elsewhere, which decoding may find to be right: a JSONL, JSON or Parquet file."
+    )
     one_at_a_time: bool = option(
         False, "Hold one model at a time; what the first reads is kept on the disk until the other has read it."
     )

@@ -19,6 +19,7 @@ from rlprobe import runs
 from rlprobe.commands import claims
 from rlprobe.commands.claims import ClaimFile
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.proposed import NOTHING, Proposed, proposed
 from rlprobe.decoding.check import Turns, load_checked
 from rlprobe.errors import BadInput
 from rlprobe.measures.passes import choose_path
@@ -65,6 +66,7 @@ class Prepared:
     given: tuple[Rollout, ...] = ()  # texts in the place of the models' own answers (commands/given.py)
     notes: tuple[str, ...] = ()  # what a user should know of them before believing a number
     claims: ClaimFile | None = None
+    proposed: Proposed = NOTHING  # responses made elsewhere, for decoding to look at
     one_at_a_time: bool = False
     spill: Path | None = None  # of one at a time; None is the run
 
@@ -94,6 +96,7 @@ class Prepared:
             f"stop ids {', '.join(f'{i} {t}' for i, t in zip(located.stop_ids, tokens, strict=True)) or 'none'}",
             *located.notices,
             *_unreadable_golds(self.unreadable),
+            *([self.proposed.note] if self.proposed.note else []),
             *self.notes,
         ]
 
@@ -162,6 +165,8 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
     prompts, left_out = _that_fit({i: ids for i, (_, ids) in encoded.items()}, located)
     unreadable = _unreadable(chosen, settings.grader)
     out = output.out or Path("runs") / f"{pair.pair or Path(str(pair.rl)).name}-{Path(problem_set.name).stem}"
+    own = compute.propose_from
+    found = proposed(own, problem_set, prompts, located) if own else NOTHING
     kept = _decoding_of(out, output)
     batch_size = compute.batch_size or kept.get("batch_size") or _automatic_batch_size(located, prompts, compute)
     block = compute.block or kept.get("shard") or (32 if located.base.first_device.type == "cpu" else 256)
@@ -181,7 +186,8 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
             "pair": located.identity(),
             "problems": {"sha256": problem_set.fingerprint, "golds": problem_set.golds},
             "prompt": _prompt_identity(style, example, located),
-            "decoding": _decoding_identity(compute, located, batch_size, block),
+            "decoding": _decoding_identity(compute, located, batch_size, block)
+            | ({"proposed": found.sha256} if own else {}),
             "threads": torch.get_num_threads(),
             "packages": {name: importlib.metadata.version(name) for name in _IN_IDENTITY},
             **extra,
@@ -189,6 +195,7 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
         about=_about(pair, problem_set, located, style, example),
         max_outside=compute.max_outside,
         claims=own_claims,
+        proposed=found,
         one_at_a_time=compute.one_at_a_time,
         spill=compute.spill,
     )

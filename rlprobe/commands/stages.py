@@ -163,11 +163,16 @@ def _tasks(prepared: Prepared, run: Run, shard: Shard, known: Sequence[str], nam
             problem_id=i,
             prompt_ids=prepared.prompts[i],
             draw=shard.draw,
-            known=[list(of_arm[i].response_ids) for of_arm in texts if i in of_arm],
+            known=[*_known(texts, i), *prepared.proposed.of(i)],
             facts=_facts(oracle[i]) if i in oracle else Facts(),
         )
         for i in here
     ]
+
+
+def _known(texts: Sequence[dict[str, Rollout]], problem_id: str) -> list[list[int]]:
+    """What earlier arms said to a problem."""
+    return [list(of_arm[problem_id].response_ids) for of_arm in texts if problem_id in of_arm]
 
 
 def _facts(oracle: Rollout) -> Facts:
@@ -202,7 +207,7 @@ def decoding_settings(prepared: Prepared) -> DecodingSettings:
 def _decode(prepared: Prepared, run: Run, shard: Shard, speaker: Speaker, watch: Watch) -> list[Rollout]:
     texts = [rollouts_in(run, arm, shard.start, shard.stop) for arm in speaker.known]
     tasks = [
-        Task(i, prepared.prompts[i], known=[list(of_arm[i].response_ids) for of_arm in texts if i in of_arm])
+        Task(i, prepared.prompts[i], known=[*_known(texts, i), *prepared.proposed.of(i)])
         for i in (p.problem_id for p in run.problems()[shard.start : shard.stop])
         if i in prepared.prompts
     ]
