@@ -15,9 +15,8 @@ from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.reporting.formats import from_json, written
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.page import tables
+from rlprobe.reporting.formats import from_json, written
 from rlprobe.reporting.page.passage import Passage
 from rlprobe.reporting.page.payload import Verdict
 from rlprobe.reporting.page.problems import WORDS

@@ -19,7 +19,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
 from rlprobe.errors import BadInput
 
@@ -390,8 +390,10 @@ class PairChoice(Noun):
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     device: str = option("auto", "cpu, cuda, cuda:1, ...")
-    base_device: str | None = option(None, "Another device for the base.")
-    rl_device: str | None = option(None, "Another device for the RL model.")
+    base_device: str | None = option(
+        None, "Another device for the base; several, as cuda:0,cuda:1 or cpu,disk, share it; auto is every GPU."
+    )
+    rl_device: str | None = option(None, "Another device, or several, for the RL model.")
 
 
 @dataclass(frozen=True)
@@ -429,6 +431,13 @@ class ComputeChoice(Noun):
     path: str = option(
         "auto", "How full-vocabulary statistics are computed.", name="statistics", choices=("auto", "plain", "compiled")
     )
+    propose_from: Path | None = option(
+        None, "Responses made elsewhere, which decoding may find to be right: a JSONL, JSON or Parquet file."
+    )
+    one_at_a_time: bool = option(
+        False, "Hold one model at a time; what the first reads is kept on the disk until the other has read it."
+    )
+    spill: Path | None = option(None, "Where to, with --one-at-a-time.  [default: the run]", needs="one_at_a_time")
     max_outside: float = option(
         0.01,
         "Stop if a model puts more of its probability, in the mean, on ids that the other does not have.",
@@ -599,8 +608,15 @@ class Settings(Noun):
     reading: Reading = noun(Reading(), "tau")
     grader: GraderChoice = GraderChoice()
 
+    IN_TURNS: ClassVar[bool] = False  # whether it can be done with one model at a time
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.compute.one_at_a_time and not self.IN_TURNS:
+            raise BadInput(
+                "--one-at-a-time is for disagree and sample: this command needs both models at every token; spread "
+                "them over several devices with --base-device and --rl-device"
+            )
         if not (self.pair.pair or self.pair.base or self.pair.rl):
             object.__setattr__(self, "pair", replace(self.pair, pair="bundled"))
 
@@ -636,6 +652,8 @@ class DisagreeSettings(Settings):
     other settings, NotAvailable for a model or a data set that cannot be loaded, and IncompatiblePair for two models
     that cannot be compared.
     """
+
+    IN_TURNS = True
 
     trajectory: str = option(
         "both", "Whose greedy responses both models read.", choices=("both", *MEMBERS), unless=("responses", "text")
@@ -871,8 +889,16 @@ class SampleSettings(Settings):
     Raises BadInput for an option that cannot be, and OtherRun, NotAvailable, IncompatiblePair as `disagree`.
     """
 
+    IN_TURNS = True
+
     choice: SampleChoice = SampleChoice()
-    compute: ComputeChoice = noun(ComputeChoice(), "max_outside")
+    compute: ComputeChoice = noun(ComputeChoice(), "max_outside", "spill")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.compute.one_at_a_time and self.choice.match_entropy:
+            raise BadInput("--match-entropy reads with both models: no --one-at-a-time with it")
+
     reading: Reading = noun(Reading(), "class_k", "tau")
 
 

@@ -19,7 +19,9 @@ from commands import Commands
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
+    Lfm2Config,
     LlamaConfig,
+    MambaConfig,
     MistralConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
@@ -66,7 +68,8 @@ def save_tokenizer(folder: Path, vocab_size: int = 300) -> int:
 def tiny_config(kind: str, vocab_size: int, **changes):
     """A config of two or three small layers: "llama", "qwen2", "qwen3", "mistral" (sliding window), "mixed" (both).
 
-    "qwen3" normalises queries and keys, and has heads that together are twice as wide as the residual stream.
+    "qwen3" normalises queries and keys, and has heads that together are twice as wide as the residual stream. "lfm2"
+    and "mamba" keep a state that cannot be rewound, "mamba" nothing else.
     """
     common = {
         "vocab_size": vocab_size,
@@ -86,6 +89,11 @@ def tiny_config(kind: str, vocab_size: int, **changes):
         return LlamaConfig(**common)
     if kind == "qwen3":
         return Qwen3Config(**{**common, "head_dim": 16})
+    if kind == "lfm2":
+        return Lfm2Config(**common, layer_types=["conv", "full_attention"])
+    if kind == "mamba":
+        names = ("vocab_size", "hidden_size", "num_hidden_layers", "initializer_range", "eos_token_id", "bos_token_id")
+        return MambaConfig(**{name: common[name] for name in names}, pad_token_id=None)
     if kind == "mistral":
         return MistralConfig(**{**common, "sliding_window": 9})
     if kind == "mixed":

@@ -9,6 +9,7 @@ from rlprobe.analysis.power import words
 from rlprobe.analysis.sampling import ROLLOUTS
 from rlprobe.commands import COMMANDS
 from rlprobe.commands.given import prepare_given, take_given
+from rlprobe.commands.in_turns import score_in_turns, spilled
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, first_asked
@@ -39,10 +40,9 @@ def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
 
 def disagree_in(job: Job, settings: DisagreeSettings) -> Written:
     """The same in a run that is held for writing."""
-    _compute(job, settings)
+    (_compute_in_turns if job.prepared.one_at_a_time else _compute)(job, settings)
     grades = job.grade(settings.grader)
-    texts = (ARM,) if settings.given != GivenChoice() else TRAJECTORIES[settings.trajectory]
-    return summarise_run(first_asked(job.run, len(job.prepared.problems)), grades, settings.reading, texts)
+    return summarise_run(first_asked(job.run, len(job.prepared.problems)), grades, settings.reading, _texts(settings))
 
 
 def prepare_disagree(settings: DisagreeSettings) -> Prepared:
@@ -64,6 +64,7 @@ def plan(settings: DisagreeSettings) -> list[str]:
         f"at most {prepared.max_new_tokens} new tokens, {prepared.batch_size} rows at a time, "
         f"{prepared.located.dtype} on {prepared.located.base.device}",
         *([] if prepared.given else [resolvable(prepared, settings.reading)]),
+        *([spilled(prepared, len(_texts(settings)))] if prepared.one_at_a_time else []),
         f"would write to {prepared.out}",
     ]
 
@@ -125,3 +126,19 @@ def _compute(job: Job, settings: DisagreeSettings) -> None:
     for member in TRAJECTORIES[settings.trajectory]:
         job.decode_greedy_arm(member)
         job.score(member)
+
+
+def _compute_in_turns(job: Job, settings: DisagreeSettings) -> None:
+    """The same, one model at a time: both decode before either reads."""
+    arms = _texts(settings)
+    if settings.given != GivenChoice():
+        take_given(job)
+    else:
+        for member in arms:
+            job.decode_greedy_arm(member)
+    score_in_turns(job, arms)
+
+
+def _texts(settings: DisagreeSettings) -> tuple[str, ...]:
+    """The arms whose texts both models read."""
+    return (ARM,) if settings.given != GivenChoice() else TRAJECTORIES[settings.trajectory]

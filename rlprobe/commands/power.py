@@ -35,7 +35,7 @@ def decode_powered(job: stages.Job, power: Power, seed: int, draws: int) -> None
         watch = job.watch(meter, arm)
         for shard in shards:
             tasks = [Task(i, prepared.prompts[i], shard.draw) for i in job.here(shard)]
-            players = Players(prepared.pair.member(HOST), None, prepared.pair.vocabulary)
+            players = Players(prepared.member(HOST), None, prepared.located.vocabulary)
             found = decode_power(players, power, seed, tasks, stages.decoding_settings(prepared), watch)
             efforts = [
                 {"problem_id": task.problem_id, "draw": shard.draw, "tokens": len(response.ids), **asdict(effort)}

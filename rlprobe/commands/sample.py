@@ -10,7 +10,7 @@ from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.sampling import ROLLOUTS, summarise
 from rlprobe.commands import power
 from rlprobe.commands.matched_entropy import temperature_of_rl
-from rlprobe.commands.prepare import prepare
+from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, Shown, first_asked
 from rlprobe.commands.stages import Job
@@ -18,8 +18,8 @@ from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.modes import Named, sampled_end
-from rlprobe.decoding.power import Power
-from rlprobe.errors import BadInput
+from rlprobe.decoding.power import GOES_BACK, Power
+from rlprobe.errors import BadInput, IncompatiblePair
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.sample import FIGURES, TABLES, show
 from rlprobe.runs import ALL, Run
@@ -58,7 +58,7 @@ def sample(settings: SampleSettings, reporter: Reporter) -> Written:
     """Draw what the run still lacks, grade, and summarise."""
     if settings.choice.match_entropy and settings.output.share != ALL:
         raise BadInput("--match-entropy is over all problems: no --shard with it; give shards --rl-temperature")
-    prepared, choice, matched = prepare(settings, {}), settings.choice, None
+    prepared, choice, matched = prepare_sample(settings), settings.choice, None
     with Job.begun(prepared, settings.output, reporter) as job:
         if choice.match_entropy:
             matched = asdict(temperature_of_rl(job, Sampling.of(choice.sampling)))
@@ -71,9 +71,17 @@ def sample(settings: SampleSettings, reporter: Reporter) -> Written:
         return summarise_draws(first_asked(job.run, len(prepared.problems)), layer, choice, settings.reading, matched)
 
 
+def prepare_sample(settings: SampleSettings) -> Prepared:
+    """Everything that is settled before computing. Raises IncompatiblePair where a power cannot be drawn from."""
+    prepared = prepare(settings, {})
+    if powered(settings.choice) and prepared.located.not_rewound:
+        raise IncompatiblePair(f"{prepared.located.not_rewound[0]}, {GOES_BACK}")
+    return prepared
+
+
 def plan(settings: SampleSettings) -> list[str]:
     """What `--dry-run` prints."""
-    prepared, choice = prepare(settings, {}), settings.choice
+    prepared, choice = prepare_sample(settings), settings.choice
     specs = specs_of(choice)
     return [
         *prepared.notices,

@@ -26,6 +26,8 @@ from rlprobe.scoring.outside import Outside
 from rlprobe.scoring.teacher_forcing import Reader
 from rlprobe.settings import ALL, GraderChoice, OutputChoice, Share
 
+Readers = Callable[[Shard], Reader]
+
 
 @dataclass(frozen=True)
 class Speaker:
@@ -57,7 +59,7 @@ class Job:
 
     def decode_greedy_arm(self, member: str) -> None:
         """The member's own greedy responses, as the arm that is called like it."""
-        self.decode_alone(Speaker(member, lambda: self.prepared.pair.member(member)))
+        self.decode_alone(Speaker(member, lambda: self.prepared.member(member)))
 
     def decode_alone(self, speaker: Speaker) -> None:
         """The greedy responses of any model over the pair's vocabulary."""
@@ -85,8 +87,8 @@ class Job:
                 meter.advance(shard.stop - shard.start)
         return took
 
-    def score(self, arm: str) -> None:
-        """The token table of an arm's rollouts."""
+    def score(self, arm: str, reader: Readers | None = None) -> None:
+        """The token table of an arm's rollouts; `reader` makes the one of a shard, where it is not simply the pair."""
         prepared, run = self.prepared, self.run
         shards = run.lacking("tokens", "rollouts", arm)
         outside = Outside(prepared.located, prepared.max_outside)
@@ -95,9 +97,9 @@ class Job:
                 outside.add(run.read_shard("tokens", shard, list(OUTSIDE)))
         with self.reporter.task(f"both read {arm}'s answers", _problems(shards), "problems") as meter:
             for shard in shards:
-                reader = Reader(prepared.pair, prepared.identity["decoding"]["statistics"])
-                table = reader.table(rollouts_of(run.read_shard("rollouts", shard)))
-                outside.add(table, reader.outside)
+                of_shard = reader(shard) if reader else Reader(prepared.pair, statistics_path(prepared))
+                table = of_shard.table(rollouts_of(run.read_shard("rollouts", shard)))
+                outside.add(table, of_shard.outside)
                 run.write_shard("tokens", shard, table)
                 meter.emitted(len(table))
                 meter.advance(shard.stop - shard.start)
@@ -135,7 +137,10 @@ class Job:
                 problem_id=i,
                 prompt_ids=self.prepared.prompts[i],
                 draw=shard.draw,
-                known=[list(of_arm[i].response_ids) for of_arm in texts if i in of_arm],
+                known=[
+                    *(list(of_arm[i].response_ids) for of_arm in texts if i in of_arm),
+                    *self.prepared.proposed.of(i),
+                ],
                 facts=_facts(oracle[i]) if i in oracle else Facts(),
             )
             for i in self.here(shard)
@@ -143,13 +148,18 @@ class Job:
 
     def _spoken(self, shard: Shard, speaker: Speaker, watch: Watch) -> list[Rollout]:
         tasks = self._tasks(shard, speaker.known)
-        player = Players(speaker.model(), None, self.prepared.pair.vocabulary)
+        player = Players(speaker.model(), None, self.prepared.located.vocabulary)
         responses, _ = decode(player, Arm(never(), donor_argmax()), tasks, decoding_settings(self.prepared), watch)
         return [rollout(shard.arm, task, response) for task, response in zip(tasks, responses, strict=True)]
 
 
 def _problems(shards: Sequence[Shard]) -> int:
     return sum(shard.stop - shard.start for shard in shards)
+
+
+def statistics_path(prepared: Prepared) -> str:
+    """How full-vocabulary statistics are computed in a run."""
+    return str(prepared.identity["decoding"]["statistics"])
 
 
 def grade(run: Run, choice: GraderChoice, reporter: Reporter) -> str:
@@ -200,9 +210,9 @@ def rollouts_in(run: Run, arm: str, start: int, stop: int, draw: int = 0) -> dic
 
 def _players(prepared: Prepared, arm: Arm) -> Players:
     """Both models, or the host alone where nothing is ever put in."""
-    donor = None if arm.gate.spec == never().spec else prepared.pair.member(arm.donor)
+    donor = None if arm.gate.spec == never().spec else prepared.member(arm.donor)
     kinds = torch.tensor(prepared.located.token_kinds)
-    return Players(prepared.pair.member(arm.host), donor, prepared.pair.vocabulary, kinds)
+    return Players(prepared.member(arm.host), donor, prepared.located.vocabulary, kinds)
 
 
 def _facts(oracle: Rollout) -> Facts:
@@ -222,15 +232,16 @@ def rollout(arm: str, task: Task, response: Response) -> Rollout:
         gated=response.gated,
         logprobs=response.logprobs,
         stop=response.stop,
-        made=Made.ENGINE,
+        made=response.made,
         donor_ids=response.donor_ids or None,
     )
 
 
 def decoding_settings(prepared: Prepared) -> DecodingSettings:
     """What decides responses in a run."""
-    pair = prepared.pair
-    return DecodingSettings(prepared.max_new_tokens, prepared.batch_size, pair.stop_ids, pair.context)
+    located = prepared.located
+    stop_ids = frozenset(located.stop_ids)
+    return DecodingSettings(prepared.max_new_tokens, prepared.batch_size, stop_ids, located.context)
 
 
 def _grades_table(tokenizer: Any, rollouts: Sequence[Rollout], graded: Sequence[Graded]) -> pa.Table:

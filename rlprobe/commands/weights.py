@@ -66,7 +66,7 @@ def weights(settings: WeightSettings, reporter: Reporter) -> Written:
     tensors = tensors_of(prepared.located)
     _check_kinds(settings.ranks, tensors)
     with prepared.begun(settings.output, reporter) as run:
-        table = _changes(run, tensors, prepared.located.rl.device, reporter)
+        table = _changes(run, tensors, prepared.located.rl.first_device, reporter)
         full = max(min(both.shape) for both in tensors if both.is_matrix)
         work = Work(prepared, run, settings, parts_of(settings.ranks, full), reporter)
         work.decode_and_read()
@@ -84,7 +84,7 @@ def _files_alone(settings: WeightSettings, reporter: Reporter) -> Written:
     out = output.out or Path("runs") / f"{choice.pair or Path(str(choice.rl)).name}-weights"
     identity = {name: part for name, part in located.identity().items() if name in ("base", "rl")}
     with runs.writing(out, {"weights": identity}, about, output.overwrite) as run:
-        table = _changes(run, tensors, located.rl.device, reporter)
+        table = _changes(run, tensors, located.rl.first_device, reporter)
         note_broken(run, reporter)
         nothing = {"problems": {"asked": 0, "left_out": {}, "ungraded": []}, "grader": None, "low_rank": None}
         return REPORT.write(run, SUMMARY, _about(tensors, table, about) | nothing, table)
@@ -96,14 +96,14 @@ def _check_kinds(choice: RankChoice, tensors: list[Both]) -> None:
         raise BadInput(f"the pair has no matrix of kind {lacking[0]!r}; it has {', '.join(sorted(there))}")
 
 
-def _changes(run: Run, tensors: list[Both], device: str, reporter: Reporter) -> pd.DataFrame:
+def _changes(run: Run, tensors: list[Both], device: torch.device, reporter: Reporter) -> pd.DataFrame:
     """The weight table of the pair, a shard of tensors at a time."""
     shards = run.missing(LAYER, ARM, BLOCK, among=len(tensors))
     with reporter.task("comparing weights", sum(s.stop - s.start for s in shards), "tensors") as meter:
         for shard in shards:
             rows = []
             for both in tensors[shard.start : shard.stop]:
-                rows.append(_row(both, torch.device(device)))
+                rows.append(_row(both, device))
                 meter.advance()
             run.write_shard(LAYER, shard, pa.Table.from_pylist(rows, schema=WEIGHT_SCHEMA))
     return run.table(LAYER).to_pandas()

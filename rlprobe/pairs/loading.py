@@ -14,7 +14,7 @@ import torch
 
 from rlprobe.errors import BadInput
 from rlprobe.pairs import adapters
-from rlprobe.pairs.architecture import attention_kinds, context_length, rope_border
+from rlprobe.pairs.architecture import context_length, rope_border, state_kinds
 from rlprobe.pairs.compatibility import (
     CommonVocabulary,
     common_vocabulary,
@@ -22,15 +22,18 @@ from rlprobe.pairs.compatibility import (
     stop_ids,
     tokenizer_differences,
 )
-from rlprobe.pairs.devices import device_of
+from rlprobe.pairs.devices import device_of, member_devices_of
 from rlprobe.pairs.fetched import check_fetched, fetched_as
 from rlprobe.pairs.kinds import kinds_of
-from rlprobe.pairs.model import ModelPair
+from rlprobe.pairs.model import Model, ModelPair
 from rlprobe.pairs.networks import DTYPES, load_network, model_of
 from rlprobe.pairs.registry import registered_pair
 from rlprobe.pairs.sources import Source, find_source
 from rlprobe.records import MEMBERS
 from rlprobe.settings import PairChoice
+
+# how a pair is read one of whose members cannot be rewound
+SLOWLY = "both models are read by plain passes and decode in lock-step, as exact and slower"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +73,22 @@ class LocatedPair:
         """The kind of each token of the common vocabulary, as a number in the order of kinds.KINDS."""
         return kinds_of(self.tokenizer, self.vocabulary.ids.tolist(), self.stop_ids)
 
+    @property
+    def not_rewound(self) -> list[str]:
+        """The members whose configs say that their state cannot be rewound, a line each."""
+        return [
+            f"{member} ({source.config.model_type}) has layers of kind {', '.join(sorted(kinds))}, whose state cannot "
+            "be rewound"
+            for member, source in zip(MEMBERS, (self.base, self.rl), strict=True)
+            if (kinds := state_kinds(source.config))
+        ]
+
     @cached_property
     def notices(self) -> list[str]:
         """What a user should know of the two before believing a number, a line each."""
         other = "base" if self.template_of == "rl" else "rl"
         lines = [f"the configs differ in {name}: {a!r} / {b!r}" for name, (a, b) in self.differences.items()]
+        lines += [f"{line}: {SLOWLY}" for line in self.not_rewound]
         lines += [
             f"the tokenizers differ in {what}: prompts are made by that of {self.template_of} (--template-of {other} "
             "takes the other)"
@@ -108,7 +122,7 @@ class LocatedPair:
             "vocabulary": {"size": len(ids), "sha256": hashlib.sha256(ids.numpy().tobytes()).hexdigest()},
             "stop_ids": list(self.stop_ids),
             "dtype": self.dtype,
-            "device": {"base": torch.device(self.base.device).type, "rl": torch.device(self.rl.device).type},
+            "device": {"base": self.base.first_device.type, "rl": self.rl.first_device.type},
         }
 
 
@@ -136,14 +150,18 @@ def locate(choice: PairChoice) -> LocatedPair:
     fetched = fetched_as(choice.base)
     if fetched:
         check_fetched(fetched)
-    base_device, rl_device = (device_of(own or choice.device) for own in (choice.base_device, choice.rl_device))
+    own_devices = (choice.base_device, choice.rl_device)
+    base_device, rl_device = (member_devices_of(own) if own else choice.device for own in own_devices)
     code = choice.trust_remote_code
     base = find_source(choice.base, choice.base_revision, base_device, trust_remote_code=code)
     rl = find_source(choice.rl, choice.rl_revision, rl_device, like=base, trust_remote_code=code)
     if fetched:
         check_fetched(fetched, base.files)
     for source in (base, rl):
-        attention_kinds(source.config)
+        if source.adapter and source.is_spread:
+            raise BadInput(
+                f"{source.full_name} has an adapter and cannot lie on {source.device}: merge it, or name one"
+            )
     rows = (base.config.vocab_size, rl.config.vocab_size)
     ids = base.tokenizer.get_vocab()
     return LocatedPair(
@@ -180,6 +198,12 @@ def load(located: LocatedPair, apart: bool = False) -> ModelPair:
     )
 
 
+def load_member(located: LocatedPair, name: str) -> Model:
+    """One member alone, as `load` loads it where the two share no weights."""
+    source = {"base": located.base, "rl": located.rl}[name]
+    return model_of(source, _whole(source, located.dtype), located.vocabulary)
+
+
 def whole_exactly(source: Source, dtype: str) -> Any:
     """The network of one member; an adapter is merged into it, and found to say the same merged."""
     adapters.check_mergeable(source, dtype)
@@ -196,7 +220,7 @@ def whole(source: Source, dtype: str) -> Any:
 def _dtype(choice: PairChoice, base: Source) -> str:
     if choice.dtype != "auto":
         return choice.dtype
-    if torch.device(base.device).type == "cpu":
+    if base.first_device.type == "cpu":
         return "float32"
     own = getattr(base.config, "dtype", None) or torch.float32
     return str(own).removeprefix("torch.")

@@ -21,6 +21,8 @@ from rlprobe.errors import RlprobeError
 from rlprobe.measures.learned import Learned
 from rlprobe.pairs.kinds import KINDS, kinds_of
 from rlprobe.pairs.loading import load, locate
+from rlprobe.pairs.model import Way
+from rlprobe.records import Made
 from rlprobe.settings import PairChoice
 
 NEW = 24
@@ -118,6 +120,24 @@ def check_against_lockstep(pair, name, host, sampling, n, seed, known, rows):
         for name in ("ids", "gated", "host_ids", "donor_ids", "stop"):
             assert getattr(mine, name) == getattr(reference, name), (name, arm.spec, task.problem_id)
     assert counts.emitted == sum(len(r.ids) for r in ours)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lfm2", "mamba"])
+@pytest.mark.parametrize("name", ARMS)
+def test_arms_of_models_that_cannot_be_rewound_equal_reading_everything_again(pairs, kind, name):
+    """Token by token in the models' own caches and in batches, against whole passes, one text at a time."""
+    pair = pairs(kind, 0.05)
+    arm = Arm(*ARMS[name](), host="rl", seed=3, sampling=Sampling(0.9, 0.9) if name in ("delta", "mix") else None)
+    tasks = [*tasks_for(pair, 4, 2, known=True), *tasks_for(pair, 2, 2, known=False)]  # of which some are of one length
+    again = pair.read_by(Way.WHOLE)
+    ours, counts = decode(players(pair, "rl"), arm, tasks, DecodingSettings(NEW, 3, frozenset({0, 9}), 256))
+    theirs, _ = decode(players(again, "rl"), arm, tasks, DecodingSettings(NEW, 1, frozenset({0, 9}), 256))
+    for task, mine, reference in zip(tasks, ours, theirs, strict=True):
+        for part in ("ids", "gated", "host_ids", "donor_ids", "stop"):
+            assert getattr(mine, part) == getattr(reference, part), (part, arm.spec, task.problem_id)
+    assert {response.made for response in ours} == {Made.LOCKSTEP}
+    assert counts.lane_reads == 2 * counts.emitted == 2 * sum(len(r.ids) for r in ours)
 
 
 @pytest.mark.slow
