@@ -120,8 +120,8 @@ def _command(command: Command) -> click.Command:
 class _Explained(click.Command):
     """A command whose help lists its options under the headings of their nouns, and ends with an example."""
 
-    def __init__(self, kind: type, example: str, *given: Any, **more: Any):
-        super().__init__(*given, epilog=f"\b\nExample:\n  rlprobe {example}", **more)
+    def __init__(self, kind: type, example: str, name: str, **more: Any):
+        super().__init__(name, epilog=f"\b\nExample:\n  rlprobe {example}", **more)
         self._headings = {asked.name: asked.heading for asked in options_of(kind)}
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -97,8 +97,9 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
     whole = not (vocabulary["only_base"] or vocabulary["only_rl"] or any(vocabulary["padded_rows"]))
     columns = [*COLUMNS, *(() if whole else OUTSIDE)]
     verdict = (*GRADES, f"end_{reading.answer}")
-    layers = (("tokens", columns), ("rollouts", ROLLOUTS), (grades, verdict))
-    tokens, rollouts, verdicts = (asked.rows(run.table(*of, texts).to_pandas()) for of in layers)
+    layers = {"tokens": columns, "rollouts": ROLLOUTS, grades: verdict}
+    found = (asked.rows(run.table(layer, only, texts).to_pandas()) for layer, only in layers.items())
+    tokens, rollouts, verdicts = found
     has_golds = "text" not in run.identity
     names = token_names(load_tokenizer(str(run.tokenizer_folder)))
     summary = {

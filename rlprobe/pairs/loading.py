@@ -201,7 +201,7 @@ def load(located: LocatedPair, apart: bool = False) -> ModelPair:
 def load_member(located: LocatedPair, name: str) -> Model:
     """One member alone, as `load` loads it where the two share no weights."""
     source = {"base": located.base, "rl": located.rl}[name]
-    return model_of(source, _whole(source, located.dtype), located.vocabulary)
+    return model_of(source, whole(source, located.dtype), located.vocabulary)
 
 
 def whole_exactly(source: Source, dtype: str) -> Any:

@@ -28,7 +28,7 @@ def flips(**changes):
 
 
 def test_it_says_two_accuracies_what_changed_and_the_share_of_tokens():
-    found = [(fact.who, fact.cell, fact.table, fact.more) for fact in answer(summary(), {}).facts]
+    found = [(fact.who, str(fact.cell), fact.table, fact.more) for fact in answer(summary(), {}).facts]
     assert found == [
         ("base", "50.0 % [40.0, 60.0]", "accuracy", ""),
         ("rl", "75.0 % [70.0, 80.0]", "accuracy", ""),
@@ -39,12 +39,12 @@ def test_it_says_two_accuracies_what_changed_and_the_share_of_tokens():
 
 def test_the_sentence_is_of_single_tokens_where_they_were_tried_else_of_entropy():
     said = answer(summary(), flips()).sentence
-    assert (said.cell, said.table) == ("50.0 % [30.0, 70.0]", "flips")
+    assert (str(said.cell), said.table) == ("50.0 % [30.0, 70.0]", "flips")
     assert "of the 20 problems that RL alone gets right" in said.more
     assert "that the base gets wrong" in answer(summary(), flips(scope="all")).sentence.more
     for untold in ({}, flips(problem="word-0001"), flips(single={"fix": {"problems": 0}})):
         said = answer(summary(), untold).sentence
-        assert (said.cell, said.table) == ("11.9× [10.0, 14.7]", "classes")
+        assert (str(said.cell), said.table) == ("11.9× [10.0, 14.7]", "classes")
 
 
 def test_what_was_not_found_is_not_said():

@@ -21,7 +21,7 @@ class Fact:
     """A number: the words before it, the entry of the table that it stands in, the words behind it, and whose it is."""
 
     words: str
-    cell: str
+    cell: Cell
     table: str
     more: str = ""
     who: str = ""
@@ -45,22 +45,20 @@ def answer(summary: Summary, flips: Summary) -> Answer:
 
 def _accuracies(summary: Summary) -> Iterator[Fact]:
     """Both accuracies by the answer that counts, and the gain with the problems that changed."""
-    found = (summary.get("accuracy") or {}).get(summary["reading"]["answer"])
+    found = (summary.get("accuracy") or {}).get(summary["reading"]["answer"]) or {}
     for m in MEMBERS if found else ():
         if arm := found["arms"].get(m):
-            yield Fact(
-                f"{'RL' if m == 'rl' else m} answers right", str(Cell.of(arm["accuracy"], "%")), "accuracy", "", m
-            )
-    if found and (test := found["mcnemar"]):
+            yield Fact(f"{'RL' if m == 'rl' else m} answers right", Cell.of(arm["accuracy"], "%"), "accuracy", "", m)
+    if test := found.get("mcnemar"):
         changed = f"{test['only_rl']:,} repaired, {test['only_base']:,} broken"
-        yield Fact("RL − base", str(Cell.of(found["gain"], "%")), "accuracy", changed)
+        yield Fact("RL − base", Cell.of(found["gain"], "%"), "accuracy", changed)
 
 
 def _shares(summary: Summary) -> Iterator[Fact]:
     """At how many tokens of each text base and RL would not have said the same."""
     for arm, found in summary["trajectories"].items():
         if share := walk(found, "rates.all.micro.disagreements"):
-            yield Fact(f"disagreements on {text_of(arm)}", str(Cell.of(share, "%")), "rates", "of its tokens")
+            yield Fact(f"disagreements on {text_of(arm)}", Cell.of(share, "%"), "rates", "of its tokens")
 
 
 def _single(flips: Summary) -> Fact | None:
@@ -72,7 +70,7 @@ def _single(flips: Summary) -> Fact | None:
     after = (
         f"of the {fix['problems']:,} problems that {which}, one token of RL's, written once, makes its answer right."
     )
-    return Fact("In", str(Cell.of(fix["problems_with"], "%")), "flips", after)
+    return Fact("In", Cell.of(fix["problems_with"], "%"), "flips", after)
 
 
 def _entropy(summary: Summary) -> Fact | None:
@@ -81,5 +79,5 @@ def _entropy(summary: Summary) -> Fact | None:
         ratio = Cell.of(walk(found, "entropy.ratio"), "×")
         if ratio.value is not None:
             before = f"Where RL's choice is reranked on {text_of(arm)}, the base's mean entropy is"
-            return Fact(before, str(ratio), "classes", "that of unchanged places.")
+            return Fact(before, ratio, "classes", "that of unchanged places.")
     return None
