@@ -325,7 +325,7 @@ _DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Print one rendered pr
     cls=_InOrder,
     commands=[
         *map(_command, COMMANDS.values()),
-        _apart("train grpo --dataset problems.jsonl --steps 24 --out runs/trained", TrainSettings, _train, _DRY_RUN),
+        _apart("train grpo --dataset word-problems --steps 24 --out runs/trained", TrainSettings, _train, _DRY_RUN),
         _apart("report runs/first", ReportSettings, _report),
         _apart("view runs/first --serve", ViewSettings, _view),
         *(pairs, datasets, arms, methods),

@@ -281,7 +281,7 @@ def test_the_example_of_a_command_is_one_that_it_takes(name):
     words = cli.commands[name].epilog.partition("rlprobe ")[2].split()
     context = cli.commands[name].make_context(name, words[1:], parent=click.Context(cli, **cli.context_settings))
     assert words[0] == name
-    kinds = {"report": settings.ReportSettings, "view": settings.ViewSettings}
+    kinds = {"report": settings.ReportSettings, "view": settings.ViewSettings, "train": settings.TrainSettings}
     kind = kinds[name] if name in kinds else COMMANDS[name].settings
     with context:
         assert isinstance(settings.made(kind, _given(kind)), kind)

@@ -104,6 +104,11 @@ FOOT = {  # file: (the line of its registry; what is defined above it; the entry
         '    "added": Extraction("what was added", added),',
     ),
     "decoding/modes.py": ("MODES: dict[str, Callable[[Options], list[_Draft]]] = {", MODE, '    "added": added,'),
+    "training/methods.py": (
+        "METHODS: dict[str, Method] = {",
+        "",
+        '    "added": Method("the method that was added", "here", _GRPO, _NARROW, _CLIP),',
+    ),
     "signal.py": ("SIGNALS: dict[str, Signal] = {", "", SIGNAL),
     "reporting/passk.py": ("TABLES = {", "", TABLE),
     "reporting/figures/passk.py": ("FIGURES: dict[str, Drawing] = {", "", FIGURE),
@@ -114,6 +119,7 @@ LINES = {
     "pairs": "pairs",
     "data sets": "datasets",
     "arms": "arms",
+    "methods": "methods",
     "help": "--help",
     "asked": f"disagree --pair added-pair --dataset added-set --style added --extract added {FEW}",
     "mode": f"intervene --mode added {FEW}",
@@ -193,6 +199,10 @@ def test_a_gate_a_writer_and_a_mode_are_a_function_and_an_entry_each(said):
     assert "added_gate(3) x added_writer x base" in said["gate"]
 
 
+def test_a_method_of_training_is_an_entry(said):
+    assert re.search(r"^added +.*the method that was added", said["methods"], re.MULTILINE)
+
+
 def test_a_signal_is_one_record(said):
     assert re.search(r"^ +added, at \d", said["signal"], re.MULTILINE)
 
@@ -215,5 +225,6 @@ def test_what_is_added_here_is_what_the_table_names():
     named = {name for line in table.splitlines()[2:] for name in re.findall(r"`([\w/]+\.py)`", line.split("|")[3])}
     files = {*FOOT, "decoding/arms.py", "settings.py"}
     of_passk = {name.replace("passk", "COMMAND") for name in files}
-    elsewhere = {"pairs/fetched.py", "experiments/SCRIPT.py"}  # a base of its own; an experiment's
+    # a base of its own; an experiment's; a class of its own, where TRL has no option
+    elsewhere = {"pairs/fetched.py", "experiments/SCRIPT.py", "training/trainers.py"}
     assert named <= of_passk | elsewhere
