@@ -29,7 +29,7 @@ FOCUS = "[document.activeElement.closest('article')?.className ?? 'shared', Numb
 def run(tmp_path_factory):
     out = tmp_path_factory.mktemp("reading") / "run"
     rp.disagree(**OPTIONS, out=out, resamples=100)
-    rp.intervene(**OPTIONS, out=out, mode=["oracle"], resamples=100)
+    rp.intervene(**OPTIONS, out=out, modes=["oracle"], resamples=100)
     rp.flips(**OPTIONS, out=out, all_problems=True, resamples=100)
     rp.consequences(**OPTIONS, out=out, resamples=100)
     rp.report(out)

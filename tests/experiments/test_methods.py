@@ -9,6 +9,7 @@ from click.testing import CliRunner
 from experiments import methods
 from experiments.methods import (
     ARMS,
+    CLAIMS,
     SETUPS,
     Case,
     accuracy,
@@ -38,7 +39,7 @@ def test_every_method_has_a_row_and_every_row_can_be_asked_for():
     for setup in SETUPS.values():
         for arm in (arm for arm in ARMS.values() if arm.method):
             options = {**setup.how, **setup.loops.get(arm.method, {}), **arm.options}
-            settings = made(TrainSettings, {"method": arm.method, "dataset": "x", "base": "y", **options})
+            settings = made(TrainSettings, {"method": arm.method, "dataset": "word-problems", "base": "y", **options})
             METHODS[arm.method].settled(arm.method, settings.own)
             how = settings.how
             assert how.problems * how.samples % (how.rows * how.updates_a_round) == 0

@@ -152,14 +152,14 @@ def test_other_peoples_files_in_a_run_are_left_alone(run, rlprobe):
 
 
 def test_a_page_shows_nothing_from_outside_of_the_run(run, rlprobe, tmp_path):
-    (tmp_path / "secret").write_text("| a |\n| --- |\n| secret |\n")
-    (run.path / "tables/secret.md").symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_text('{"columns": ["a"], "rows": [["secret"]]}')
+    (run.path / "tables/secret.json").symlink_to(tmp_path / "secret")
     for command in ("report", "view"):
         code, _, err = rlprobe(command, run.path)
         assert (code, err.splitlines()[-1].count("leads out of")) == (2, 1)
     with pytest.raises(BadInput, match="leads out of"):
         _ = read(run.path).tables["secret"]
-    (run.path / "tables/secret.md").unlink()
+    (run.path / "tables/secret.json").unlink()
     (run.path / NAME).symlink_to(tmp_path / "secret")
     with pytest.raises(BadInput, match="leads out of"):
         page_of(run.path)

@@ -17,7 +17,9 @@ SLOWER = "whose state cannot be rewound: both models are read by plain passes an
 @pytest.fixture
 def rlprobe(tmp_path_factory, tmp_path, capsys, monkeypatch) -> Commands:
     """The commands on a pair whose RL has convolutions, and whose base has them too."""
-    return Commands(save_pair(tmp_path_factory.mktemp("lfm2"), "lfm2"), tmp_path, capsys, monkeypatch)
+    return Commands(
+        save_pair(tmp_path_factory.mktemp("lfm2"), "lfm2"), tmp_path / "shelf", tmp_path, capsys, monkeypatch
+    )
 
 
 def logprobs(folder, ids) -> torch.Tensor:

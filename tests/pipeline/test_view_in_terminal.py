@@ -61,8 +61,9 @@ def test_one_position_has_both_models_best(rlprobe, run):
 
 
 def test_an_arm_is_shown_with_its_edits(rlprobe, run):
-    code, out, _ = rlprobe("view", run.path, "p0003", "--arm", "entropy 0.6")
-    rollout = run.table("rollouts").to_pandas().query(f"problem_id == 'p0003' and arm == '{ARM}'").iloc[0]
+    every = run.table("rollouts").to_pandas().query(f"arm == '{ARM}'")
+    rollout = next(each for each in every.itertuples() if list(each.response_ids) != list(each.host_ids))
+    code, out, _ = rlprobe("view", run.path, rollout.problem_id, "--arm", "entropy 0.6")
     edited = [str(t) for t, (a, b) in enumerate(zip(rollout.response_ids, rollout.host_ids, strict=True)) if a != b]
     assert code == 0
     assert edited
