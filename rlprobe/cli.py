@@ -18,7 +18,7 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from rlprobe import __version__
+from rlprobe import __version__, own
 from rlprobe.commands import COMMANDS, Command
 from rlprobe.errors import INTERRUPTED, RlprobeError
 from rlprobe.printable import printable
@@ -58,7 +58,7 @@ def _parameter(asked: Asked) -> click.Parameter:
         show_default=default is not None,
         metavar=option.metavar or None,
         help=option.words,
-        shell_complete=_completion(option.names.known) if option.names else None,
+        shell_complete=_completion(option.names.every) if option.names else None,
     )
 
 
@@ -107,13 +107,15 @@ def _command(command: Command) -> click.Command:
         if dry_run:
             say("\n".join(command.module.plan(settings)))
             return
-        written = command.work(settings, _reporter(as_json))
+        from rlprobe.commands import calls
+
+        written = calls.work(command, settings, _reporter(as_json))
         _finish(written if isinstance(written, list) else [written], as_json, max_failed)
 
-    own = [_AS_JSON, *([_MAX_FAILED] if command.counts else [])]
-    own += [click.Option(["--dry-run"], is_flag=True, help=command.plan)] if command.plan else []
+    more = [_INCLUDE, _AS_JSON, *([_MAX_FAILED] if command.counts else [])]
+    more += [click.Option(["--dry-run"], is_flag=True, help=command.plan)] if command.plan else []
     words = said_of(command.settings).partition("\f")[0]
-    parameters = [*_parameters(command.settings), *own]
+    parameters = [*_parameters(command.settings), *more]
     return _Explained(command.settings, command.example, command.name, help=words, callback=call, params=parameters)
 
 
@@ -135,6 +137,20 @@ class _Explained(click.Command):
                 formatter.write_dl(parted[heading])
 
 
+def _include(_context: click.Context, _parameter: click.Parameter, files: tuple[str, ...]) -> None:
+    for file in files:
+        own.include(Path(file))
+
+
+_INCLUDE = click.Option(  # eager: what a file defines is known before the names of other options are looked up
+    ["--include"],
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_include,
+    type=click.Path(),
+    help="A Python file with functions of your own (@rp.gate, @rp.style, ...), known by their names; repeatable.",
+)
 _AS_JSON = click.Option(
     ["--json", "as_json"], is_flag=True, help="The summary as JSON on standard output, nothing else there."
 )
@@ -288,6 +304,15 @@ def arms() -> None:
     _list(("kind", "which tokens"), [*KINDS.items()])
 
 
+@click.command()
+@click.argument("folder", default="runs", type=click.Path(exists=True, file_okay=False))
+def runs(folder: str) -> None:
+    """List the runs below FOLDER: pair, data set, problems, arms, and how far each is."""
+    from rlprobe.commands.listed import COLUMNS, listed
+
+    _list(COLUMNS, listed(Path(folder)))
+
+
 def _call(name: str, entry: Callable) -> str:
     """`NAME:ARG,ARG` as it is written on the command line; modes say themselves what their values are."""
     parameters = inspect.signature(entry).parameters
@@ -303,6 +328,16 @@ def _list(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 
 # ---- rlprobe ---------------------------------------------------------------------------------------------------------
+
+
+def _replay(context: click.Context, file: str) -> None:
+    """Do what a file of settings says, and end."""
+    from rlprobe.commands import calls
+
+    call = calls.read(Path(file))
+    written = calls.work(call.command, call.settings, _reporter())
+    _finish(written if isinstance(written, list) else [written], False, 0 if call.command.counts else None)
+    context.exit()
 
 
 class _InOrder(click.Group):
@@ -328,9 +363,18 @@ _DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Print one rendered pr
         _apart("train grpo --dataset word-problems --steps 24 --out runs/trained", TrainSettings, _train, _DRY_RUN),
         _apart("report runs/first", ReportSettings, _report),
         _apart("view runs/first --serve", ViewSettings, _view),
-        *(pairs, datasets, arms, methods),
+        *(runs, pairs, datasets, arms, methods),
     ],
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RLPROBE"},
+)
+@click.option(
+    "--from",
+    "replayed",
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, file: _replay(context, file) if file else None,
+    type=click.Path(),
+    help="Do again what a file of settings says: RUN/calls/*.toml, one of every call.",
 )
 @click.version_option(__version__, prog_name="rlprobe")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

@@ -419,23 +419,22 @@ def refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> Non
     """Raise OtherRun at the first setting in which two identities differ."""
     if found := first_difference(there, here):
         name, a, b = found
-        raise OtherRun(
-            f"{path} holds another run: its {name} is {a}, this one's is {b}; "
-            "give another --out, or --overwrite to start anew"
-        )
+        cure = "--any-threads to go on all the same" if name == "threads" else "--overwrite to start anew"
+        raise OtherRun(f"{path} holds another run: its {name} is {a}, this one's is {b}; give another --out, or {cure}")
 
 
 def first_difference(there: dict[str, Any], here: dict[str, Any]) -> tuple[str, str, str] | None:
     """The first setting in which two identities (or parts of them) differ, with both values in short; else None."""
-    a, b = _flat(there), _flat(json.loads(json.dumps(here)))
+    a, b = flat(there), flat(json.loads(json.dumps(here)))
     names = (name for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name))
     return next(((name, _short(a.get(name)), _short(b.get(name))) for name in names), None)
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """An identity, or part of one, as its settings by their dotted names."""
     if not isinstance(tree, dict) or not tree:
         return {prefix: tree}
-    return {k: v for name, part in tree.items() for k, v in _flat(part, f"{prefix}.{name}" if prefix else name).items()}
+    return {k: v for name, part in tree.items() for k, v in flat(part, f"{prefix}.{name}" if prefix else name).items()}
 
 
 def _short(value: Any) -> str:

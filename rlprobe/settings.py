@@ -21,6 +21,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
+from rlprobe import own
 from rlprobe.errors import BadInput
 
 Kind = TypeVar("Kind")
@@ -45,6 +46,7 @@ class Names:
     registry: str
     heavy: bool = False
     or_file: bool = False
+    ending: str = ""  # of files that may be named instead
 
     def known(self) -> tuple[str, ...]:
         """The names, in order."""
@@ -52,10 +54,20 @@ class Names:
             return tuple(getattr(importlib.import_module(f"rlprobe.{self.module}"), self.registry))
         return _names_in_source(self.module, self.registry)
 
+    def every(self) -> tuple[str, ...]:
+        """The same with the functions of the user's."""
+        return (*self.known(), *own.names(self.what))
+
     def check(self, flag: str, value: str) -> None:
         """Raise BadInput for a name that is not there, naming the nearest that is."""
+        if self.ending and value.endswith(self.ending):
+            if not Path(value).expanduser().is_file():
+                raise BadInput(f"{flag}: there is no file {value}")
+            return
+        if own.find(self.what, value) or (self.heavy and re.search(r"[&|~()]", value)):  # gates put together
+            return
         name = value.partition(":")[0].removeprefix("not-") if self.heavy else value
-        known = self.known()
+        known = self.every()
         if name in known or (self.or_file and (name.lower() in known or Path(name).expanduser().is_file())):
             return
         meant = near(name, known)
@@ -120,7 +132,7 @@ class Option:
         """Raise BadInput for a value that is none of the choices, outside the range, or no number."""
         if isinstance(value, float) and not math.isfinite(value):
             raise BadInput(f"{flag} is {value}: it is a finite number")
-        if self.among and value not in self.among:
+        if self.among and value not in self.among and not self._is_own(value):
             raise BadInput(f"{flag} is {value!r}: it is one of {', '.join(self.among)}{near(str(value), self.among)}")
         words = {
             "at least": (self.least, operator.ge),
@@ -133,6 +145,10 @@ class Option:
             raise BadInput(f"{flag} is {value}: it is {said}")
         if self.names:
             self.names.check(flag, value)
+
+    def _is_own(self, value: Any) -> bool:
+        """Whether a value names a function of the user's."""
+        return isinstance(self.choices, Names) and own.find(self.choices.what, str(value)) is not None
 
 
 @dataclass(frozen=True)
@@ -323,6 +339,20 @@ def made(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
     return _built(kind, values)
 
 
+def options_in(settings: Any) -> dict[str, Any]:
+    """The options that settings were made of, those that are not as they are by default; `made` is the way back."""
+    found: dict[str, Any] = {}
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if asked := _asked(each):
+            found |= {asked.name: value} if value != each.default and value is not None else {}
+        elif _noun_in(each) and value is not None:
+            used = each.metadata.get("said", Use())
+            found |= {used.switch.name: True} if used.switch else {}
+            found = {name: it for name, it in options_in(value).items() if name not in used.but} | found
+    return found
+
+
 def unknown(name: str, known: Iterable[str]) -> str:
     """What is said of an option that a command does not have, a keyword or as the command line writes it."""
     written = name if name.startswith("-") else repr(name)
@@ -351,13 +381,14 @@ def _built(kind: Any, values: Mapping[str, Any]) -> Any:
 MEMBERS = ("base", "rl")  # the two models of a pair, always in this order
 PAIR = Names("pair", "pairs.registry", "PAIRS")
 DATASET = Names("data set", "problems.datasets", "DATASETS", or_file=True)
-STYLE = Names("prompt style", "problems.prompts", "PROMPT_STYLES")
+STYLE = Names("prompt style", "problems.prompts", "PROMPT_STYLES", ending=".jinja")
 MODE = Names("mode", "decoding.modes", "MODES", heavy=True)
 CONTROLS = Names("control", "decoding.modes", "CONTROLS", heavy=True)
 GATE = Names("gate", "decoding.arms", "GATES", heavy=True)
 WRITER = Names("writer", "decoding.arms", "WRITERS", heavy=True)
 SIGNAL = Names("signal", "signal", "SIGNALS", heavy=True)
 KIND = Names("kind", "analysis.points", "KINDS", heavy=True)
+GRADER = Names("grader", "problems.comparisons", "COMPARISONS", heavy=True)
 EXTRACTION = Names("extraction", "problems.answers", "EXTRACTIONS", heavy=True)
 PRESET = Names("preset", "commands.signal_arms", "PRESETS", heavy=True)
 METHOD = Names("method", "training.methods", "METHODS")
@@ -413,7 +444,15 @@ class ProblemChoice(Noun):
         None, "Column of a file that holds the gold answer, or the solution that ends in it."
     )
     style: str | None = option(
-        None, "Prompt style, the same for both models.  [default: the pair's own, else chat]", names=STYLE
+        None,
+        "Prompt style, the same for both models, or a file NAME.jinja.  [default: the pair's own, else chat]",
+        names=STYLE,
+    )
+    system: str | None = option(None, "A system turn before the question, in styles that are chats.")
+    shots: Path | None = option(None, "Solved questions before the question: a file with question and answer.")
+    only: tuple[str, ...] = option(
+        (),
+        "Only these problems: an id, places as 0-9 (from 0, both included), or a file of ids, one a line; repeatable.",
     )
     limit: int | None = option(None, "Only the first N problems.", least=1)
 
@@ -461,6 +500,9 @@ class Share:
             raise BadInput(f"{text!r} is not of the form i/n with 1 <= i <= n, for example 2/8")
         return cls(int(index) - 1, int(count))
 
+    def __str__(self) -> str:
+        return f"{self.index + 1}/{self.count}"
+
     def has(self, block: int) -> bool:
         """Whether this machine computes a block."""
         return block % self.count == self.index
@@ -478,6 +520,9 @@ class OutputChoice(Noun):
 
     out: Path | None = option(None, "The run directory.  [default: runs/PAIR-DATASET]")
     overwrite: bool = option(False, "Delete the run that is there and start anew.")
+    any_threads: bool = option(
+        False, "Go on with a run that was made with another number of threads; last digits may differ, and it is noted."
+    )
     share: Share = option(ALL, "Only this machine's share of the work.", name="shard", metavar="I/N")
     claims: Path | None = option(
         None, "Your own claims, a TOML file: registered in the run, then judged by its numbers."
@@ -556,6 +601,9 @@ class GraderChoice(Noun):
         None,
         "Where a response states its answer.  [default: where its prompt style asks for it]",
         choices=EXTRACTION,
+    )
+    grader: str = option(
+        "math", "When an answer is right: as mathematics, the letter of a choice, or the same text.", choices=GRADER
     )
     answer: str = option("last", "Which one counts.", choices=("first", "last"))
     timeout_s: int = option(5, "Seconds of work an answer.", name="grader_timeout", least=1, most=86400)
@@ -699,6 +747,11 @@ class ArmChoice(Noun):
     seeds: int = option(3, "Of greedy arms with randomness.", least=1, unless=("sample",))
     sampling: SamplingChoice | None = optional(SAMPLE)
     draws: int = option(4, "With --sample: per problem.", least=1, needs="sample")
+    shown: tuple[str, ...] = option(
+        (),
+        "Only these arms in tables and figures: a mode, a label or a key; repeatable.  [default: all of the run]",
+        name="arms",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -1001,6 +1054,9 @@ class Checkpoint:
     name: str
     model: str
     revision: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.name}={self.model}" + (f"@{self.revision}" if self.revision else "")
 
     @classmethod
     def parse(cls, text: str) -> "Checkpoint":

@@ -39,7 +39,7 @@ def take_given(job: stages.Job) -> None:
 
 def _with_documents(settings: Settings, path: Path, field: str | None) -> Prepared:
     if settings.problems != ProblemChoice(limit=settings.problems.limit):
-        raise BadInput("--text has documents without questions: leave out --dataset, its fields and --style")
+        raise BadInput("--text has documents without questions: leave out --dataset, its fields, --style and --only")
     documents = load_documents(path, field)
     prepared = prepare(settings, {"text": hash_of(path)}, documents)
     rollouts = document_rollouts(

@@ -11,8 +11,9 @@ from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
 from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise, unnamed
-from rlprobe.commands import COMMANDS
+from rlprobe.commands import COMMANDS, collected
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
+from rlprobe.commands.collected import Family
 from rlprobe.commands.disagree import resolvable
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
@@ -40,17 +41,19 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
             job.decode_greedy_arm(member)
         from_run = _from_run(job, settings.arms)
         arms, halved = chosen(settings.arms, from_run), read_off(settings.arms, from_run)
+        entries = [_entry(named, halved) for named in arms if named.mode not in MEMBERS]
+        ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
+        family = Family(ends, settings.arms.draws_each, tuple(entries))
+        collected.refuse_unknown(job.run, family, settings.arms.shown)
         known = list(MEMBERS)
         for named in arms:
             took = job.decode_arm(named, known, settings.arms.draws_each)
             known.append(named.arm.spec)
             _log(job.run, named, took)
         layer = job.grade(settings.grader)
-        entries = [_entry(named, halved) for named in arms if named.mode not in MEMBERS]
-        ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
-        shown = Shown([entry.name for entry in entries], ends, settings.arms.draws_each)
+        family = collected.collect(job.run, family)
         asked = first_asked(job.run, len(prepared.problems))
-        return summarise_arms(asked, layer, entries, shown, settings.reading)
+        return summarise_arms(asked, layer, family, settings.reading, settings.arms.shown)
 
 
 def prepare_intervene(settings: InterveneSettings) -> Prepared:
@@ -79,11 +82,11 @@ def plan(settings: InterveneSettings) -> list[str]:
     ]
 
 
-def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown: Shown, reading: Reading) -> Written:
-    """Read some arms of a run on the problems that were asked for, and write their summary, tables and figures."""
-    run = asked.run
+def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, named: Sequence[str] = ()) -> Written:
+    """Read the arms of a family (only these, where some are named) on the problems that were asked for, and write."""
+    run, entries = asked.run, family.chosen(named)
     halves = {entry.name: entry.half for entry in entries if entry.half}
-    shown = replace(shown, beside=_alike(run, entries), halves=halves)
+    shown = Shown([entry.name for entry in entries], family.ends, family.draws, _alike(run, entries), halves)
     rollouts, verdicts = (asked.rows(shown.read(run, *of)) for of in (("rollouts", ROLLOUTS), (layer, GRADES)))
     summary = {
         "about": run.about,
@@ -96,7 +99,7 @@ def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown:
         "problems": asked.problems(verdicts, reading.answer),
         **summarise(rollouts, verdicts, entries, reading, asked.left_out()),
     }
-    return REPORT.write(run, SUMMARY, summary)
+    return REPORT.write(run, SUMMARY, summary, suffix=collected.suffix_of(run, family))
 
 
 def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
@@ -110,18 +113,15 @@ def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
 
 
 def retell(again: Retelling) -> list[Written]:
-    """The same for the arms that an earlier summary speaks of."""
-
-    def parse(earlier: Any) -> tuple[list[NamedArm], Shown, First]:
-        ends, entries = {m: str(earlier["ends"][m]) for m in MEMBERS}, [NamedArm(**spec) for spec in earlier["specs"]]
-        shown = Shown([entry.name for entry in entries], ends, int(earlier["draws"]))
-        return entries, shown, First(again.run, earlier.get("first"))
-
+    """The same for every family of arms that the runs were asked for."""
     told = again.said_by(SUMMARY)
     if told is None:
         return []
-    entries, shown, asked = told.read_json(SUMMARY, parse)
-    return [summarise_arms(asked, again.layer, entries, shown, again.reading)]
+    asked = First(again.run, told.read_json(SUMMARY, lambda earlier: earlier.get("first")))
+    families = collected.joined([family for each in again.told for family in collected.families(each)])
+    if again.run.is_writable:
+        collected.keep(again.run, families)
+    return [summarise_arms(asked, again.layer, family, again.reading) for family in families]
 
 
 def _from_run(job: Job, choice: ArmChoice) -> FromRun:

@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from rlprobe import runs
+from rlprobe import own, runs
 from rlprobe.commands import claims
 from rlprobe.commands.claims import ClaimFile
 from rlprobe.commands.progress import Reporter
@@ -29,11 +29,12 @@ from rlprobe.pairs.loading import LocatedPair
 from rlprobe.pairs.model import Model, ModelPair
 from rlprobe.pairs.networks import DTYPES
 from rlprobe.pairs.registry import DEFAULT_DATASET, PAIRS
-from rlprobe.problems.datasets import ProblemSet, load_problems
+from rlprobe.problems.asking import asked_as
+from rlprobe.problems.datasets import ProblemSet, load_problems, selected
 from rlprobe.problems.documents import STYLE as DOCUMENT
 from rlprobe.problems.documents import opening
 from rlprobe.problems.grading import Grader
-from rlprobe.problems.prompts import encode_prompt
+from rlprobe.problems.prompts import encode_prompt, prompt_style
 from rlprobe.records import MEMBERS, Problem, Rollout
 from rlprobe.runs import Run
 from rlprobe.scoring.spill import remove_spill
@@ -125,8 +126,20 @@ class Prepared:
             remove_spill(run)
             if self.claims:
                 claims.register(run, self.claims)
+            if (here := torch.get_num_threads()) != run.identity["threads"]:
+                _note_threads(run, here, reporter)
             yield run
             note_broken(run, reporter)
+
+
+def _note_threads(run: Run, here: int, reporter: Reporter) -> None:
+    """Keep with a run that it is gone on with by another number of threads than it was made with."""
+    reporter.note(f"{run.path} was made with {run.identity['threads']} threads and is gone on with {here}")
+    run.log("threads", made_with=run.identity["threads"], now=here)
+    others = {*run.about.get("other_threads", ()), here}
+    if sorted(others) != run.about.get("other_threads"):
+        run.about["other_threads"] = sorted(others)
+        run.write_identity()
 
 
 def _unreadable_golds(found: Sequence[tuple[Problem, str]]) -> list[str]:
@@ -155,8 +168,9 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
     """Choose and check; `extra` is what else belongs to the run's identity. Without a problem set it is loaded."""
     pair, problems, compute, output = settings.pair, settings.problems, settings.compute, settings.output
     own_claims = claims.read(output.claims) if output.claims else None
-    problem_set = problem_set or problems_asked(settings)
+    problem_set = selected(problem_set or problems_asked(settings), problems.only)
     style = problems.style or (PAIRS[pair.pair].prompt_style if pair.pair in PAIRS else "chat")
+    style = asked_as(style, problems.system, problems.shots)
     located = loading.locate(pair)
     chosen = problem_set.problems[: problems.limit]
     style, encode = (DOCUMENT, opening) if problem_set.are_documents else (style, partial(encode_prompt, style))
@@ -164,7 +178,7 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
     example = encoded[chosen[0].problem_id][0]
     prompts, left_out = _that_fit({i: ids for i, (_, ids) in encoded.items()}, located)
     unreadable = _unreadable(chosen, settings.grader)
-    out = output.out or Path("runs") / f"{pair.pair or Path(str(pair.rl)).name}-{Path(problem_set.name).stem}"
+    out = output.out or Path("runs") / _folder(pair, problem_set)
     own = compute.propose_from
     found = proposed(own, problem_set, prompts, located) if own else NOTHING
     kept = _decoding_of(out, output)
@@ -188,7 +202,7 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
             "prompt": _prompt_identity(style, example, located),
             "decoding": _decoding_identity(compute, located, batch_size, block)
             | ({"proposed": found.sha256} if own else {}),
-            "threads": torch.get_num_threads(),
+            "threads": _threads(out, output),
             "packages": {name: importlib.metadata.version(name) for name in _IN_IDENTITY},
             **extra,
         },
@@ -201,10 +215,16 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
     )
 
 
+def _folder(pair: PairChoice, problem_set: ProblemSet) -> str:
+    """What a run is called that was given no name: PAIR-DATASET."""
+    return f"{pair.pair or Path(str(pair.rl)).name}-{Path(problem_set.name).stem}".replace(":", "-")
+
+
 def _prompt_identity(style: str, example: str, located: LocatedPair) -> dict[str, Any]:
     """How questions are put: the style, one prompt rendered, and whose tokenizer makes the prompts."""
     rendered = hashlib.sha256(example.encode()).hexdigest()
-    return {"style": style, "example_sha256": rendered, "template_of": located.template_of}
+    said = {"extract": prompt_style(style).extract} if own.is_key(style) else {}  # a run is graded without the function
+    return {"style": style, "example_sha256": rendered, "template_of": located.template_of, **said}
 
 
 def _decoding_identity(compute: ComputeChoice, located: LocatedPair, batch_size: int, block: int) -> dict[str, Any]:
@@ -276,6 +296,13 @@ def _that_fit(encoded: dict[str, list[int]], located: LocatedPair) -> tuple[dict
             f"none of the {len(encoded)} problems can be asked: {reasons}; choose another --style or --dataset"
         )
     return fitting, left_out
+
+
+def _threads(out: Path, output: OutputChoice) -> int:
+    """Of this process; with `any_threads` those that the run was made with, which is gone on with all the same."""
+    if output.any_threads and not output.overwrite and (out / "run.json").exists():
+        return int(runs.read(out).identity.get("threads", torch.get_num_threads()))
+    return torch.get_num_threads()
 
 
 def _decoding_of(out: Path, output: OutputChoice) -> dict[str, Any]:

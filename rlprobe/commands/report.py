@@ -12,13 +12,14 @@ import pyarrow as pa
 from rlprobe import __version__, runs, storage
 from rlprobe.analysis.interventions import NamedArm
 from rlprobe.commands import COMMANDS
+from rlprobe.commands.collected import families
 from rlprobe.commands.continuations import Continuation, commands, continuations
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.problems.answers import EXTRACTIONS
+from rlprobe.problems.answers import extraction_of
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
 from rlprobe.reporting.formats import from_json
 from rlprobe.reporting.page.answer import answer
@@ -33,7 +34,7 @@ from rlprobe.runs import Run
 from rlprobe.settings import Reading, ReportSettings
 
 DRAWS = 4  # of an arm with more, the first so many are on the page
-SUMMARY, ARMS_SUMMARY, FLIPS_SUMMARY = (COMMANDS[name].summary for name in ("disagree", "intervene", "flips"))
+SUMMARY, FLIPS_SUMMARY = (COMMANDS[name].summary for name in ("disagree", "flips"))
 _SHOWN = ("*.json", "tables/*.json", "tables/*.csv", "figures/*.png", "grades/*/settings.json", "**/*.sha256")
 
 Key = tuple[str, int]  # problem_id, draw
@@ -123,10 +124,8 @@ class Source:
 
     @cached_property
     def specs(self) -> dict[str, dict[str, Any]]:
-        """The arms that `rlprobe intervene` spoke of last, as it calls them, by name."""
-        if not self.run.file(ARMS_SUMMARY).exists():
-            return {}
-        return self.run.read_json(ARMS_SUMMARY, lambda found: {spec["name"]: dict(spec) for spec in found["specs"]})
+        """The arms that `rlprobe intervene` was ever asked for here, as it calls them, by name."""
+        return {arm.name: asdict(arm) for family in families(self.run) for arm in family.arms}
 
     @cached_property
     def grades(self) -> str | None:
@@ -136,15 +135,20 @@ class Source:
     def arm_called(self, name: str) -> str:
         """The arm of a name: its key, its label in the tables ("entropy 0.6"), or its mode where one arm has it.
 
-        Of the seeds of an arm the first. Raises BadInput where no arm or several are called so.
+        Of the seeds of an arm the first; a mode alone is that of the base's text. Raises BadInput where no arm or
+        several are called so.
         """
         if name in self.arms:
             return name
         labels = {arm: (line.label, line.label.partition(", seed")[0]) for arm, line in self.arms.items()}
         alike = [arm for arm, words in labels.items() if name in words]
-        of_mode = [arm for arm, words in labels.items() if words[1].split()[0] == name]
+        of_mode = [
+            arm for arm, spec in self.specs.items() if arm in labels and (spec["mode"], spec["host"]) == (name, "base")
+        ]
         if not alike and len({labels[arm][1] for arm in of_mode}) == 1:
             alike = of_mode
+        if len({NamedArm(**self.specs[arm]).kind if arm in self.specs else arm for arm in alike}) > 1:
+            raise BadInput(f"{self.run.path} has several arms {name!r}: say which, {'; '.join(alike)}")
         if not alike:
             known = ", ".join(dict.fromkeys(label for _, label in labels.values()))
             raise BadInput(f"{self.run.path} has no arm {name!r} (or several of that mode); there are {known}")
@@ -350,7 +354,7 @@ def _answers(source: Source) -> str:
     grader = source.summary.get("grader")
     if grader is None:
         return "not graded"
-    return f"{EXTRACTIONS[grader['extract']].words}; the {source.reading.answer} one counts ({grader['libraries']})"
+    return f"{extraction_of(grader['extract']).words}; the {source.reading.answer} one counts ({grader['libraries']})"
 
 
 def _warning(source: Source) -> str:
@@ -370,7 +374,14 @@ def _arm_line(name: str, spec: dict[str, Any]) -> ArmLine:
         return ArmLine("RL" if name == "rl" else name, name, name if name in MEMBERS else "base")
     named = NamedArm(**spec)
     seed = "" if named.seed is None else f", seed {named.seed}"
-    return ArmLine(f"{named.title}{seed}", named.spec, named.host)
+    drawn = f", {named.decoding}" if named.decoding else ""
+    return ArmLine(f"{named.title}{drawn}{seed}", named.spec, named.host)
+
+
+def labels_of(run: Run) -> dict[str, str]:
+    """What the arms of a run are called in lists, by their keys."""
+    specs = {arm.name: asdict(arm) for family in families(run) for arm in family.arms}
+    return {name: _arm_line(name, specs.get(name, {})).label for name in run.arms("rollouts")}
 
 
 def _place(arm: str) -> int:

@@ -18,7 +18,10 @@ SUMMARIES = [each.summary for each in COMMANDS.values() if each.verdicts == RETO
 
 def grader_for(identity: dict[str, Any], choice: GraderChoice) -> GraderSettings:
     """The settings for a run of this identity: its golds, and its prompt style's extraction where none is asked for."""
-    asked = "box" if "text" in identity else prompt_style(identity["prompt"]["style"]).extract  # documents ask nothing
+    prompt = identity["prompt"]
+    asked = prompt.get("extract") or (
+        "box" if "text" in identity else prompt_style(prompt["style"]).extract
+    )  # of texts
     return GraderSettings(**vars(choice)).under(asked, identity["problems"]["golds"])
 
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import torch
 
+from rlprobe import own
 from rlprobe.errors import BadInput
-from rlprobe.pairs import adapters
+from rlprobe.pairs import adapters, live
 from rlprobe.pairs.architecture import context_length, rope_border, state_kinds
 from rlprobe.pairs.compatibility import (
     CommonVocabulary,
@@ -151,10 +152,9 @@ def locate(choice: PairChoice) -> LocatedPair:
     if fetched:
         check_fetched(fetched)
     own_devices = (choice.base_device, choice.rl_device)
-    base_device, rl_device = (member_devices_of(own) if own else choice.device for own in own_devices)
-    code = choice.trust_remote_code
-    base = find_source(choice.base, choice.base_revision, base_device, trust_remote_code=code)
-    rl = find_source(choice.rl, choice.rl_revision, rl_device, like=base, trust_remote_code=code)
+    base_device, rl_device = (member_devices_of(each) if each else choice.device for each in own_devices)
+    base = _source(choice.base, choice.base_revision, base_device, choice)
+    rl = _source(choice.rl, choice.rl_revision, rl_device, choice, like=base)
     if fetched:
         check_fetched(fetched, base.files)
     for source in (base, rl):
@@ -173,6 +173,15 @@ def locate(choice: PairChoice) -> LocatedPair:
         differences=config_differences(base.config.to_dict(), rl.config.to_dict()),
         template_of=choice.template_of,
     )
+
+
+def _source(name: str, revision: str | None, device: str, choice: PairChoice, like: Source | None = None) -> Source:
+    """One member: a model in memory, or one that is found by its name."""
+    if held := own.live(name):
+        if revision:
+            raise BadInput(f"{name} is a model in memory, which has no revision")
+        return live.source_of(held, name, device, like)
+    return find_source(name, revision, device, like=like, trust_remote_code=choice.trust_remote_code)
 
 
 def load(located: LocatedPair, apart: bool = False) -> ModelPair:

@@ -11,7 +11,9 @@ from typing import Any
 
 import torch
 
+from rlprobe import own
 from rlprobe.errors import IncompatiblePair, NotAvailable
+from rlprobe.pairs import live
 from rlprobe.pairs.architecture import (
     attention_kinds,
     context_length,
@@ -33,6 +35,8 @@ def load_network(source: Source, dtype: str) -> Any:
     """The network of a source, without its adapter, on its device. Raises NotAvailable unless it is whole."""
     from transformers import AutoModelForCausalLM
 
+    if held := own.live(source.name):
+        return live.body_of(held, DTYPES[dtype], source.device)
     with loading_errors(source.name), _quiet():
         options: dict[str, Any] = {"attn_implementation": "eager"} if needs_eager(source.config) else {}
         if source.is_spread:
