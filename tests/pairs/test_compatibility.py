@@ -92,7 +92,7 @@ def test_attention_kinds_of_models_that_can_be_rewound(kind, kinds):
 
 
 @pytest.mark.parametrize(
-    ("config", "kind"), [(Qwen3NextConfig, "linear_attention"), (FalconMambaConfig, "falcon_mamba")]
+    ("config", "kind"), [(Qwen3NextConfig, "linear_attention"), (FalconMambaConfig, "linear_attention")]
 )
 def test_a_state_that_cannot_be_rewound_has_its_kind(config, kind):
     assert any(kind in each for each in state_kinds(config()))

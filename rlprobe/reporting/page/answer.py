@@ -56,7 +56,7 @@ def _accuracies(summary: Summary) -> Iterator[Fact]:
 
 def _shares(summary: Summary) -> Iterator[Fact]:
     """At how many tokens of each text base and RL would not have said the same."""
-    for arm, found in summary["trajectories"].items():
+    for arm, found in summary.get("trajectories", {}).items():
         if share := walk(found, "rates.all.micro.disagreements"):
             yield Fact(f"disagreements on {text_of(arm)}", Cell.of(share, "%"), "rates", "of its tokens")
 
@@ -75,7 +75,7 @@ def _single(flips: Summary) -> Fact | None:
 
 def _entropy(summary: Summary) -> Fact | None:
     """How much less certain the base is where the two disagree."""
-    for arm, found in summary["trajectories"].items():
+    for arm, found in summary.get("trajectories", {}).items():
         ratio = Cell.of(walk(found, "entropy.ratio"), "×")
         if ratio.value is not None:
             before = f"Where RL's choice is reranked on {text_of(arm)}, the base's mean entropy is"
