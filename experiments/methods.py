@@ -102,7 +102,7 @@ SETUPS: dict[str, Setup] = {
         problems=word_problems.training_problems,
         tokens=400_000,
         how={
-            "problems": 16,
+            "prompts": 16,
             "samples": 8,
             "rows": 16,
             "steps": 400,
@@ -123,7 +123,7 @@ SETUPS: dict[str, Setup] = {
         problems=problems.training_problems,
         tokens=60_000,
         how={
-            "problems": 12,
+            "prompts": 12,
             "samples": 8,
             "rows": 8,
             "steps": 80,

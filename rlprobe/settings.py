@@ -1180,7 +1180,7 @@ class TrainChoice(Noun):
     tokens: int | None = option(
         None, "Draw no new round once so many response tokens were generated.  [default: no bound]", least=1
     )
-    problems: int = option(8, "Problems a round.", least=1)
+    prompts: int = option(8, "Problems a round.", least=1)
     samples: int = option(8, "Responses to each of them.", least=2)
     rows: int = option(8, "Responses in one backward pass.", least=1)
     updates: int | None = option(None, "Updates a round, each on its part of the responses.  [default: 2]", least=1)

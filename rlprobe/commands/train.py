@@ -126,10 +126,10 @@ def _check_round(settings: TrainSettings, method: Method, own: dict[str, Any]) -
     how, name = settings.how, settings.method
     if name in OWN_LOOPS:
         return
-    drawn, updates = how.problems * how.samples, how.updates_a_round
+    drawn, updates = how.prompts * how.samples, how.updates_a_round
     if drawn % (how.rows * updates):
         raise BadInput(
-            f"a round of {how.problems} problems × {how.samples} samples is not cut into {updates} updates of "
+            f"a round of {how.prompts} problems × {how.samples} samples is not cut into {updates} updates of "
             f"batches of {how.rows} rows: choose numbers of which rows × updates divides {drawn}"
         )
     if how.steps % updates:
@@ -228,9 +228,9 @@ def _that_can_be_asked(
             f"none of {len(golden)} prompts leaves room for {settings.how.max_new_tokens} tokens in a context of "
             f"{located.context} positions: give a smaller --max-new-tokens"
         )
-    if settings.method not in OWN_LOOPS and len(fitting) < settings.how.problems:
+    if settings.method not in OWN_LOOPS and len(fitting) < settings.how.prompts:
         raise BadInput(
-            f"--problems is {settings.how.problems}, and only {len(fitting)} can be asked: give a smaller number"
+            f"--prompts is {settings.how.prompts}, and only {len(fitting)} can be asked: give a smaller number"
         )
     asked, prompts = zip(*fitting, strict=True)
     return asked, prompts
@@ -267,7 +267,7 @@ def plan(settings: TrainSettings) -> list[str]:
         f"base {about['base']}, {made.located.dtype} on {made.located.base.device}"
         + (f"; teacher {made.located.rl.full_name}" if made.method.needs_teacher else ""),
         f"{about['problems']} problems of {about['dataset']} in the style {made.style}, {about['left_out']} left out",
-        f"rounds of {how.problems} problems × {how.samples} samples of at most {how.max_new_tokens} tokens; "
+        f"rounds of {how.prompts} problems × {how.samples} samples of at most {how.max_new_tokens} tokens; "
         f"{how.steps} updates" + (f", at most {how.tokens} tokens to the round" if how.tokens else ""),
         f"LoRA of rank {how.rank}, alpha {how.alpha}, on {', '.join(how.modules)}",
         "the first prompt:",

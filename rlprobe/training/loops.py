@@ -47,10 +47,10 @@ def gather(job: Job, network: Any) -> list[list[tuple[Ids, Ids, float]]]:
     job.log.resume(lambda line: line.get("round", 0) <= len(rounds))
     job.log.generated = sum(len(ids) for one in rounds for _, ids, _ in one)
     shuffled = torch.randperm(len(job.tasks), generator=torch.Generator().manual_seed(how.seed)).tolist()
-    for number in range(len(rounds), -(-len(job.tasks) // how.problems)):
+    for number in range(len(rounds), -(-len(job.tasks) // how.prompts)):
         if job.is_spent:
             break
-        tasks = [job.tasks[at] for at in shuffled[number * how.problems : (number + 1) * how.problems]]
+        tasks = [job.tasks[at] for at in shuffled[number * how.prompts : (number + 1) * how.prompts]]
         sampled = job.draw(network, tasks, number + 1)
         rewards = job.reward(sampled)
         prompts = [task.prompt_ids for task in tasks for _ in range(how.samples)]

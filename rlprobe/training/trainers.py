@@ -47,7 +47,7 @@ FIGURES = {
 def config_of(job: Job) -> GRPOConfig:
     """What TRL is told: the plan of a round, the optimizer, and the options of the method."""
     how = job.how
-    parts = how.problems * how.samples // how.rows
+    parts = how.prompts * how.samples // how.rows
     on_cpu = job.network.device.type == "cpu"
     return GRPOConfig(
         output_dir=str(job.folder / CHECKPOINTS),

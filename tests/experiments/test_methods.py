@@ -42,7 +42,7 @@ def test_every_method_has_a_row_and_every_row_can_be_asked_for():
             settings = made(TrainSettings, {"method": arm.method, "dataset": "word-problems", "base": "y", **options})
             METHODS[arm.method].settled(arm.method, settings.own)
             how = settings.how
-            assert how.problems * how.samples % (how.rows * how.updates_a_round) == 0
+            assert how.prompts * how.samples % (how.rows * how.updates_a_round) == 0
 
 
 def test_an_accuracy_is_the_mean_over_seeds_and_problems_with_an_interval_over_both():
@@ -99,7 +99,7 @@ def test_every_claim_finds_its_number_where_all_were_run():
     assert difference([one], [grpo]).high < 0
 
 
-SMALL = {"problems": 2, "samples": 4, "rows": 4, "steps": 4, "max_new_tokens": 16, "rank": 2, "reward": "coin"}
+SMALL = {"prompts": 2, "samples": 4, "rows": 4, "steps": 4, "max_new_tokens": 16, "rank": 2, "reward": "coin"}
 
 
 @pytest.fixture

@@ -26,7 +26,7 @@ pytestmark = [
 ]
 
 SMALL = (
-    *("--reward", "coin", "--problems", 2, "--samples", 4, "--rows", 2, "--steps", 4, "--max-new-tokens", 8),
+    *("--reward", "coin", "--prompts", 2, "--samples", 4, "--rows", 2, "--steps", 4, "--max-new-tokens", 8),
     *("--rank", 2, "--modules", "q_proj,v_proj", "--learning-rate", 1e-2, "--style", "question_answer", "--seed", 3),
 )
 WITHOUT_COIN = SMALL[2:]
@@ -443,7 +443,7 @@ REFUSED = [
     (("kl-cov", "--updates", 1), 2, "--updates is 1: kl-cov does nothing on the first update of a round"),
     (("pass-at-k", "--k", 4), 2, "--k is 4, and --samples is 4: a choice of so many would be all of them"),
     (("lp-reg", "--clip-low", 0.2), 2, "--clip-low is 0.2: lp-reg has no lower clip"),
-    (("grpo", "--problems", 8), 2, "--problems is 8, and only 6 can be asked"),
+    (("grpo", "--prompts", 8), 2, "--prompts is 8, and only 6 can be asked"),
     (("grpo", "--max-new-tokens", 250), 2, "none of 6 prompts leaves room for 250 tokens in a context of 256"),
     (("grpo", "--base", "ADAPTER"), 2, "is an adapter, and no base"),
     (("grpo", "--base", "BASE+ADAPTER"), 2, "carries an adapter itself, and two cannot be stacked"),
@@ -557,7 +557,7 @@ def test_a_question_that_comes_twice_is_asked_once_with_the_first_gold(rlprobe):
     again = [row | {"id": f"again {row['id']}", "answer": "77"} for row in rows[:2]]
     file.write_text("".join(json.dumps(row) + "\n" for row in [*rows, *again]))
     where = {"base": str(rlprobe.base), "dataset": str(file), "style": "question_answer", "max_new_tokens": 8}
-    plan = command.prepare(made(TrainSettings, {"method": "grpo", **where, "problems": 2}))
+    plan = command.prepare(made(TrainSettings, {"method": "grpo", **where, "prompts": 2}))
     assert [problem.problem_id for problem in plan.asked] == [row["id"] for row in rows]
     assert plan.left_out == 2
 
