@@ -156,7 +156,7 @@ def undefined(view):
         (functools.partial(of_default, tau=torch.Generator()), "it reads a torch.*Generator, whose state cannot be"),
         (3, "a gate is a function, and '3' is none"),
     ],
-    ids=str,
+    ids=lambda each: each if isinstance(each, str) else type(each).__name__,
 )
 def test_what_has_no_key_is_refused_in_one_line(function, says):
     with pytest.raises(BadInput, match=says) as error:
