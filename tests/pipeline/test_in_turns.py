@@ -49,9 +49,10 @@ def test_so_they_are_of_a_pair_that_cannot_be_rewound(rlprobe, tmp_path_factory,
 
 def test_responses_made_elsewhere_and_samples_too(rlprobe):
     file = rlprobe.tmp_path / "mine.jsonl"
-    file.write_text("".join(f'{{"id": "q{i}", "response": "Ann has {i} eggs."}}\n' for i in range(6)))
+    file.write_text("".join(f'{{"problem_id": "q{i}", "response": "Ann has {i} eggs."}}\n' for i in range(6)))
     for out, more in (("whole", ()), ("turns", ("--one-at-a-time",))):
-        assert rlprobe.disagree("--responses", file, *more, out=out)[0] == 0
+        code, _, err = rlprobe.disagree("--responses", file, *more, out=out)
+        assert code == 0, err
     assert contents(rlprobe.tmp_path / "turns") == contents(rlprobe.tmp_path / "whole")
     common = ("--base", rlprobe.base, "--rl", rlprobe.rl, "--style", "question_answer", "--max-new-tokens", 8)
     common = (*common, "--dataset", rlprobe.problems(), "--n", 2)
