@@ -18,7 +18,7 @@ def run(tmp_path_factory):
     words = ("<0xE2>", "<0x82>", "<0xAC>", "\x1b[31m", "[bold]")
     run = make_run(tmp_path_factory.mktemp("view") / "run", problems=6, length=80, arms=(ARM,), words=words)
     spec = {"name": ARM, "mode": "entropy", "label": "entropy 0.6", "seed": None, "host": "base", "spec": ARM}
-    run.write_json("interventions.json", {"specs": [spec]})
+    run.write_json("interventions.json", {"specs": [spec], "ends": {"base": "base", "rl": "rl"}, "draws": 1})
     return run
 
 
