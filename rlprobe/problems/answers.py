@@ -127,11 +127,11 @@ def hashes(text: str) -> Answers:
     return Answers(_stated(text, [match.span("answer") for match in _HASHES.finditer(text)]))
 
 
-_CHOICE = re.compile(  # a letter behind "answer", in a box, in parentheses, or alone on its line
-    r"(?i:answer|choice|option)(?:\s*(?i:is|:|：))*[\s*$(]*(?:\\boxed\s*\{)?[\s(]*(?P<said>[A-H])(?![\w'’])"
-    r"|\\boxed\s*\{\W*(?:\\?text\W*)?(?P<boxed>[A-H])(?!\w)"
+_CHOICE = re.compile(  # a letter behind "answer", in a box, in parentheses, or alone on its line; no part gives back
+    r"(?i:answer|choice|option)(?:\s*+(?i:is|:|：))*+[\s*$(]*+(?:\\boxed\s*+\{)?+[\s(]*+(?P<said>[A-H])(?![\w'’])"
+    r"|\\boxed\s*+\{\W*+(?:text\W*+)?+(?P<boxed>[A-H])(?!\w)"
     r"|\((?P<bracketed>[A-H])\)"
-    r"|^[ \t]*(?P<alone>[A-H])[.)]?[ \t]*$",
+    r"|^[ \t]*+(?P<alone>[A-H])[.)]?+[ \t]*+$",
     re.MULTILINE,
 )
 
