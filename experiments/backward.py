@@ -16,7 +16,6 @@ from experiments.request import Request, asked
 from rlprobe.analysis.claims import Claim, Kind
 
 # ---- what is claimed -------------------------------------------------------------------------------------------------
-# What is claimed of putting the base's tokens into RL's text (arXiv 2603.22446, greedy here), and where to find it.
 # The gain is lost where less than half of it is left, seen from the base: a recovery of RL's gain below a half. The
 # paper samples both models and gives its edits as 5 % and 10 %; experiments/signals.py repeats its own protocol.
 
@@ -104,7 +103,7 @@ MODES = ("oracle", "first:1,2,3", "entropy:0.6,1.2", "inverse:1.2", "js:0.05,0.1
 @click.option("--seeds", default=2, show_default=True, help="Of arms with randomness.")
 def main(request: Request, seeds: int) -> None:
     """Run, and keep what a reader wants to see."""
-    found = rp.intervene(**request.options, modes=MODES, host="rl", seeds=seeds)
+    found = rp.intervene(**request.options, modes=MODES, host="rl", seeds=seeds, arms="asked")
     shelf = request.shelf(found.run)  # the command calls its files alike in both directions
     shelf.keep(found.run, ("interventions",), ("interventions",), ("interventions", "backward"))
     shelf.keep(found.run, ("dose",), (), ("dose", "backward-dose"))

@@ -18,6 +18,8 @@ from rlprobe.analysis.statistics import Clusters, Interval, mean
 from rlprobe.records import MEMBERS, Status
 from rlprobe.settings import Reading, Resampling
 
+ROLLOUTS = (*KEY, "response_ids", "stop", "logprobs")  # the columns that are counted
+
 
 def summarise(
     rollouts: pd.DataFrame, grades: pd.DataFrame, reading: Reading, left_out: Mapping[str, str] | None = None

@@ -1,7 +1,6 @@
 """`rlprobe direction RUN`: what RL makes likelier and what it makes rarer, read off a token table; needs no models."""
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from rlprobe import runs
 from rlprobe.analysis.direction import COLUMNS, summarise
@@ -31,8 +30,7 @@ def summarise_direction(run: Run, settings: DirectionSettings, asked: First | No
 
     Raises BadInput where it has no text of base or RL.
     """
-    table = run.table("tokens", columns=[*COLUMNS, "token"])
-    table = table.filter(pc.field("arm").isin(TRAJECTORIES))
+    table = run.table("tokens", [*COLUMNS, "token"], TRAJECTORIES)
     if not table.num_rows:
         raise BadInput(f"{run.path} has no token of base's or RL's text: run `rlprobe disagree` on it first")
     texts = _texts_of_ids(table)

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from typing import Any
 
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import COLUMNS, summarise
 from rlprobe.analysis.power import words
-from rlprobe.commands import COMMANDS, stages
+from rlprobe.analysis.sampling import ROLLOUTS
+from rlprobe.commands import COMMANDS
 from rlprobe.commands.given import prepare_given, take_given
+from rlprobe.commands.in_turns import score_in_turns, spilled
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, first_asked
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.pairs.pieces import token_names
@@ -18,7 +22,6 @@ from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import ARM
 from rlprobe.records import MEMBERS, OUTSIDE
 from rlprobe.reporting.disagree import FIGURES, TABLES, show
-from rlprobe.runs import Run
 from rlprobe.settings import DisagreeSettings, GivenChoice, Reading
 
 TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
@@ -31,16 +34,15 @@ SUMMARY = COMMANDS["disagree"].summary
 def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
     """Do what the run still lacks, then summarise it."""
     prepared = prepare_disagree(settings)
-    with prepared.begun(settings.output, reporter) as run:
-        return disagree_in(run, prepared, settings, reporter)
+    with Job.begun(prepared, settings.output, reporter) as job:
+        return disagree_in(job, settings)
 
 
-def disagree_in(run: Run, prepared: Prepared, settings: DisagreeSettings, reporter: Reporter) -> Written:
+def disagree_in(job: Job, settings: DisagreeSettings) -> Written:
     """The same in a run that is held for writing."""
-    _compute(prepared, run, settings, reporter)
-    grades = stages.grade(run, settings.grader, reporter)
-    texts = (ARM,) if settings.given != GivenChoice() else TRAJECTORIES[settings.trajectory]
-    return summarise_run(first_asked(run, len(prepared.problems)), grades, settings.reading, texts)
+    (_compute_in_turns if job.prepared.one_at_a_time else _compute)(job, settings)
+    grades = job.grade(settings.grader)
+    return summarise_run(first_asked(job.run, len(job.prepared.problems)), grades, settings.reading, _texts(settings))
 
 
 def prepare_disagree(settings: DisagreeSettings) -> Prepared:
@@ -62,6 +64,7 @@ def plan(settings: DisagreeSettings) -> list[str]:
         f"at most {prepared.max_new_tokens} new tokens, {prepared.batch_size} rows at a time, "
         f"{prepared.located.dtype} on {prepared.located.base.device}",
         *([] if prepared.given else [resolvable(prepared, settings.reading)]),
+        *([spilled(prepared, len(_texts(settings)))] if prepared.one_at_a_time else []),
         f"would write to {prepared.out}",
     ]
 
@@ -93,8 +96,10 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
     vocabulary = run.about["vocabulary"]
     whole = not (vocabulary["only_base"] or vocabulary["only_rl"] or any(vocabulary["padded_rows"]))
     columns = [*COLUMNS, *(() if whole else OUTSIDE)]
-    whose = run.table("tokens", columns=columns).to_pandas(), *(run.table(n).to_pandas() for n in ("rollouts", grades))
-    tokens, rollouts, verdicts = (asked.rows(table[table["arm"].isin(texts)]) for table in whose)
+    verdict = (*GRADES, f"end_{reading.answer}")
+    layers = {"tokens": columns, "rollouts": ROLLOUTS, grades: verdict}
+    found = (asked.rows(run.table(layer, only, texts).to_pandas()) for layer, only in layers.items())
+    tokens, rollouts, verdicts = found
     has_golds = "text" not in run.identity
     names = token_names(load_tokenizer(str(run.tokenizer_folder)))
     summary = {
@@ -114,11 +119,27 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
     return REPORT.write(run, SUMMARY, summary, tokens)
 
 
-def _compute(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter: Reporter) -> None:
+def _compute(job: Job, settings: DisagreeSettings) -> None:
     if settings.given != GivenChoice():
-        take_given(prepared, run, settings.output.share)
-        stages.score(prepared, run, ARM, reporter)
+        take_given(job)
+        job.score(ARM)
         return
     for member in TRAJECTORIES[settings.trajectory]:
-        stages.decode_greedy_arm(prepared, run, member, settings.output.share, reporter)
-        stages.score(prepared, run, member, reporter)
+        job.decode_greedy_arm(member)
+        job.score(member)
+
+
+def _compute_in_turns(job: Job, settings: DisagreeSettings) -> None:
+    """The same, one model at a time: both decode before either reads."""
+    arms = _texts(settings)
+    if settings.given != GivenChoice():
+        take_given(job)
+    else:
+        for member in arms:
+            job.decode_greedy_arm(member)
+    score_in_turns(job, arms)
+
+
+def _texts(settings: DisagreeSettings) -> tuple[str, ...]:
+    """The arms whose texts both models read."""
+    return (ARM,) if settings.given != GivenChoice() else TRAJECTORIES[settings.trajectory]

@@ -7,15 +7,18 @@ from typing import Any
 import pandas as pd
 
 from rlprobe.analysis import noise, thresholds
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
-from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
-from rlprobe.commands import COMMANDS, stages
+from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise, unnamed
+from rlprobe.commands import collected
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
+from rlprobe.commands.collected import TOLD, Family
 from rlprobe.commands.disagree import resolvable
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import GREEDY, First, Shown, first_asked
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.decoding.engine import Counts
@@ -27,29 +30,29 @@ from rlprobe.runs import Run
 from rlprobe.settings import ArmChoice, InterveneSettings, Reading
 
 REPORT = Report(TABLES, FIGURES, show)
-SUMMARY = COMMANDS["intervene"].summary
 
 
 def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
     """Decode the ends and the arms that the run still lacks, grade, and summarise."""
     prepared = prepare_intervene(settings)
-    share = settings.output.share
-    with prepared.begun(settings.output, reporter) as run:
+    with Job.begun(prepared, settings.output, reporter) as job:
         for member in MEMBERS if settings.arms.asks_greedy_ends else ():
-            stages.decode_greedy_arm(prepared, run, member, share, reporter)
-        from_run = _from_run(prepared, run, settings.arms, reporter)
+            job.decode_greedy_arm(member)
+        from_run = _from_run(job, settings.arms)
         arms, halved = chosen(settings.arms, from_run), read_off(settings.arms, from_run)
-        known = list(MEMBERS)
-        for named in arms:
-            took = stages.decode_arm(prepared, run, named, known, share, reporter, settings.arms.draws_each)
-            known.append(named.arm.spec)
-            _log(run, named, took)
-        layer = stages.grade(run, settings.grader, reporter)
         entries = [_entry(named, halved) for named in arms if named.mode not in MEMBERS]
         ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
-        shown = Shown([entry.name for entry in entries], ends, settings.arms.draws_each)
-        asked = first_asked(run, len(prepared.problems))
-        return summarise_arms(asked, layer, entries, shown, settings.reading)
+        family = Family(ends, settings.arms.draws_each, tuple(entries))
+        collected.refuse_unknown(job.run, family, settings.arms.shown)
+        known = list(MEMBERS)
+        for named in arms:
+            took = job.decode_arm(named, known, settings.arms.draws_each)
+            known.append(named.arm.spec)
+            _log(job.run, named, took)
+        layer = job.grade(settings.grader)
+        family = collected.collect(job.run, family)
+        asked = first_asked(job.run, len(prepared.problems))
+        return summarise_arms(asked, layer, family, settings.reading, family.chosen(settings.arms.shown, entries))
 
 
 def prepare_intervene(settings: InterveneSettings) -> Prepared:
@@ -78,12 +81,12 @@ def plan(settings: InterveneSettings) -> list[str]:
     ]
 
 
-def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown: Shown, reading: Reading) -> Written:
-    """Read some arms of a run on the problems that were asked for, and write their summary, tables and figures."""
+def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, entries: Sequence[NamedArm]) -> Written:
+    """Read these arms of a family on the problems that were asked for, and write."""
     run = asked.run
     halves = {entry.name: entry.half for entry in entries if entry.half}
-    shown = replace(shown, beside=_alike(run, entries), halves=halves)
-    rollouts, verdicts = (asked.rows(shown.rows(run.table(name).to_pandas())) for name in ("rollouts", layer))
+    shown = Shown([entry.name for entry in entries], family.ends, family.draws, _alike(run, entries), halves)
+    rollouts, verdicts = (asked.rows(shown.read(run, *of)) for of in (("rollouts", ROLLOUTS), (layer, GRADES)))
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
@@ -95,48 +98,50 @@ def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown:
         "problems": asked.problems(verdicts, reading.answer),
         **summarise(rollouts, verdicts, entries, reading, asked.left_out()),
     }
-    return REPORT.write(run, SUMMARY, summary)
+    return REPORT.write(run, TOLD.format(""), summary, suffix=family.suffix)
 
 
 def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
     """Of each model whose greedy text has a token table, its noise floor."""
     columns = ["arm", "problem_id", "token_id", *(f"argmax_{m}" for m in MEMBERS)]
     run = asked.run
-    tokens = run.table("tokens", columns).to_pandas() if run.arms("tokens") else pd.DataFrame(columns=columns)
+    tokens = run.table("tokens", columns, MEMBERS).to_pandas() if run.arms("tokens") else pd.DataFrame(columns=columns)
     tokens = asked.rows(tokens)
     own = {m: tokens[tokens["arm"] == m] for m in MEMBERS}
     return plain({m: noise.floor(rows, m, reading.resampling) for m, rows in own.items() if len(rows)})
 
 
 def retell(again: Retelling) -> list[Written]:
-    """The same for the arms that an earlier summary speaks of."""
-
-    def parse(earlier: Any) -> tuple[list[NamedArm], Shown, First]:
-        ends, entries = {m: str(earlier["ends"][m]) for m in MEMBERS}, [NamedArm(**spec) for spec in earlier["specs"]]
-        shown = Shown([entry.name for entry in entries], ends, int(earlier["draws"]))
-        return entries, shown, First(again.run, earlier.get("first"))
-
-    told = again.said_by(SUMMARY)
-    if told is None:
-        return []
-    entries, shown, asked = told.read_json(SUMMARY, parse)
-    return [summarise_arms(asked, again.layer, entries, shown, again.reading)]
+    """The same for every family of arms that the runs were asked for."""
+    families = collected.joined([family for each in again.told for family in collected.families(each)])
+    if families and again.run.is_writable:
+        collected.keep(again.run, families)
+    return [
+        summarise_arms(_asked(again, family), again.layer, family, again.reading, family.arms) for family in families
+    ]
 
 
-def _from_run(prepared: Prepared, run: Run, choice: ArmChoice, reporter: Reporter) -> FromRun:
+def _asked(again: Retelling, family: Family) -> First:
+    """The problems that a family was told of last."""
+    told = again.said_by(family.told_in)
+    first = None if told is None else told.read_json(family.told_in, lambda earlier: earlier.get("first"))
+    return First(again.run, first)
+
+
+def _from_run(job: Job, choice: ArmChoice) -> FromRun:
     """What the token table of the host's own text says of the calibration half, where an arm asks for that."""
     if not choice.asks_the_run:
         return FromRun()
-    stages.score(prepared, run, choice.host, reporter)
-    tokens = run.table("tokens", ["problem_id", *thresholds.COLUMNS]).to_pandas()
+    job.score(choice.host)
+    tokens = job.run.table("tokens", ["problem_id", *thresholds.COLUMNS], [choice.host]).to_pandas()
     return FromRun(tokens[tokens["problem_id"].map(half_of) == CALIBRATION])
 
 
 def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:
     """The arms of the run with the host and the decoding of one that is shown: tests of one family."""
     families = {(entry.host, entry.decoding) for entry in entries}
-    arms = [unnamed(spec) for spec in run.arms("rollouts") if " x " in spec]
-    return [arm.name for arm in arms if (arm.host, arm.decoding) in families and not arm.spec.startswith("never x ")]
+    arms = [unnamed(spec) for spec in run.arms("rollouts")]
+    return [arm.name for arm in arms if (arm.host, arm.decoding) in families and arm.key.gate != "never"]
 
 
 def _entry(named: Named, halved: frozenset[str]) -> NamedArm:

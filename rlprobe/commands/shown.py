@@ -60,10 +60,10 @@ class Shown:
     beside: Sequence[str] = ()
     halves: Mapping[str, str] = field(default_factory=dict)  # by arm
 
-    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+    def read(self, run: Run, layer: str, columns: Sequence[str]) -> pd.DataFrame:
         """The rows of rollouts or grades that belong to it, the ends under the names "base" and "rl"."""
         among = {*self.arms, *self.ends.values(), *self.beside}
-        table = table[table["arm"].isin(among) & (table["draw"] < self.draws)]
+        table = run.table(layer, columns, among, self.draws).to_pandas()
         for arm, half in self.halves.items():
             table = table[(table["arm"] != arm) | (table["problem_id"].map(half_of) == half)]
         return table.assign(arm=table["arm"].replace({name: member for member, name in self.ends.items()}))

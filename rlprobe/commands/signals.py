@@ -13,10 +13,11 @@ from typing import Any
 import pandas as pd
 
 from rlprobe import runs
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.calibration import TOLERANCE, Calibrated, Tried, calibrate
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import HALVES, RULE
-from rlprobe.analysis.interventions import NamedArm
+from rlprobe.analysis.interventions import ROLLOUTS, NamedArm
 from rlprobe.analysis.learned import columns_of, learn
 from rlprobe.analysis.signals import (
     CHANGED,
@@ -30,21 +31,21 @@ from rlprobe.analysis.signals import (
     detection,
 )
 from rlprobe.commands import COMMANDS, equal_entropy, halves, stages
-from rlprobe.commands.halves import Part
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First, first_asked
 from rlprobe.commands.signal_arms import FittedArms, SignalArms, named
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written, problems_of
 from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
 from rlprobe.measures.learned import FEATURES, Learned
-from rlprobe.records import MEMBERS
+from rlprobe.records import MEMBERS, TOKEN_NUMBERS
 from rlprobe.reporting.signals import REPORTS, show
 from rlprobe.runs import Run
-from rlprobe.settings import ALL, Reading, SignalSettings
+from rlprobe.settings import Reading, SignalSettings
 
 REMEMBERED = 3  # earlier arms of a signal that its next one is proposed from
 
@@ -55,7 +56,7 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
     with ExitStack() as held:
         run = held.enter_context(prepared.begun(settings.output, reporter))
         if choice.preset:
-            part, points = Part(prepared, run), choice.points()
+            part, points = Job(prepared, run, reporter), choice.points()
             first = first_asked(run, len(prepared.problems)).count
             about: dict[str, Any] = {"calibration": None, "split": None, "learned": None, "first": first}
         else:
@@ -67,12 +68,12 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
         bench = Bench(part, choice, reporter)
         _decode(bench, points)
         if not choice.preset:
-            stages.score(part.prepared, part.run, choice.end(choice.host), reporter)
-        layer = stages.grade(part.run, settings.grader, reporter)
+            part.score(choice.end(choice.host))
+        layer = part.grade(settings.grader)
         if equal_entropy.possible(prepared, choice):
             parts = held.enter_context(halves.split(prepared, settings.output, reporter))
             about["equal_entropy"] = _equal_entropy(bench, parts, points)
-            stages.grade(parts["evaluation"].run, settings.grader, reporter)
+            parts["evaluation"].grade(settings.grader)
         return summarise_signals(run, part.run, layer, about | _asked(bench, points), settings.reading)
 
 
@@ -108,7 +109,7 @@ def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], read
     points, oracles = _points_of(asked), _arms(asked["oracles"])
     names = {name: member for member, name in asked["ends"].items()}  # the ends go by the names of the models
     names |= {arm.name: arm.name for arm in (*oracles, *(a for p in points for a in p.arms))}
-    rollouts, grades = (_rows(of, where, names, asked) for where in ("rollouts", layer))
+    rollouts, grades = (_rows(of, *read, names, asked) for read in (("rollouts", ROLLOUTS), (layer, GRADES)))
     summary = {
         **asked,
         "about": run.about,
@@ -150,7 +151,7 @@ def _parsed(saved: Any) -> dict[str, Any]:
 class Bench:
     """Problems to decode arms on."""
 
-    part: Part
+    part: Job
     choice: SignalArms
     reporter: Reporter
 
@@ -162,7 +163,7 @@ class Bench:
     def decode(self, arm: Arm, label: str, known: Iterable[str], draws: int = 1) -> None:
         """The responses of an arm that are not there yet."""
         named = Named(label, label, arm)
-        took = stages.decode_arm(self.part.prepared, self.part.run, named, [*known], ALL, self.reporter, draws)
+        took = self.part.decode_arm(named, [*known], draws)
         if took.emitted:
             self.part.run.log("decoded", arm=arm.spec, emitted=took.emitted, rounds=took.rounds)
 
@@ -172,12 +173,12 @@ class Bench:
             if self.choice.how:
                 self.decode(self.choice.alone(member), f"{member} alone", (), draws)
             else:
-                stages.decode_greedy_arm(self.part.prepared, self.part.run, member, ALL, self.reporter)
+                self.part.decode_greedy_arm(member)
 
     def edited(self, arm: Arm) -> Edited:
         """What draw 0 of an arm edited."""
-        shards = [shard for shard in self.part.run.shards("rollouts", arm.spec) if shard.draw == 0]
-        table = pd.concat([self.part.run.read_shard("rollouts", shard).to_pandas() for shard in shards])
+        columns = ("problem_id", "response_ids", "host_ids", "gated")
+        table = self.part.run.table("rollouts", columns, [arm.spec], draws=1).to_pandas()
         return Edited.of(table[table["problem_id"].isin(self.part.prepared.prompts.keys())])
 
 
@@ -194,10 +195,9 @@ def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalArms]:
     if not edited.edited:
         raise BadInput("the two models never disagree on these problems: there are no edits to be equal")
     own = choice.end(choice.host)
-    stages.score(part.prepared, part.run, own, bench.reporter)
-    tokens = part.run.table("tokens").to_pandas()
-    here = tokens["problem_id"].isin(part.prepared.prompts.keys())
-    tokens = tokens[here & (tokens["arm"] == own) & (tokens["draw"] == 0)]
+    part.score(own)
+    tokens = part.run.table("tokens", _token_columns(choice.host), [own], draws=1).to_pandas()
+    tokens = tokens[tokens["problem_id"].isin(part.prepared.prompts.keys())]
     if "learned" in choice.signals:
         learned = learn(tokens, choice.host)
         tokens = tokens.assign(learned=learned.log_odds(columns_of(tokens, choice.host)))
@@ -250,7 +250,7 @@ def _decode(bench: Bench, points: Sequence[Point]) -> None:
             known.append(arm.spec)
 
 
-def _equal_entropy(bench: Bench, parts: dict[str, Part], points: Sequence[Point]) -> list[dict[str, Any]]:
+def _equal_entropy(bench: Bench, parts: dict[str, Job], points: Sequence[Point]) -> list[dict[str, Any]]:
     """RL alone beside each published arm; a preset is sampled."""
     choice = bench.choice
     assert choice.how is not None
@@ -297,13 +297,14 @@ def _detected(of: Run, asked: dict[str, Any], reading: Reading) -> dict[str, Any
     """
     if not asked["split"] or not of.shards("tokens", own := asked["ends"][asked["hosts"][0]]):
         return {}
-    (host,), tokens = asked["hosts"], _rows(of, "tokens", {own: own}, asked)
+    (host,) = asked["hosts"]
+    tokens = _rows(of, "tokens", _token_columns(host), {own: own}, asked)
     if saved := asked["learned"]:
         tokens = tokens.assign(learned=Learned.of(saved).log_odds(columns_of(tokens, host)))
     return plain(detection(tokens, asked["signals"], host, reading.resampling))
 
 
-def _split(parts: dict[str, Part]) -> dict[str, Any]:
+def _split(parts: dict[str, Job]) -> dict[str, Any]:
     """Which problems served for what."""
     return {"rule": RULE, **{name: sorted(part.prepared.prompts) for name, part in parts.items()}}
 
@@ -327,9 +328,13 @@ def _arms(saved: Sequence[dict[str, Any]]) -> tuple[NamedArm, ...]:
     return tuple(NamedArm(**each) for each in saved)
 
 
-def _rows(run: Run, layer: str, names: dict[str, str], asked: dict[str, Any]) -> pd.DataFrame:
+def _token_columns(host: str) -> tuple[str, ...]:
+    """All that a signal is made of, which may have been learned."""
+    return (*TOKEN_NUMBERS, f"top_logprobs_{host}")
+
+
+def _rows(run: Run, layer: str, columns: Sequence[str], names: dict[str, str], asked: dict[str, Any]) -> pd.DataFrame:
     """Some arms of a layer under the names that they are told by: the problems and draws that were asked for."""
     ids = set(asked["split"]["evaluation"]) if asked["split"] else set(First(run, asked.get("first")).ids)
-    shards = [shard for arm in names for shard in run.shards(layer, arm) if shard.draw < asked["draws"]]
-    table = pd.concat([run.read_shard(layer, shard).to_pandas() for shard in shards], ignore_index=True)
+    table = run.table(layer, columns, names, asked["draws"]).to_pandas()
     return table[table["problem_id"].isin(ids)].assign(arm=table["arm"].map(names)).reset_index(drop=True)

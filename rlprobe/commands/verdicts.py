@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from rlprobe.analysis.answered import with_answers
+from rlprobe.analysis.answered import KEY, with_answers
 from rlprobe.commands import COMMANDS, RETOLD
 from rlprobe.errors import BadInput
 from rlprobe.problems.grading import GraderSettings
@@ -18,7 +18,10 @@ SUMMARIES = [each.summary for each in COMMANDS.values() if each.verdicts == RETO
 
 def grader_for(identity: dict[str, Any], choice: GraderChoice) -> GraderSettings:
     """The settings for a run of this identity: its golds, and its prompt style's extraction where none is asked for."""
-    asked = "box" if "text" in identity else prompt_style(identity["prompt"]["style"]).extract  # documents ask nothing
+    prompt = identity["prompt"]
+    asked = prompt.get("extract") or (
+        "box" if "text" in identity else prompt_style(prompt["style"]).extract
+    )  # of texts
     return GraderSettings(**vars(choice)).under(asked, identity["problems"]["golds"])
 
 
@@ -34,8 +37,12 @@ def named_grader(run: Run, layer: str) -> dict[str, Any]:
 
 def grader_of(run: Run) -> dict[str, Any] | None:
     """The grader that the run's summary names; None where there is no summary, or one without verdicts."""
-    there = [name for name in SUMMARIES if run.file(name).exists()]
+    there = _summaries(run)
     return run.read_json(there[0], _grader_in) if there else None
+
+
+def _summaries(run: Run) -> list[str]:
+    return [file.name for pattern in SUMMARIES for file in run.files(pattern)]
 
 
 def _grader_in(summary: Any) -> dict[str, Any] | None:
@@ -48,7 +55,7 @@ def layer_of(run: Run) -> str | None:
 
     Raises BadInput where several graders' verdicts lie in the run, and nothing says which of them is meant.
     """
-    if any(run.file(name).exists() for name in SUMMARIES):
+    if _summaries(run):
         grader = grader_of(run)
         return None if grader is None else f"grades/{grader['key']}"
     layers = [layer for layer in run.layers() if layer.startswith("grades/")]
@@ -65,12 +72,14 @@ def answered(run: Run, tokens: pd.DataFrame, answer: str) -> pd.DataFrame:
 
     Raises BadInput where the run is not summarised, or its verdicts are not all there.
     """
-    if not any(run.file(name).exists() for name in SUMMARIES):
+    if not _summaries(run):
         raise BadInput(f"{run.path} has no verdicts yet; run the command that made it again, or `rlprobe grade` on it")
     layer = layer_of(run)
     if layer is None:
         return tokens
-    for arm in tokens["arm"].unique():
+    arms = [str(arm) for arm in tokens["arm"].unique()]
+    for arm in arms:
         if set(run.shards("tokens", arm)) - set(run.shards(layer, arm)):
             raise BadInput(f"{run.path} lacks verdicts on {arm}'s answers; run `rlprobe grade {run.path}` first")
-    return with_answers(tokens, run.table(layer).to_pandas(), answer)
+    ends = run.table(layer, (*KEY, f"end_{answer}"), arms).to_pandas()
+    return with_answers(tokens, ends, answer)

@@ -4,6 +4,7 @@ import torch
 
 from rlprobe.errors import BadInput
 
+DISK = "disk"
 _A_LOGIT = 96  # bytes: both models', their log-probabilities, and a draw's noise in float64 while it is made
 _FEWEST, _MOST = 64, 2048
 
@@ -21,6 +22,28 @@ def device_of(name: str) -> str:
         there = f"the last one here is {device.type}:{count - 1}" if count else f"torch finds no {device.type} here"
         raise BadInput(f"there is no device {name}: {there}; give another, or auto")
     return name
+
+
+def member_devices_of(name: str) -> str:
+    """The same for one member, which may lie on several: "cuda:0,cuda:1", or what accelerate makes of "auto".
+
+    "cpu" and "disk" may stand among them, as slower memory; "auto" is every GPU, then the CPU's memory, then the disk.
+    """
+    if name == "auto" and torch.cuda.is_available():
+        return "auto"
+    names = [device_of(each) if each != DISK else each for each in name.replace(" ", "").split(",")]
+    if len(set(names)) < len(names):
+        raise BadInput(f"{name} names a device twice; give each once")
+    if names[0] == DISK:
+        raise BadInput(f"{name} begins on the disk: a member begins on a device that computes; give cpu,disk")
+    return ",".join(names)
+
+
+def parts_of(devices: str) -> list[str]:
+    """The devices that a member's weights lie on."""
+    if devices == "auto":
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return devices.split(",")
 
 
 def positions_at_once(device: torch.device, vocab: int, on_cpu: int) -> int:
