@@ -2,9 +2,9 @@
 
 For every problem, RL's token is put once at each disagreement along the base's own answer: it may fix the answer, or
 break one that was right. Where RL is right and the base wrong, the fewest edits that are enough are searched for. And
-the other way round: the base's token is put once at each disagreement along RL's answer, and RL comes back to its text or
-its answer, or does not. Writes the tables "needed_sizes", "needed_edits", "flips", "flip_tokens", "consequences" and
-"consequence_finders".
+the other way round: the base's token is put once at each disagreement along RL's answer, and RL comes back to its
+text or its answer, or does not. Writes the tables "needed_sizes", "needed_edits", "flips", "flip_tokens",
+"consequences" and "consequence_finders".
 
     python -m experiments.flips
 """

@@ -1,9 +1,9 @@
 """Inside the correction: where in the network is the different choice made, and at which tokens?
 
-On the run of `experiments.disagreement`, which is finished first where it is not: the logit lens, patching of
-RL's activations into the base and of the base's into RL, and steering by the mean difference. Draws the figures "lens",
-"patching", "heads" and "steering" and writes the tables beside them, and "factorial": either model's residual under either
-model's later layers, at the first disagreement of a response.
+On the run of `experiments.disagreement`, which is finished first where it is not: the logit lens, patching of RL's
+activations into the base and of the base's into RL, and steering by the mean difference. Draws the figures "lens",
+"patching", "heads" and "steering" and writes the tables beside them, and "factorial": either model's residual under
+either model's later layers, at the first disagreement of a response.
 
     python -m experiments.internals
 """
