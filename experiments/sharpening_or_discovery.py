@@ -209,7 +209,7 @@ def measured(folder: Path) -> dict[str, Found]:
     if not file.exists():
         return {}
     rows = pd.read_csv(file).to_dict("records")
-    return {row["indicator"]: {k: None if v != v else v for k, v in row.items()} for row in rows}
+    return {row["indicator"]: {str(k): None if v != v else v for k, v in row.items()} for row in rows}
 
 
 def cell(found: Found | None, unit: str) -> Any:
