@@ -3,7 +3,8 @@
 A name travels where names travel: through settings, identities and the keys of arms. It is made of a hash, so that a
 changed object is another one, and a run is never gone on with by what did not make it.
 
-    own(hesitates, 3fa9c01b77de)    a function of the user's (gate, writer, prompt style, extraction, grader)
+    own(hesitates, 3fa9c01b77de)    a function of the user's (gate, writer, prompt style, extraction, grader,
+                                    claim)
     live:3fa9c01b77de               a model in memory and its tokenizer
     given:3fa9c01b77de              problems that were given as objects
 
@@ -25,7 +26,7 @@ from rlprobe import fingerprint
 from rlprobe.errors import BadInput
 from rlprobe.fingerprint import Unreadable, package_of
 
-WHATS = ("gate", "writer", "prompt style", "extraction", "grader")  # what functions can be
+WHATS = ("gate", "writer", "prompt style", "extraction", "grader", "claim")  # what functions can be
 KEY = re.compile(r"own\((\w+), ([0-9a-f]{12})\)|(live|given):[0-9a-f]{12}")
 
 

@@ -56,9 +56,13 @@ def asked_as(style: str, system: str | None, shots: Path | None) -> str:
 
 
 def shots_in(file: Path) -> tuple[Shot, ...]:
-    """Solved questions from a JSONL, JSON, Parquet or CSV file: a question, and a response, solution or answer."""
+    """Solved questions from a JSONL, JSON, Parquet or CSV file, or given as objects: a question, and an answer.
+
+    The answer is a row's response or solution, where it has one.
+    """
     found = []
-    for where, row in read_rows(file):
+    given = own.problems(str(file))
+    for where, row in read_rows(file) if given is None else ((f"row {n}", row) for n, row in enumerate(given)):
         question = next((row[name] for name in ("question", "problem", "prompt") if name in row), None)
         answer = next((row[name] for name in ("response", "solution", "answer") if name in row), None)
         if not isinstance(question, str) or not isinstance(answer, str | int | float):
