@@ -80,8 +80,10 @@ _UNPACKED: set[str] = set()  # the keys that came from another process
 # ---- functions -------------------------------------------------------------------------------------------------------
 
 
-def keep(what: str, function: Any, name: str | None = None, version: Any = None, **options: Any) -> Kept:
-    """A function of the user's under its key. With a `version` that is what makes the key, else its content is.
+def keep(
+    what: str, function: Any, name: str | None = None, version: Any = None, bare: bool = True, **options: Any
+) -> Kept:
+    """A function of the user's under its key, and its `bare` name. A `version` makes the key, else its content does.
 
     Raises BadInput for what is no function, for a name that cannot be, and for one whose content cannot be told.
     """
@@ -91,7 +93,7 @@ def keep(what: str, function: Any, name: str | None = None, version: Any = None,
     if not re.fullmatch(r"[^\W\d]\w*", name):
         raise BadInput(f"the {what} is called {name!r}: a name is letters, digits and _, as in entropy_above")
     kept = Kept(what, name, "", function, options, version)
-    return _put(replace(kept, key=_key(kept)))
+    return _put(replace(kept, key=_key(kept)), bare)
 
 
 def _key(kept: Kept) -> str:
@@ -132,8 +134,10 @@ def name_of(function: Any) -> str:
     return "function" if name == "<lambda>" else name
 
 
-def _put(kept: Kept) -> Kept:
-    _KEPT[kept.what, kept.key] = _KEPT[kept.what, kept.name] = kept
+def _put(kept: Kept, bare: bool = True) -> Kept:
+    _KEPT[kept.what, kept.key] = kept
+    if bare:
+        _KEPT[kept.what, kept.name] = kept
     return kept
 
 

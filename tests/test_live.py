@@ -163,6 +163,8 @@ def test_solved_questions_problems_and_paths_may_be_objects(models, tmp_path):
     asked = {"problems": ROWS, "max_new_tokens": 4, "style": "question_answer"}
     found = [rp.disagree(**models, **asked, shots=each, only=range(2), out=tmp_path / "run") for each in shots]
     assert found[0].run.about["prompt_example"].startswith("Question: Ann has 9 eggs. How many?\nAnswer: It is 9.")
+    plain = rp.disagree(**models, **asked, limit=1, out=tmp_path / "plain")
+    assert plain.run.about["prompt_example"] == f"Question: {ROWS[0]['question']}\nAnswer:", "the style keeps its name"
     assert len({str(each.run.identity) for each in found}) == 1
     ids = found[0].problems["problem_id"]
     for only in (ids, ids.to_numpy(), list(ids), [0, 1]):
