@@ -145,7 +145,7 @@ def main(request: Request, named: tuple[str, ...], draws: int) -> None:
 
 def _write(table: pd.DataFrame, corner: str, shelf: Shelf) -> None:
     figure, _ = render(FIGURE, table, corner=corner)
-    for suffix in ("csv", "md"):
+    for suffix in ("csv", "md", "json"):
         shelf.file(f"extrapolation.{suffix}").write_text(FORMATS[suffix](table), encoding="utf-8")
     if shelf.keeps("extrapolation.png"):
         shelf.file("extrapolation.png").write_bytes(encode(figure, "png"))
