@@ -143,7 +143,7 @@ class Run:
     def write_identity(self) -> None:
         """Write run.json."""
         content = {"schema_version": SCHEMA_VERSION, "identity": self.identity, "about": self.about}
-        self.write_json("run.json", {**content, "sha256": storage.digest_of(content)})
+        self.keep_json("run.json", {**content, "sha256": storage.digest_of(content)})
 
     def problems(self) -> list[Problem]:
         """The problems of the run, in order."""
