@@ -103,7 +103,7 @@ MODES = ("oracle", "first:1,2,3", "entropy:0.6,1.2", "inverse:1.2", "js:0.05,0.1
 @click.option("--seeds", default=2, show_default=True, help="Of arms with randomness.")
 def main(request: Request, seeds: int) -> None:
     """Run, and keep what a reader wants to see."""
-    found = rp.intervene(**request.options, modes=MODES, host="rl", seeds=seeds)
+    found = rp.intervene(**request.options, modes=MODES, host="rl", seeds=seeds, arms="asked")
     shelf = request.shelf(found.run)  # the command calls its files alike in both directions
     shelf.keep(found.run, ("interventions",), ("interventions",), ("interventions", "backward"))
     shelf.keep(found.run, ("dose",), (), ("dose", "backward-dose"))

@@ -152,7 +152,8 @@ def _write(table: pd.DataFrame, corner: str, shelf: Shelf) -> None:
 
 
 def _options(case: Case, request: Request, draws: int) -> dict[str, Any]:
-    options = request.options | {"modes": case.modes, "sample": case.sampled, "draws": draws if case.sampled else None}
+    asked_for = {"modes": case.modes, "sample": case.sampled, "draws": draws if case.sampled else None, "arms": "asked"}
+    options = request.options | asked_for
     if case.model is None:
         return options
     entry, model = known_pair(request.pair).entry, case.model

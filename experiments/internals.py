@@ -1,8 +1,9 @@
 """Inside the correction: where in the network is the different choice made, and at which tokens?
 
-On the run of `experiments.disagreement`, which is finished first where it is not: the logit lens, patching of
-RL's activations into the base and of the base's into RL, and steering by the mean difference. Draws the figures "lens",
-"patching", "heads" and "steering" and writes the tables beside them.
+On the run of `experiments.disagreement`, which is finished first where it is not: the logit lens, patching of RL's
+activations into the base and of the base's into RL, and steering by the mean difference. Draws the figures "lens",
+"patching", "heads" and "steering" and writes the tables beside them, and "factorial": either model's residual under
+either model's later layers, at the first disagreement of a response.
 
     python -m experiments.internals
 """
@@ -29,7 +30,7 @@ def main(request: Request, run: Path | None, points: int, coefficients: tuple[fl
     shelf.keep(rp.lens(found, points=points).run, ("lens",), ("lens_choices", "trunk_and_head"))
     for host, suffix in (("base", ""), ("rl", "_backward")):
         names = tuple(name + suffix for name in ("patching", "heads"))
-        shelf.keep(rp.patch(found, points=points, host=host).run, names, names)
+        shelf.keep(rp.patch(found, points=points, host=host).run, names, (*names, "factorial"))
     steered = rp.steer(found, points=points, tau=TAU, coefficients=coefficients)
     shelf.keep(steered.run, ("steering",), ("steering",))
     shelf.show("lens_choices", "trunk_and_head", "steering", run=steered.run)

@@ -187,7 +187,7 @@ MODES = (
 @click.option("--seeds", default=2, show_default=True, help="Of arms with randomness.")
 def main(request: Request, seeds: int) -> None:
     """Run, and keep what a reader wants to see."""
-    found = rp.intervene(**request.options, modes=MODES, seeds=seeds)
+    found = rp.intervene(**request.options, modes=MODES, seeds=seeds, arms="asked")
     shelf = request.shelf(found.run)
     shelf.keep(found.run, ("interventions", "dose"), ("interventions", "doses"))
     shelf.show("interventions")

@@ -143,7 +143,7 @@ class Run:
     def write_identity(self) -> None:
         """Write run.json."""
         content = {"schema_version": SCHEMA_VERSION, "identity": self.identity, "about": self.about}
-        self.write_json("run.json", {**content, "sha256": storage.digest_of(content)})
+        self.keep_json("run.json", {**content, "sha256": storage.digest_of(content)})
 
     def problems(self) -> list[Problem]:
         """The problems of the run, in order."""
@@ -365,10 +365,10 @@ def create_or_resume(path: Path, identity: dict[str, Any], about: dict[str, Any]
     if (path / "run.json").exists():
         run = read(path)
         refuse_other(path, run.identity, identity)
-        return run
-    run = Run(path, *json.loads(json.dumps([identity, about])))
-    storage.make_folder(path)
-    run.write_identity()
+    else:
+        run = Run(path, *json.loads(json.dumps([identity, about])))
+        storage.make_folder(path)
+    run.write_identity()  # of a run that is gone on with the same bytes, whatever white space its file has lost
     return run
 
 

@@ -778,7 +778,8 @@ class ArmChoice(Noun):
     draws: int = option(4, "With --sample: per problem.", least=1, needs="sample")
     shown: tuple[str, ...] = option(
         (),
-        "Only these arms in tables and figures: a mode, a label or a key; repeatable.  [default: all of the run]",
+        "Only these arms in tables and figures: a mode, a label or a key, or asked for this call's; repeatable.  "
+        "[default: all of the run]",
         name="arms",
     )
 

@@ -65,7 +65,7 @@ _ALL = (
         "intervene --limit 50 --mode oracle --mode entropy:0.6 --out runs/first",
         ARMS_TOO,
         verdicts=RETOLD,
-        leaves="interventions.json",
+        leaves="interventions*.json",
     ),
     Command("flips", asked.FlipSettings, "flips --limit 50 --out runs/first", PLAN, verdicts=OWN),
     Command("consequences", asked.ConsequenceSettings, "consequences --limit 50 --out runs/first", PLAN, verdicts=OWN),

@@ -2,8 +2,9 @@
 
     RUN/arms.json    the families of the run, in the order in which they were first asked for
 
-A family is all arms that stand between the same two ends, in the same noise. The first family of a run is told in
-interventions.json and the tables of that name, another in files that end in its decoding (interventions-T0.8-top_p1).
+A family is all arms that stand between the same two ends, in the same noise. The greedy one is told in
+interventions.json and the tables of that name, a sampled one in files that end in its decoding
+(interventions-T0.8-top_p1), whichever of them was asked for first.
 """
 
 import re
@@ -16,7 +17,8 @@ from rlprobe.errors import BadInput
 from rlprobe.records import MEMBERS
 from rlprobe.runs import Run
 
-NAME, TOLD = "arms.json", "interventions.json"
+NAME, TOLD = "arms.json", "interventions{}.json"  # what a family is told in, by its suffix
+ASKED = "asked"  # among names of arms: those of this very call
 
 
 @dataclass(frozen=True)
@@ -34,28 +36,37 @@ class Family:
 
     @property
     def suffix(self) -> str:
-        """What its files end in, where it is not the first of its run."""
+        """What its files end in: its decoding; nothing for greedy arms."""
         base = unnamed(self.ends["base"])
         sampled = base.decoding.replace("=", "").replace(",", "-")
-        return f"-{sampled}" + (f"-seed{base.seed}" if base.seed else "") if sampled else "-greedy"
+        named = f"-{sampled}" + (f"-seed{base.seed}" if base.seed else "") if sampled else ""
+        return re.sub(r"[^\w.-]", "_", named)
 
-    def chosen(self, names: Sequence[str]) -> tuple[NamedArm, ...]:
-        """Those of these names (labels, modes, titles or keys), or all. Raises BadInput for a name that none has."""
-        found: dict[str, NamedArm] = {}
-        for name in names:
+    @property
+    def told_in(self) -> str:
+        """The file of a run that says what was found of it."""
+        return TOLD.format(self.suffix)
+
+    def chosen(self, names: Sequence[str], asked: Sequence[NamedArm] = ()) -> tuple[NamedArm, ...]:
+        """Those of these names (labels, modes, titles or keys) in their order, or all; "asked" names all of `asked`.
+
+        Raises BadInput for a name that none has.
+        """
+        found = {arm.name: arm for arm in asked if ASKED in names}
+        for name in (name for name in names if name != ASKED):
             called = {arm.name: arm for arm in self.arms if name in (arm.name, arm.label, arm.title, arm.mode)}
             if not called:
                 there = ", ".join(dict.fromkeys(arm.title for arm in self.arms))
                 raise BadInput(f"--arms: no arm of the run is called {name!r}; there are {there}")
             found |= called
-        return tuple(arm for arm in self.arms if arm.name in found) if names else self.arms
+        return tuple(found.values()) if names else self.arms
 
 
 def families(run: Run) -> list[Family]:
     """Those of a run; of one that an older rlprobe made, what its summary says."""
     if run.file(NAME).exists():
         return run.read_json(NAME, lambda saved: [_family(each) for each in saved])
-    return run.read_json(TOLD, lambda saved: [_family(saved)]) if run.file(TOLD).exists() else []
+    return [family for file in run.files(TOLD.format("*")) for family in [run.read_json(file.name, _family)]]
 
 
 def refuse_unknown(run: Run, asked: Family, names: Sequence[str]) -> None:
@@ -86,12 +97,6 @@ def joined(several: Sequence[Family]) -> list[Family]:
 def keep(run: Run, several: Sequence[Family]) -> None:
     """Write the families of a run."""
     run.keep_json(NAME, [{"ends": f.ends, "draws": f.draws, "specs": [asdict(a) for a in f.arms]} for f in several])
-
-
-def suffix_of(run: Run, family: Family) -> str:
-    """What the files of a family of the run end in: nothing for the first."""
-    there = families(run)
-    return "" if not there or there[0].ends == family.ends else re.sub(r"[^\w.-]", "_", family.suffix)
 
 
 def _family(saved: Any) -> Family:

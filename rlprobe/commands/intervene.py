@@ -11,9 +11,9 @@ from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
 from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise, unnamed
-from rlprobe.commands import COMMANDS, collected
+from rlprobe.commands import collected
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
-from rlprobe.commands.collected import Family
+from rlprobe.commands.collected import TOLD, Family
 from rlprobe.commands.disagree import resolvable
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
@@ -30,7 +30,6 @@ from rlprobe.runs import Run
 from rlprobe.settings import ArmChoice, InterveneSettings, Reading
 
 REPORT = Report(TABLES, FIGURES, show)
-SUMMARY = COMMANDS["intervene"].summary
 
 
 def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
@@ -53,7 +52,7 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
         layer = job.grade(settings.grader)
         family = collected.collect(job.run, family)
         asked = first_asked(job.run, len(prepared.problems))
-        return summarise_arms(asked, layer, family, settings.reading, settings.arms.shown)
+        return summarise_arms(asked, layer, family, settings.reading, family.chosen(settings.arms.shown, entries))
 
 
 def prepare_intervene(settings: InterveneSettings) -> Prepared:
@@ -82,9 +81,9 @@ def plan(settings: InterveneSettings) -> list[str]:
     ]
 
 
-def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, named: Sequence[str] = ()) -> Written:
-    """Read the arms of a family (only these, where some are named) on the problems that were asked for, and write."""
-    run, entries = asked.run, family.chosen(named)
+def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, entries: Sequence[NamedArm]) -> Written:
+    """Read these arms of a family on the problems that were asked for, and write."""
+    run = asked.run
     halves = {entry.name: entry.half for entry in entries if entry.half}
     shown = Shown([entry.name for entry in entries], family.ends, family.draws, _alike(run, entries), halves)
     rollouts, verdicts = (asked.rows(shown.read(run, *of)) for of in (("rollouts", ROLLOUTS), (layer, GRADES)))
@@ -99,7 +98,7 @@ def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, n
         "problems": asked.problems(verdicts, reading.answer),
         **summarise(rollouts, verdicts, entries, reading, asked.left_out()),
     }
-    return REPORT.write(run, SUMMARY, summary, suffix=collected.suffix_of(run, family))
+    return REPORT.write(run, TOLD.format(""), summary, suffix=family.suffix)
 
 
 def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
@@ -114,14 +113,19 @@ def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
 
 def retell(again: Retelling) -> list[Written]:
     """The same for every family of arms that the runs were asked for."""
-    told = again.said_by(SUMMARY)
-    if told is None:
-        return []
-    asked = First(again.run, told.read_json(SUMMARY, lambda earlier: earlier.get("first")))
     families = collected.joined([family for each in again.told for family in collected.families(each)])
-    if again.run.is_writable:
+    if families and again.run.is_writable:
         collected.keep(again.run, families)
-    return [summarise_arms(asked, again.layer, family, again.reading) for family in families]
+    return [
+        summarise_arms(_asked(again, family), again.layer, family, again.reading, family.arms) for family in families
+    ]
+
+
+def _asked(again: Retelling, family: Family) -> First:
+    """The problems that a family was told of last."""
+    told = again.said_by(family.told_in)
+    first = None if told is None else told.read_json(family.told_in, lambda earlier: earlier.get("first"))
+    return First(again.run, first)
 
 
 def _from_run(job: Job, choice: ArmChoice) -> FromRun:

@@ -37,8 +37,12 @@ def named_grader(run: Run, layer: str) -> dict[str, Any]:
 
 def grader_of(run: Run) -> dict[str, Any] | None:
     """The grader that the run's summary names; None where there is no summary, or one without verdicts."""
-    there = [name for name in SUMMARIES if run.file(name).exists()]
+    there = _summaries(run)
     return run.read_json(there[0], _grader_in) if there else None
+
+
+def _summaries(run: Run) -> list[str]:
+    return [file.name for pattern in SUMMARIES for file in run.files(pattern)]
 
 
 def _grader_in(summary: Any) -> dict[str, Any] | None:
@@ -51,7 +55,7 @@ def layer_of(run: Run) -> str | None:
 
     Raises BadInput where several graders' verdicts lie in the run, and nothing says which of them is meant.
     """
-    if any(run.file(name).exists() for name in SUMMARIES):
+    if _summaries(run):
         grader = grader_of(run)
         return None if grader is None else f"grades/{grader['key']}"
     layers = [layer for layer in run.layers() if layer.startswith("grades/")]
@@ -68,7 +72,7 @@ def answered(run: Run, tokens: pd.DataFrame, answer: str) -> pd.DataFrame:
 
     Raises BadInput where the run is not summarised, or its verdicts are not all there.
     """
-    if not any(run.file(name).exists() for name in SUMMARIES):
+    if not _summaries(run):
         raise BadInput(f"{run.path} has no verdicts yet; run the command that made it again, or `rlprobe grade` on it")
     layer = layer_of(run)
     if layer is None:

@@ -58,7 +58,7 @@ class Retelling:
 
     def said_by(self, summary: str) -> Run | None:
         """The first run that has a summary of that name."""
-        return next((run for run in self.told if run.file(summary).exists()), None)
+        return next((run for run in self.told if run.files(summary)), None)
 
 
 @dataclass(frozen=True)

@@ -59,10 +59,26 @@ def test_tables_and_figures_show_the_arms_of_every_call(twice):
 def test_the_arms_that_are_asked_for_are_shown_and_the_others_stay(twice, where):
     shown = rp.intervene(**where, modes="oracle", arms=["entropy"], out=twice.path)
     assert list(shown.tables["interventions"]["arm"]) == ["base", "entropy 0.5", "RL"]
+    of_this_call = rp.intervene(**where, modes="oracle", arms="asked", out=twice.path)
+    assert list(of_this_call.tables["interventions"]["arm"]) == ["base", "oracle", "RL"]
+    assert [spec["label"] for spec in of_this_call.summary["specs"]] == ["oracle"]
     again = rp.intervene(**where, modes="oracle", out=twice.path)
     assert list(again.tables["interventions"]["arm"]) == ["base", "oracle", "entropy 0.5", "oracle backward", "RL"]
     with pytest.raises(BadInput, match=r"--arms: no arm of the run is called 'delta'; there are oracle, entropy 0\.5"):
         rp.intervene(**where, modes="oracle", arms="delta", out=twice.path)
+
+
+def test_what_a_file_is_called_does_not_depend_on_what_was_asked_first(where, tmp_path):
+    sampled = {"sample": True, "draws": 2, "temperature": 0.8}
+    rp.intervene(**where, modes="oracle", **sampled, out=tmp_path)
+    alone = rp.read(tmp_path)
+    assert [name for name in alone.tables if name.startswith("interventions")] == ["interventions-T0.8-top_p1"]
+    rp.intervene(**where, modes="entropy:0.5", out=tmp_path)
+    rp.grade(tmp_path, answer="first")
+    both = rp.read(tmp_path)
+    assert list(both.tables["interventions"]["arm"]) == ["base", "entropy 0.5", "RL"]
+    assert list(both.tables["interventions-T0.8-top_p1"]["arm"]) == ["base", "oracle", "RL"]
+    assert json.loads((tmp_path / "interventions-T0.8-top_p1.json").read_text())["reading"]["answer"] == "first"
 
 
 def test_a_name_is_never_that_of_another_arm(twice):
