@@ -2,11 +2,12 @@
 
 figures/ shows the bundled pair on all its problems, figures/PAIR another pair of this project, as the scripts ask by
 themselves; whatever is asked otherwise must not stand under the same names, and is kept in RUN/kept. In figures/ stands
-what a text links or reads (`wanted`), and nothing else: the rest lies in the run.
+what a text links or reads (`named`), and nothing else: the rest lies in the run.
 """
 
 import re
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
@@ -21,16 +22,20 @@ FIGURES = ROOT / "figures"
 KEPT = "kept"  # the folder of a run
 TEXTS = ("*.md", "docs/*.md", "experiments/**/*.md", "experiments/*.jinja", "notebooks/*.py", "rlprobe/pairs/**/*.md")
 FINDINGS = ROOT / "experiments" / "findings.md.jinja"
-READ = {"claims_*.csv", "claims_*.md", "claims_*.json"}  # by experiments/claims.py and across_pairs.py
+READ = {"claims_*.csv", "claims_*.md"}  # by experiments/claims.py and across_pairs.py
 SUFFIXES = (".png", ".csv", ".md", ".json")
 
 
+def linked(texts: Sequence[str] = TEXTS) -> set[str]:
+    """The files of figures/ that texts link; * stands for anything."""
+    said = [file.read_text(encoding="utf-8") for pattern in texts for file in ROOT.glob(pattern)]
+    return {name for text in said for name in re.findall(r"figures/([\w*-][\w.*-]*\.(?:png|csv|md|json))", text)}
+
+
 def named() -> set[str]:
-    """The files of figures/ that a text links, or reads a number from; * stands for anything."""
-    texts = [file.read_text(encoding="utf-8") for pattern in TEXTS for file in ROOT.glob(pattern)]
-    linked = {name for text in texts for name in re.findall(r"figures/([\w*-][\w.*-]*\.(?:png|csv|md))", text)}
+    """The same, with those that a number is read from."""
     tables = re.findall(r'(?:cell\(|value\(|table=)"([\w-]+)"', FINDINGS.read_text(encoding="utf-8"))
-    return linked | READ | {f"{table}.json" for table in tables}
+    return linked() | READ | {f"{table}.json" for table in tables}
 
 
 def is_wanted(name: str, of: set[str]) -> bool:
