@@ -75,7 +75,8 @@ def shots_in(file: Path) -> tuple[Shot, ...]:
 
 def _kept(name: str, style: PromptStyle, render: Callable[[str, Any], str], content: Any) -> str:
     version = json.dumps([content, style.extract, style.is_template])
-    more = {"extract": style.extract, "is_template": style.is_template, "bare": False}  # the style keeps its name
+    more: dict[str, Any] = {"extract": style.extract, "is_template": style.is_template}
+    more |= {"bare": False}  # the style that it is made of keeps its name
     return own.keep("prompt style", render, re.sub(r"\W", "_", f"_{name}").lstrip("_") or "style", version, **more).key
 
 
