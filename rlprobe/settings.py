@@ -386,6 +386,9 @@ class PairChoice(Noun):
     device: str = option("auto", "cpu, cuda, cuda:1, ...")
     base_device: str | None = option(None, "Another device for the base.")
     rl_device: str | None = option(None, "Another device for the RL model.")
+    threads: int | None = option(
+        None, "Processor threads to compute with (auto: what torch takes); part of a run.", unset="auto", least=1
+    )
 
 
 @dataclass(frozen=True)

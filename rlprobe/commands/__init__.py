@@ -5,6 +5,7 @@ command: `Command.module` does, when there is something to do.
 """
 
 import importlib
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,7 +41,17 @@ class Command:
 
     def work(self, settings: Any, reporter: Any) -> Any:
         """Do it: one `Written`, or several."""
-        return getattr(self.module, self.name)(settings, reporter)
+        threads = getattr(getattr(settings, "pair", None), "threads", None)
+        with self._threads(threads):
+            return getattr(self.module, self.name)(settings, reporter)
+
+    @staticmethod
+    def _threads(count: int | None) -> AbstractContextManager[None]:
+        if count is None:
+            return nullcontext()
+        from rlprobe.pairs.devices import threads
+
+        return threads(count)
 
 
 PLAN = "Print the plan; compute nothing."

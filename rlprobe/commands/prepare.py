@@ -22,7 +22,7 @@ from rlprobe.commands.progress import Reporter
 from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput
 from rlprobe.measures.passes import choose_path
-from rlprobe.pairs import loading
+from rlprobe.pairs import devices, loading
 from rlprobe.pairs.loading import LocatedPair
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES
@@ -84,6 +84,11 @@ class Prepared:
             *self.notes,
         ]
 
+    @property
+    def _devices(self) -> list[str]:
+        """Those of both members, each once."""
+        return list(dict.fromkeys((self.located.base.device, self.located.rl.device)))
+
     @contextmanager
     def begun(self, output: OutputChoice, reporter: Reporter) -> Iterator[Run]:
         """How a command begins: what a user should know is said, then the run is held (`open_run`)."""
@@ -103,6 +108,7 @@ class Prepared:
             runs.refuse_foreign(self.out)
             _ = self.pair
         with runs.writing(self.out, self.identity, self.about, output.overwrite) as run:
+            run.made_on = [card for name in self._devices if (card := devices.card(name))]
             run.extend(self.problems, self.left_out)
             run.keep_tokenizer(self.located.tokenizer.save_pretrained)
             if self.claims:

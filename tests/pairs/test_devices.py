@@ -1,12 +1,15 @@
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
 
+from rlprobe.commands import Command
 from rlprobe.errors import BadInput
+from rlprobe.pairs import devices
 from rlprobe.pairs.devices import device_of, positions_at_once
 from rlprobe.pairs.loading import locate
-from rlprobe.settings import PairChoice
+from rlprobe.settings import DisagreeSettings, PairChoice
 
 
 def gpus(monkeypatch, n: int) -> None:
@@ -93,3 +96,19 @@ def test_a_gpu_holds_as_many_logits_as_a_sixteenth_of_its_memory_takes(monkeypat
 
 def test_a_cpu_holds_what_its_caches_like():
     assert positions_at_once(torch.device("cpu"), 151_936, on_cpu=7) == 7
+
+
+def test_a_command_computes_with_the_threads_that_it_is_asked_for_and_leaves_them_as_they_were(monkeypatch):
+    before, said = torch.get_num_threads(), []
+    fake = ModuleType("rlprobe.commands.fake")
+    fake.fake = lambda *_: said.append(torch.get_num_threads())
+    monkeypatch.setitem(sys.modules, fake.__name__, fake)
+    command = Command("fake", DisagreeSettings)
+    for threads in (before + 1, None):
+        command.work(DisagreeSettings(pair=PairChoice(threads=threads)), None)
+    assert said == [before + 1, before]
+    assert torch.get_num_threads() == before
+
+
+def test_a_cpu_has_no_card():
+    assert devices.card("cpu") == {}
