@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rlprobe.analysis.disagreement import COLUMNS, summarise
+from rlprobe.analysis.disagreement import COLUMNS, in_order, summarise_texts
 from rlprobe.analysis.power import words
 from rlprobe.commands import COMMANDS, stages
 from rlprobe.commands.given import prepare_given, take_given
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.reading import Asked, responses_in, verdicts_in
 from rlprobe.commands.shown import First, first_asked
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
@@ -93,8 +94,11 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
     vocabulary = run.about["vocabulary"]
     whole = not (vocabulary["only_base"] or vocabulary["only_rl"] or any(vocabulary["padded_rows"]))
     columns = [*COLUMNS, *(() if whole else OUTSIDE)]
-    whose = run.table("tokens", columns=columns).to_pandas(), *(run.table(n).to_pandas() for n in ("rollouts", grades))
-    tokens, rollouts, verdicts = (asked.rows(table[table["arm"].isin(texts)]) for table in whose)
+    arms = in_order({*run.arms("tokens"), *run.arms("rollouts")} & {*texts})
+    responses, verdicts = responses_in(asked, arms), verdicts_in(asked, grades, arms)
+    read = Asked(asked, columns, reading, None if verdicts.empty else verdicts, decoding=True)
+    kept = {arm: read.text(arm, sorted({*own["problem_id"]})) for arm, own in responses.groupby("arm")}
+    kept = {arm: kept[arm] for arm in arms if arm in kept}
     has_golds = "text" not in run.identity
     names = token_names(load_tokenizer(str(run.tokenizer_folder)))
     summary = {
@@ -102,16 +106,16 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
         "grader": named_grader(run, grades) if has_golds else None,
         "first": asked.count,
         "problems": asked.problems(verdicts, reading.answer),
-        **summarise(
-            tokens,
-            rollouts,
+        **summarise_texts(
+            kept,
+            responses,
             verdicts if has_golds else None,
             reading,
             names,
             asked.left_out(),
         ),
     }
-    return REPORT.write(run, SUMMARY, summary, tokens)
+    return REPORT.write(run, SUMMARY, summary, kept)
 
 
 def _compute(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter: Reporter) -> None:

@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import pandas as pd
-
 from rlprobe.analysis import noise, thresholds
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
 from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
+from rlprobe.analysis.statistics import rate
 from rlprobe.commands import COMMANDS, stages
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
 from rlprobe.commands.disagree import resolvable
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.reading import PLACE, Asked, responses_in, verdicts_in
 from rlprobe.commands.shown import GREEDY, First, Shown, first_asked
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
@@ -83,7 +83,8 @@ def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown:
     run = asked.run
     halves = {entry.name: entry.half for entry in entries if entry.half}
     shown = replace(shown, beside=_alike(run, entries), halves=halves)
-    rollouts, verdicts = (asked.rows(shown.rows(run.table(name).to_pandas())) for name in ("rollouts", layer))
+    told = responses_in(asked, shown.among, shown.draws), verdicts_in(asked, layer, shown.among, shown.draws)
+    responses, verdicts = map(shown.rows, told)
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
@@ -93,19 +94,19 @@ def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown:
         "first": asked.count,
         "noise_floor": _noise_floors(asked, reading),
         "problems": asked.problems(verdicts, reading.answer),
-        **summarise(rollouts, verdicts, entries, reading, asked.left_out()),
+        **summarise(responses, verdicts, entries, reading, asked.left_out()),
     }
     return REPORT.write(run, SUMMARY, summary)
 
 
 def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
     """Of each model whose greedy text has a token table, its noise floor."""
-    columns = ["arm", "problem_id", "token_id", *(f"argmax_{m}" for m in MEMBERS)]
-    run = asked.run
-    tokens = run.table("tokens", columns).to_pandas() if run.arms("tokens") else pd.DataFrame(columns=columns)
-    tokens = asked.rows(tokens)
-    own = {m: tokens[tokens["arm"] == m] for m in MEMBERS}
-    return plain({m: noise.floor(rows, m, reading.resampling) for m, rows in own.items() if len(rows)})
+    columns, told = ["token_id", *(f"argmax_{m}" for m in MEMBERS)], {}
+    read = Asked(asked, [*PLACE, *columns], reading)
+    for m in MEMBERS:
+        if sizes := read.sizes(m):
+            told[m] = rate(*noise.floor_sums(read.text(m, sorted(sizes)), m), reading.resampling)
+    return plain(told)
 
 
 def retell(again: Retelling) -> list[Written]:

@@ -11,6 +11,7 @@ from rlprobe.commands import power, stages
 from rlprobe.commands.matched_entropy import temperature_of_rl
 from rlprobe.commands.prepare import prepare
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.reading import responses_in, verdicts_in
 from rlprobe.commands.shown import First, Shown, first_asked
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
@@ -110,9 +111,11 @@ def summarise_draws(
 
 
 def rows_of(asked: First, layer: str, choice: SampleChoice) -> pd.DataFrame:
-    """The rows of a layer (grades, or the rollouts themselves) that are of these draws; arms are called as members."""
+    """These draws in a layer of verdicts, or what is kept of their responses; arms are called as members."""
     shown = Shown([], specs_of(choice), choice.draws)
-    return asked.rows(shown.rows(asked.run.table(layer).to_pandas()))
+    if layer == "rollouts":
+        return shown.rows(responses_in(asked, shown.among, choice.draws))
+    return shown.rows(verdicts_in(asked, layer, shown.among, choice.draws))
 
 
 def told_of(run: Run, told: Run) -> tuple[SampleChoice, First]:

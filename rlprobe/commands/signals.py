@@ -5,7 +5,7 @@ counted) as much, closed loop; on the other half the arms with these thresholds 
 published protocol with thresholds of its own: nothing is calibrated, and all problems are measured on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from rlprobe import runs
+from rlprobe.analysis import thresholds
 from rlprobe.analysis.calibration import TOLERANCE, Calibrated, Tried, calibrate
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import HALVES, RULE
@@ -33,6 +34,7 @@ from rlprobe.commands import COMMANDS, equal_entropy, halves, stages
 from rlprobe.commands.halves import Part
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.reading import responses_in, verdicts_in
 from rlprobe.commands.shown import First, first_asked
 from rlprobe.commands.signal_arms import FittedArms, SignalArms, named
 from rlprobe.commands.verdicts import named_grader
@@ -176,9 +178,8 @@ class Bench:
 
     def edited(self, arm: Arm) -> Edited:
         """What draw 0 of an arm edited."""
-        shards = [shard for shard in self.part.run.shards("rollouts", arm.spec) if shard.draw == 0]
-        table = pd.concat([self.part.run.read_shard("rollouts", shard).to_pandas() for shard in shards])
-        return Edited.of(table[table["problem_id"].isin(self.part.prepared.prompts.keys())])
+        told = responses_in(First(self.part.run), [arm.spec], draws=1)
+        return Edited.of(told[told["problem_id"].isin(self.part.prepared.prompts.keys())])
 
 
 def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalArms]:
@@ -195,9 +196,7 @@ def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalArms]:
         raise BadInput("the two models never disagree on these problems: there are no edits to be equal")
     own = choice.end(choice.host)
     stages.score(part.prepared, part.run, own, bench.reporter)
-    tokens = part.run.table("tokens").to_pandas()
-    here = tokens["problem_id"].isin(part.prepared.prompts.keys())
-    tokens = tokens[here & (tokens["arm"] == own) & (tokens["draw"] == 0)]
+    tokens = pd.concat(_tokens(part.run, own, set(part.prepared.prompts), 1, choice.signals), ignore_index=True)
     if "learned" in choice.signals:
         learned = learn(tokens, choice.host)
         tokens = tokens.assign(learned=learned.log_odds(columns_of(tokens, choice.host)))
@@ -297,10 +296,14 @@ def _detected(of: Run, asked: dict[str, Any], reading: Reading) -> dict[str, Any
     """
     if not asked["split"] or not of.shards("tokens", own := asked["ends"][asked["hosts"][0]]):
         return {}
-    (host,), tokens = asked["hosts"], _rows(of, "tokens", {own: own}, asked)
-    if saved := asked["learned"]:
-        tokens = tokens.assign(learned=Learned.of(saved).log_odds(columns_of(tokens, host)))
-    return plain(detection(tokens, asked["signals"], host, reading.resampling))
+    (host,), ids, saved = asked["hosts"], _asked_for(of, asked), asked["learned"]
+
+    def tables() -> Iterator[pd.DataFrame]:
+        for rows in _tokens(of, own, ids, asked["draws"], asked["signals"]):
+            odds = Learned.of(saved).log_odds(columns_of(rows, host)) if saved else None
+            yield rows if odds is None else rows.assign(learned=odds)
+
+    return plain(detection(tables, asked["signals"], host, reading.resampling))
 
 
 def _split(parts: dict[str, Part]) -> dict[str, Any]:
@@ -327,9 +330,23 @@ def _arms(saved: Sequence[dict[str, Any]]) -> tuple[NamedArm, ...]:
     return tuple(NamedArm(**each) for each in saved)
 
 
+def _asked_for(run: Run, asked: dict[str, Any]) -> set[str]:
+    """The problems that were asked for."""
+    return set(asked["split"]["evaluation"]) if asked["split"] else set(First(run, asked.get("first")).ids)
+
+
+def _tokens(run: Run, arm: str, ids: set[str], draws: int, signals: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """What signals ask of the token table of an arm, a shard at a time."""
+    columns = {"problem_id", "draw", "position", *thresholds.COLUMNS, *(f"logprob_{m}" for m in MEMBERS)}
+    columns |= {f"top_logprobs_{m}" for m in MEMBERS} if "learned" in signals else set()
+    for shard in (shard for shard in run.shards("tokens", arm) if shard.draw < draws):
+        rows = run.read_shard("tokens", shard, sorted(columns)).to_pandas()
+        yield rows[rows["problem_id"].isin(ids) & (rows["draw"] < draws)]
+
+
 def _rows(run: Run, layer: str, names: dict[str, str], asked: dict[str, Any]) -> pd.DataFrame:
-    """Some arms of a layer under the names that they are told by: the problems and draws that were asked for."""
-    ids = set(asked["split"]["evaluation"]) if asked["split"] else set(First(run, asked.get("first")).ids)
-    shards = [shard for arm in names for shard in run.shards(layer, arm) if shard.draw < asked["draws"]]
-    table = pd.concat([run.read_shard(layer, shard).to_pandas() for shard in shards], ignore_index=True)
+    """Some arms of the responses or verdicts under the names that they are told by: what was asked for of them."""
+    ids, read, whole = _asked_for(run, asked), list(names), First(run)
+    of_layer = responses_in(whole, read, asked["draws"]) if layer == "rollouts" else None
+    table = verdicts_in(whole, layer, read, asked["draws"]) if of_layer is None else of_layer
     return table[table["problem_id"].isin(ids)].assign(arm=table["arm"].map(names)).reset_index(drop=True)
