@@ -4,7 +4,7 @@ Runs of made-up numbers are written through the project's own storage: responses
 both, with an arm between them. Each command reads each of them in a process of its own, whose peak resident memory and
 processor seconds are measured. Writes figures/memory.{csv,md,png,pdf}.
 
-    python -m experiments.memory --rows 1 --rows 5 --rows 20
+    python -m experiments.benchmarks.memory --rows 1 --rows 5 --rows 20
 """
 
 import os

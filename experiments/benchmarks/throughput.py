@@ -2,12 +2,12 @@
 
 The unit of work is the shard. Measured are the seconds that each shard of the bundled pair took on one processor
 (`--measure`, figures/throughput_shards.csv): what is used of them is how unequal they are. How long a shard takes on a
-card is that of the model on paper (experiments/cost_by_scale.py), with the fixed price of a pass that one H200 was
+card is that of the model on paper (cost_by_scale.py), with the fixed price of a pass that one H200 was
 measured to have (figures/on_gpu.md); a 7B or 32B pair itself was not timed decoding. The longest shards go first;
 workers of a node start one after the other; a worker is lost now and then, which is noticed late, and its shard is
 asked for again of whoever is free, while it starts anew. Writes figures/throughput.{csv,md,png,pdf}.
 
-    python -m experiments.throughput [--measure]
+    python -m experiments.benchmarks.throughput [--measure]
 """
 
 import heapq
@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from experiments.cost_by_scale import FIGURES, READS, SHAPES, TOKENS, Shape, seconds_with_launches
+from experiments.benchmarks.cost_by_scale import FIGURES, READS, SHAPES, TOKENS, Shape, seconds_with_launches
 from rlprobe.commands.intervene import intervene
 from rlprobe.commands.progress import Meter, Reporter
 from rlprobe.reporting.drawing import Drawing, encode, render
