@@ -78,10 +78,10 @@ def _common_lengths(base: Text, rl: Text, which: Mapping[str, np.ndarray]) -> In
 
 
 def _alike(base: Text, i: int, rl: Text, j: int) -> int:
-    shorter = min(base.lengths[i], rl.lengths[j])
-    starts = ((base, base.starts[i]), (rl, rl.starts[j]))
+    shorter = int(min(base.lengths[i], rl.lengths[j]))
+    starts = ((base, int(base.starts[i])), (rl, int(rl.starts[j])))
     differs = np.not_equal(*(text.rows.part(at, at + shorter)["token_id"] for text, at in starts))
-    return int(differs.argmax()) if differs.any() else int(shorter)
+    return int(differs.argmax()) if differs.any() else shorter
 
 
 # ---- AUROCs

@@ -13,8 +13,8 @@ from jaxtyping import Bool, Float, Int, UInt64
 
 from rlprobe.columns import HELD, STRETCH, Stored
 
-Numbers = Float[np.ndarray, " numbers"]
-Labelled = tuple[Numbers, Bool[np.ndarray, " numbers"]]  # numbers, and which of them are positive
+Numbers = Float[np.ndarray, " _"]
+Labelled = tuple[Numbers, Bool[np.ndarray, " _"]]  # numbers, and which of them are positive
 
 LEAF = 2**17  # numbers that numpy adds itself
 DIGITS = ((48, 16), (36, 12), (24, 12), (12, 12), (0, 12))  # of the 64 bits of a key: how far from its end, how many
@@ -24,18 +24,17 @@ DIGITS = ((48, 16), (36, 12), (24, 12), (12, 12), (0, 12))  # of the 64 bits of 
 
 
 def total(stretches: Iterable[Numbers], n: int) -> float:
-    """The sum of n numbers, added pairwise as `numpy.sum` adds them."""
-    numbers = iter(stretches)
-    take = _taken(numbers)
+    """The sum of n numbers, added pairwise as `numpy.sum` adds them. Raises ValueError where there are more."""
+    queue = _Queue(iter(stretches))
 
     def of(n: int) -> float:
         if n <= LEAF:
-            return float(take(n).sum())
+            return float(queue.take(n).sum())
         left = n // 2 - n // 2 % 8  # as numpy halves
         return of(left) + of(n - left)
 
     found = of(n)
-    if sum(len(rest) for rest in numbers):  # also the end of a stream is read: there may be more in it than numbers
+    if queue.rest():
         raise ValueError(f"there are more than {n} numbers")
     return found
 
@@ -51,33 +50,37 @@ def compensated(stretches: Iterable[Numbers]) -> float:
     return found
 
 
-def _taken(stretches: Iterator[Numbers]) -> Callable[[int], Numbers]:
-    """The next so many numbers, however long the stretches are."""
-    waiting = np.empty(0)
+class _Queue:
+    """Numbers that come in stretches, taken in parts of another length."""
 
-    def take(n: int) -> Numbers:
-        nonlocal waiting
-        there, parts = len(waiting), [waiting]
+    def __init__(self, stretches: Iterator[Numbers]) -> None:
+        self._stretches, self._waiting = stretches, np.empty(0)
+
+    def take(self, n: int) -> Numbers:
+        """The next n numbers."""
+        there, parts = len(self._waiting), [self._waiting]
         while there < n:
-            parts.append(next(stretches))
+            parts.append(next(self._stretches))
             there += len(parts[-1])
         joined = np.concatenate(parts)
-        waiting = joined[n:]
+        self._waiting = joined[n:]
         return joined[:n]
 
-    return take
+    def rest(self) -> int:
+        """How many are left, to the end of the stream: whoever makes it may count on being asked for all of it."""
+        return len(self._waiting) + sum(len(some) for some in self._stretches)
 
 
 # ---- by size
 
 
-def keys_of(numbers: Numbers) -> UInt64[np.ndarray, " numbers"]:
+def keys_of(numbers: Numbers) -> UInt64[np.ndarray, " _"]:
     """Whole numbers in the order of the given ones, 0 and -0 the same."""
     bits = (np.asarray(numbers, np.float64) + 0.0).view(np.uint64)
     return np.where(bits >> np.uint64(63), ~bits, bits | np.uint64(1 << 63))
 
 
-def _numbers_of(keys: UInt64[np.ndarray, " numbers"]) -> Numbers:
+def _numbers_of(keys: UInt64[np.ndarray, " _"]) -> Numbers:
     return np.where(keys >> np.uint64(63), keys & ~np.uint64(1 << 63), ~keys).view(np.float64)
 
 
@@ -98,7 +101,7 @@ class Sought:
     def add(self, numbers: Numbers) -> None:
         """More of the stream."""
         keys = keys_of(numbers) >> np.uint64(self._shift)
-        at: Int[np.ndarray, " numbers"] | int = 0
+        at: Int[np.ndarray, " _"] | int = 0
         if self._level:
             begins = keys >> np.uint64(self._bits)
             at = np.minimum(np.searchsorted(self._begin, begins), len(self._begin) - 1)
@@ -176,17 +179,17 @@ def _shares_of_many(stream: Callable[[], Iterable[Labelled]], sizes: tuple[int, 
     filled = starts.copy()
     for numbers, positive in stream():
         for bucket, at in _dealt(bucket_of, numbers):
-            kept.put("number", filled[bucket], numbers[at])
-            kept.put("positive", filled[bucket], positive[at])
+            kept.put("number", int(filled[bucket]), numbers[at])
+            kept.put("positive", int(filled[bucket]), positive[at])
             filled[bucket] += len(at)
     below = (0, 0)
     for start, size in zip(starts, rows, strict=True):
-        below = _rank(kept, start, start + size, below, sizes)
+        below = _rank(kept, int(start), int(start + size), below, sizes)
     taken = starts.copy()
     for numbers, _ in stream():
         told = np.empty(len(numbers))
         for bucket, at in _dealt(bucket_of, numbers):
-            told[at] = kept.read("number", taken[bucket], taken[bucket] + len(at))
+            told[at] = kept.read("number", int(taken[bucket]), int(taken[bucket]) + len(at))
             taken[bucket] += len(at)
         yield told
 
@@ -207,7 +210,7 @@ def _buckets(
     return bucket_of, np.bincount(bucket_of, weights=counts, minlength=bucket + 1).astype(np.int64)
 
 
-def _dealt(bucket_of: np.ndarray, numbers: Numbers) -> Iterator[tuple[int, Int[np.ndarray, " some"]]]:
+def _dealt(bucket_of: np.ndarray, numbers: Numbers) -> Iterator[tuple[int, Int[np.ndarray, " _"]]]:
     """Each bucket with the places of its numbers, in order."""
     buckets = bucket_of[(keys_of(numbers) >> np.uint64(DIGITS[0][0])).astype(np.int64)]
     order = np.argsort(buckets, kind="stable")
@@ -229,7 +232,7 @@ def _rank(kept: Stored, start: int, stop: int, below: tuple[int, int], sizes: tu
 
 
 def _ranked(
-    numbers: Numbers, positive: Bool[np.ndarray, " numbers"], below: tuple[int, int], sizes: tuple[int, int]
+    numbers: Numbers, positive: Bool[np.ndarray, " _"], below: tuple[int, int], sizes: tuple[int, int]
 ) -> tuple[Numbers, tuple[int, int]]:
     """The shares of numbers that are held, and how many positives and negatives lie below what comes behind them."""
     order = np.argsort(numbers, kind="stable")
@@ -262,7 +265,7 @@ class _Ranks:
         self._below = [offset + up_to[row] - tied[row] / 2 for row, offset in enumerate(below)]
         self.below_next = below[0] + int(tied[0].sum()), below[1] + int(tied[1].sum())
 
-    def shares(self, numbers: Numbers, positive: Bool[np.ndarray, " numbers"], sizes: tuple[int, int]) -> Numbers:
+    def shares(self, numbers: Numbers, positive: Bool[np.ndarray, " _"], sizes: tuple[int, int]) -> Numbers:
         """Of numbers that are among them, as `shares` tells them."""
         at = np.searchsorted(self._values, numbers)
         positives, negatives = self._below

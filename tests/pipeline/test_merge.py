@@ -9,7 +9,7 @@ from synthetic_run import make_run
 from rlprobe import runs, storage
 from rlprobe.commands.merge import brought_together, problems_unheld
 from rlprobe.errors import BadInput, Damaged, OtherRun
-from rlprobe.records import ROLLOUT_SCHEMA, Problem
+from rlprobe.records import GRADE_SCHEMA, ROLLOUT_SCHEMA, Problem
 from rlprobe.runs import Shard
 from rlprobe.settings import Share
 
@@ -163,6 +163,6 @@ def test_shards_of_different_cards_are_told_and_hold_their_card(tmp_path):
             one.write_shard(LAYER, shard, rollouts(shard))
     with brought_together(tmp_path / "merged", parts) as merged:
         assert merged.cards() == ["H000, 580, 2.11", "H100, 580, 2.11"]
-    parts[0].write_shard("grades/x", parts[0].shards(LAYER, "base")[0], rollouts(Shard("base", 0, 4)))
+    parts[0].write_shard("grades/x", Shard("base", 0, 4), GRADE_SCHEMA.empty_table())
     file = next((parts[0].path / "grades/x/base").glob("*.parquet"))
     assert storage.made_on(file) == []  # verdicts are made on no card
