@@ -23,11 +23,11 @@ qwen-coder: .venv/gguf
 
 test: .venv/dev
 	-HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fast: .venv/dev
 	-HF_HUB_OFFLINE=0 $(BIN)/python -m rlprobe.pairs.fetch smollm2
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile -m "not slow"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
 check: .venv/dev
 	$(BIN)/ruff check .

@@ -2,7 +2,7 @@
 
 Reads the tables of claims that the scripts have kept for each pair, those of experiments/own_pairs.py unless others are
 named. "over the pairs" is the mean over bases of the mean over their seeds, and its interval is for another base
-(rlprobe.analysis.across); null pairs, whose reward was a coin, stand beside it and are not in it.
+(experiments.across); null pairs, whose reward was a coin, stand beside it and are not in it.
 
     python -m experiments.across_pairs
 """
@@ -15,11 +15,11 @@ import click
 import pandas as pd
 
 from experiments import kept
+from experiments.across import OnPair, over_pairs
 from experiments.claims import SCRIPTS, Asked
 from experiments.kept import Shelf
 from experiments.own_pairs import OWN
 from experiments.request import NAMES, known_pair
-from rlprobe.analysis.across import OnPair, over_pairs
 from rlprobe.analysis.claims import Finding, Verdict
 from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.reporting.claims import asked

@@ -16,7 +16,6 @@ from experiments.request import Request, asked
 from rlprobe.analysis.claims import Claim, Kind
 
 # ---- what is claimed -------------------------------------------------------------------------------------------------
-# What is claimed of putting the base's tokens into RL's text (arXiv 2603.22446, greedy here), and where to find it.
 # The gain is lost where less than half of it is left, seen from the base: a recovery of RL's gain below a half. The
 # paper samples both models and gives its edits as 5 % and 10 %; experiments/signals.py repeats its own protocol.
 

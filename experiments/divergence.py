@@ -70,8 +70,8 @@ UNLIKELY = 0.01  # a probability
 def main(request: Request) -> None:
     """Read the table, and show what is claimed of it."""
     run = rp.disagree(**request.options).run
-    tokens = run.table("tokens", list(COLUMNS)).to_pandas()
-    write_claims("divergence", CLAIMS, shares(tokens[tokens["arm"] == "rl"], Resampling()), request.shelf(run))
+    tokens = run.table("tokens", COLUMNS, ["rl"]).to_pandas()
+    write_claims("divergence", CLAIMS, shares(tokens, Resampling()), request.shelf(run))
 
 
 def shares(tokens: pd.DataFrame, resampling: Resampling) -> dict[str, Any]:

@@ -5,8 +5,9 @@
 
 A family is exact if, in float32 and with responses decoded through the lanes, every number of the token table is that
 of one plain forward pass over the whole text (batch of one, eager attention), greedy responses are those of `generate`,
-and the oracle's response is RL's own. It is refused if rlprobe says so in one line. There is no third case: a family
-that is neither makes this script, and the suite, fail.
+and the oracle's response is RL's own. It is slow if the same holds, but its state cannot be rewound, so that it is read
+by plain passes and decodes in lock-step. It is refused if rlprobe says so in one line. There is no fourth case: a
+family that is none of these makes this script, and the suite, fail.
 """
 
 import copy
@@ -29,7 +30,7 @@ from rlprobe.errors import RlprobeError
 from rlprobe.internals.modules import open_pair
 from rlprobe.internals.weights import place_of, tensors_of
 from rlprobe.pairs.loading import LocatedPair, locate
-from rlprobe.pairs.model import ModelPair
+from rlprobe.pairs.model import ModelPair, Way
 from rlprobe.records import MEMBERS, Made, Rollout, Stop
 from rlprobe.scoring.teacher_forcing import Reader
 from rlprobe.settings import PairChoice
@@ -59,12 +60,14 @@ SMALL = {
 class Family:
     """One architecture: its config's class in transformers, without "Config", and what differs from SMALL.
 
-    `head` is how wide the random head is: it has to tell right from wrong after a cap or a scale.
+    `head` is how wide the random head is: it has to tell right from wrong after a cap or a scale. `attention` is that
+    of the plain passes: transformers' eager one adds Falcon's alibi twice.
     """
 
     kind: str
     settings: dict[str, Any]
     head: float = 0.35
+    attention: str = "eager"
 
     @property
     def network(self) -> Any:
@@ -120,6 +123,7 @@ class Verdict:
     refusal: str = ""
     inside: str = ""
     weights: str = ""
+    way: Way = Way.LANES
 
     @property
     def is_exact(self) -> bool:
@@ -129,7 +133,9 @@ class Verdict:
     @property
     def word(self) -> str:
         """Of the table."""
-        return "refused" if self.refusal else "exact" if self.is_exact else "WRONG"
+        if self.refusal or not self.is_exact:
+            return "refused" if self.refusal else "WRONG"
+        return "exact" if self.way is Way.LANES else "slow"
 
 
 def verdict(family: Family, folder: Path) -> Verdict:
@@ -140,7 +146,7 @@ def verdict(family: Family, folder: Path) -> Verdict:
         pair = load_checked(located)
     except RlprobeError as error:
         return Verdict(refusal=str(error).replace(f"{folder}/", ""))
-    plain = {m: _plain(folder / m) for m in MEMBERS}
+    plain = {m: _plain(folder / m, family.attention) for m in MEMBERS}
     settings = DecodingSettings(NEW_TOKENS, 2, frozenset({STOP}), located.context)
     greedy = {m: decode_greedily(pair.member(m), pair.vocabulary, PROMPTS, settings) for m in MEMBERS}
     oracle, _ = decode(
@@ -151,18 +157,20 @@ def verdict(family: Family, folder: Path) -> Verdict:
     )
     differing = sum(a.ids != b.ids for a, b in zip(oracle, greedy["rl"], strict=True))
     for member, responses in greedy.items():
-        differing += sum(r.ids != _generated(plain[member], p) for r, p in zip(responses, PROMPTS, strict=True))
-    return Verdict(_off(pair, greedy, plain), differing, "", _inside(pair), _of_weights(located))
+        differing += sum(
+            r.ids != _generated(plain[member], p, pair.way) for r, p in zip(responses, PROMPTS, strict=True)
+        )
+    return Verdict(_off(pair, greedy, plain), differing, "", _inside(pair), _of_weights(located), pair.way)
 
 
-def _plain(folder: Path) -> Any:
-    return transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation="eager").float().eval()
+def _plain(folder: Path, attention: str) -> Any:
+    return transformers.AutoModelForCausalLM.from_pretrained(folder, attn_implementation=attention).float().eval()
 
 
 @torch.no_grad()
-def _generated(network: Any, prompt: list[int]) -> list[int]:
+def _generated(network: Any, prompt: list[int], way: Way) -> list[int]:
     config = transformers.GenerationConfig(
-        max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=STOP, pad_token_id=0
+        max_new_tokens=NEW_TOKENS, do_sample=False, eos_token_id=STOP, pad_token_id=0, use_cache=way is not Way.WHOLE
     )
     ids = torch.tensor([prompt])
     return network.generate(ids, attention_mask=torch.ones_like(ids), generation_config=config)[
@@ -238,19 +246,26 @@ def page(verdicts: dict[str, Verdict]) -> str:
         "Made by `python -m experiments.families`: a tiny random pair of each architecture (float32), with "
         f"transformers {transformers.__version__} and torch {torch.__version__.split('+')[0]}. *Exact*: every number "
         f"of the token table is within {ALLOWED:g} nats of a plain forward pass over the whole text, greedy responses "
-        "are those of `generate`, the oracle's are RL's own. *Refused*: one line and exit code 5, before anything is "
-        "written. The same comparison of lanes with a plain pass is made each time that weights are loaded, so an "
-        "architecture that is not in this table is either read exactly or refused too.",
+        "are those of `generate`, the oracle's are RL's own. *Slow*: the same, but a state cannot be rewound, or "
+        "stands for texts without padding alone; so whole texts are read in one pass each, and responses are decoded "
+        "in lock-step, two reads of one token for every token. One such member makes both go this way. *Refused*: one "
+        "line and exit code 5, before anything is written. The same comparison with a plain pass is made each time "
+        "that weights are loaded, so an architecture that is not in this table is read exactly, by the fastest of "
+        "these ways that is exact, or refused too.",
         "",
-        "| architecture | disagree, intervene, … | largest difference, nats | lens, patch, steer | weights |",
-        "|---|---|---|---|---|",
+        "How a slow one goes on: *steps*, token by token in transformers' own cache, in batches of prompts of one "
+        "length; *alone*, one by one (the cache is wrong for more); *whole*, reading the whole text again for every "
+        "token (the cache is wrong or missing).",
+        "",
+        "| architecture | disagree, intervene, … | by | largest difference, nats | lens, patch, steer | weights |",
+        "|---|---|---|---|---|---|",
     ]
     for name, found in verdicts.items():
         if found.refusal:
-            lines.append(f"| {name} | refused: {_cell(found.refusal)} | | | |")
+            lines.append(f"| {name} | refused: {_cell(found.refusal)} | | | | |")
         else:
             inside, weights = ("no" if reason else "yes" for reason in (found.inside, found.weights))
-            lines.append(f"| {name} | {found.word} | {found.nats:.1g} | {inside} | {weights} |")
+            lines.append(f"| {name} | {found.word} | {found.way} | {found.nats:.1g} | {inside} | {weights} |")
     return "\n".join(lines) + "\n"
 
 
@@ -277,7 +292,8 @@ def main(*names: str) -> int:
 
 
 def _family(kind: str, **settings: Any) -> Family:
-    return Family(kind, settings, head=settings.pop("head", 0.35))
+    own = {name: settings.pop(name) for name in ("head", "attention") if name in settings}
+    return Family(kind, settings, **own)
 
 
 _EXPERTS: dict[str, Any] = {"num_experts_per_tok": 2, "moe_intermediate_size": 48}
@@ -299,6 +315,33 @@ _NAMED_OTHERWISE = (
 _GPT2: dict[str, Any] = {"n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 256} | dict.fromkeys(
     _NAMED_OTHERWISE, _UNSET
 )
+
+_DELTA: dict[str, Any] = {
+    "head_dim": 16,
+    "linear_num_value_heads": 2,
+    "linear_num_key_heads": 2,
+    "linear_key_head_dim": 16,
+    "linear_value_head_dim": 16,
+    "layer_types": ["linear_attention", "full_attention"],
+}
+_MAMBA_2: dict[str, Any] = {
+    "mamba_n_heads": 8,
+    "mamba_d_head": 16,
+    "mamba_d_state": 16,
+    "mamba_chunk_size": 8,
+}
+_NO_ATTENTION: dict[str, Any] = dict.fromkeys(
+    ("num_attention_heads", "num_key_value_heads", "max_position_embeddings", "intermediate_size"), _UNSET
+)
+_INDEXED: dict[str, Any] = {
+    "n_routed_experts": 4,
+    "n_group": 1,
+    "topk_group": 1,
+    "first_k_dense_replace": 1,
+    "index_topk": 8,
+    "index_head_dim": 16,
+    "index_n_heads": 16,  # few of them leave exact ties among what is chosen from
+}
 
 FAMILIES: dict[str, Family] = {
     "Qwen2": _family("Qwen2"),
@@ -419,7 +462,7 @@ FAMILIES: dict[str, Family] = {
     "GPT-BigCode": _family("GPTBigCode", **_GPT2),
     "OPT": _family("OPT", ffn_dim=96, word_embed_proj_dim=64, intermediate_size=_UNSET, num_key_value_heads=_UNSET),
     "Falcon": _family("Falcon", new_decoder_architecture=False, multi_query=True, num_key_value_heads=_UNSET),
-    "Falcon, alibi": _family("Falcon", alibi=True, multi_query=False, num_key_value_heads=_UNSET),
+    "Falcon, alibi": _family("Falcon", attention="sdpa", alibi=True, multi_query=False, num_key_value_heads=_UNSET),
     "Bloom": _family(
         "Bloom", n_layer=2, n_head=4, num_hidden_layers=_UNSET, num_attention_heads=_UNSET, num_key_value_heads=_UNSET
     ),
@@ -434,22 +477,116 @@ FAMILIES: dict[str, Family] = {
         num_attention_heads=_UNSET,
         num_key_value_heads=_UNSET,
     ),
-    "Qwen3-Next": _family(
-        "Qwen3Next",
-        head_dim=16,
+    "Qwen3-Next": _family("Qwen3Next", **_DELTA, **_EXPERTS, num_experts=4, shared_expert_intermediate_size=48),
+    "Qwen3.5": _family("Qwen3_5Text", **_DELTA),
+    "Qwen3.5-MoE": _family("Qwen3_5MoeText", **_DELTA, **_EXPERTS, num_experts=4, shared_expert_intermediate_size=48),
+    "Qwen4, experimental": _family(
+        "Qwen4ExpText",
+        **_DELTA,
+        **_EXPERTS,
         num_experts=4,
-        linear_num_value_heads=2,
-        linear_num_key_heads=2,
-        linear_key_head_dim=16,
-        linear_value_head_dim=16,
         shared_expert_intermediate_size=48,
+        hc_lowrank=8,
+        ngram_vocab_size_base=400,
+        split_ngram_parts=1,
+        indexer_n_heads=16,
+        indexer_kv_heads=1,
+        indexer_head_dim=16,
+        indexer_budget=8,
+        indexer_compress_ratio=2,
+    ),
+    "OLMo hybrid": _family("OlmoHybrid", **{**_DELTA, "linear_key_head_dim": 12, "linear_value_head_dim": 16}),
+    "Kimi-Linear": _family(
+        "KimiLinear",
+        linear_head_dim=16,
+        linear_num_heads=2,
+        num_local_experts=4,
+        n_shared_experts=1,
+        mlp_layer_types=["dense", "sparse"],
         layer_types=["linear_attention", "full_attention"],
+        **_LATENT,
         **_EXPERTS,
     ),
+    "Bailing hybrid": _family(
+        "BailingHybrid",
+        head_dim=16,
+        num_local_experts=4,
+        n_group=1,
+        topk_group=1,
+        first_k_dense_replace=1,
+        num_mtp_layers=0,
+        layer_types=["linear_attention", "full_attention"],
+        **_LATENT,
+        **_EXPERTS,
+    ),
+    "MiniMax": _family(
+        "MiniMax",
+        head_dim=16,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        block_size=8,
+        layer_types=["linear_attention", "full_attention"],
+    ),
     "Falcon-H1": _family("FalconH1", mamba_d_ssm=64, mamba_n_heads=4, mamba_d_head=16, mamba_d_state=16),
-    "Mamba": _family("Mamba", num_attention_heads=_UNSET, num_key_value_heads=_UNSET, max_position_embeddings=_UNSET),
+    "Jamba": _family("Jamba", num_experts=2, attn_layer_period=2, attn_layer_offset=1, use_mamba_kernels=False),
+    "Bamba": _family("Bamba", attn_layer_indices=[1], **_MAMBA_2),
+    "Granite 4, hybrid": _family(
+        "GraniteMoeHybrid",
+        num_local_experts=0,
+        shared_intermediate_size=96,
+        layer_types=["mamba", "attention"],
+        logits_scaling=4.0,
+        **_MAMBA_2,
+    ),
+    "Nemotron-H": _family(
+        "NemotronH",
+        head_dim=16,
+        layers_block_type=["mamba", "attention", "moe"],
+        num_hidden_layers=_UNSET,
+        ssm_state_size=16,
+        mamba_num_heads=4,
+        mamba_head_dim=16,
+        n_groups=2,
+        chunk_size=8,
+        n_routed_experts=4,
+        moe_shared_expert_intermediate_size=48,
+        **_EXPERTS,
+    ),
+    "Zamba": _family(
+        "Zamba",
+        tie_word_embeddings=True,
+        num_hidden_layers=4,
+        layers_block_type=["mamba", "hybrid", "mamba", "hybrid"],
+        n_mamba_heads=2,
+        num_key_value_heads=4,
+        use_mamba_kernels=False,
+    ),
+    "Zamba 2": _family(
+        "Zamba2",
+        tie_word_embeddings=True,
+        num_hidden_layers=3,
+        layers_block_type=["mamba", "mamba", "hybrid"],
+        mamba_d_state=16,
+        n_mamba_heads=4,
+        mamba_headdim=32,
+        chunk_size=8,
+        num_key_value_heads=4,
+        adapter_rank=8,
+    ),
+    "Mamba": _family("Mamba", **_NO_ATTENTION),
+    "Mamba 2": _family("Mamba2", num_heads=8, head_dim=16, state_size=16, n_groups=2, chunk_size=8, **_NO_ATTENTION),
+    "Falcon-Mamba": _family("FalconMamba", **_NO_ATTENTION),
+    "RWKV": _family("Rwkv", **_NO_ATTENTION),
+    "xLSTM": _family("xLSTM", num_heads=4, chunk_size=8, autocast_kernel_dtype="float32", **_NO_ATTENTION),
     "RecurrentGemma": _family("RecurrentGemma", num_hidden_layers=3),
     "LFM2": _family("Lfm2", layer_types=["conv", "full_attention"]),
+    "LFM2-MoE": _family(
+        "Lfm2Moe", layer_types=["conv", "full_attention"], num_dense_layers=1, num_experts=4, **_EXPERTS
+    ),
+    "LFM3": _family("Lfm3", head_dim=16, sliding_window=9, layer_types=["conv", "full_attention"]),
+    "Zaya": _family(
+        "Zaya", head_dim=16, num_experts=4, router_hidden_size=16, **{**_EXPERTS, "num_experts_per_tok": 1}
+    ),
     "Llama 4": _family(
         "Llama4Text",
         head_dim=16,
@@ -457,6 +594,23 @@ FAMILIES: dict[str, Family] = {
         intermediate_size_mlp=96,
         attention_chunk_size=16,
         layer_types=["chunked_attention", "full_attention"],
+    ),
+    "DeepSeek-V3.2": _family("DeepseekV32", **_INDEXED, **_LATENT, **_EXPERTS),
+    "GLM-MoE-DSA": _family("GlmMoeDsa", **_INDEXED, **_LATENT, **_EXPERTS),
+    "DeepSeek-V4": _family(
+        "DeepseekV4",
+        head_dim=16,
+        num_key_value_heads=1,
+        q_lora_rank=24,
+        n_routed_experts=4,
+        sliding_window=9,
+        o_groups=2,
+        o_lora_rank=16,
+        index_n_heads=16,
+        index_head_dim=16,
+        index_topk=4,
+        layer_types=["sliding_attention", "compressed_sparse_attention"],
+        **_EXPERTS,
     ),
 }
 

@@ -1,20 +1,23 @@
 """docs/findings.md: sentences about the bundled pair, every measured number of which is read from a table of figures/.
 
 The sentences stand in findings.md.jinja. There `cell("interventions", "accuracy", arm="oracle")` is what the table
-figures/interventions.md shows in that column, in the one row whose "arm" is "oracle"; `value(...)` is the same without
-its interval. README.md's four rows are read from there, too.
+figures/interventions.md shows in that column, in the one row whose "arm" is "oracle", read from the JSON beside it;
+`value(...)` is the same without its interval. README.md's four rows are read from there, too.
 
     python -m experiments.findings
 """
 
-import re
+import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 from jinja2 import Environment, StrictUndefined
 
 from experiments import kept
 from experiments.kept import rewrite
+from rlprobe.reporting.formats import Cell, from_json, written
 
 TEMPLATE = Path(__file__).with_name("findings.md.jinja")
 ROOT = Path(__file__).parent.parent
@@ -27,33 +30,28 @@ FOUR = {  # what is done while the base decodes: the arm
 }
 
 
-def rows(table: str) -> list[dict[str, str]]:
-    """The rows of a table under figures/, each entry as it is shown."""
-    lines = (kept.FIGURES / f"{table}.md").read_text(encoding="utf-8").splitlines()
-    head, _, *body = ([_plain(entry) for entry in re.split(r"(?<!\\)\|", line)[1:-1]] for line in lines)
-    return [dict(zip(head, entries, strict=True)) for entries in body]
-
-
-def _plain(entry: str) -> str:
-    """An entry without Markdown's escapes."""
-    return re.sub(r"\\(.)", r"\1", entry.strip())
-
-
-def cell(table: str, column: str, **where: str) -> str:
-    """What a table shows in a column, in the one row that has these entries; `per_response` is "per response".
+def entry(table: str, column: str, where: Mapping[str, str]) -> Any:
+    """The entry of a table under figures/ in a column, in the one row that shows these entries.
 
     Raises LookupError where no row or several have them, or no column is called so.
     """
-    wanted = {name.replace("_", " "): entry for name, entry in where.items()}
-    found = [row for row in rows(table) if all(row[name] == entry for name, entry in wanted.items())]
-    if len(found) != 1:
-        raise LookupError(f"{table}.md: {len(found)} rows have {wanted}")
-    return found[0][column]
+    found = from_json(json.loads((kept.FIGURES / f"{table}.json").read_text(encoding="utf-8")))
+    wanted = {name.replace("_", " "): shown for name, shown in where.items()}
+    rows = [row for row in found.to_dict("records") if all(written(row[name]) == wanted[name] for name in wanted)]
+    if len(rows) != 1:
+        raise LookupError(f"{table}.json: {len(rows)} rows have {wanted}")
+    return rows[0][column]
+
+
+def cell(table: str, column: str, **where: str) -> str:
+    """What a table shows in a column, in the one row that has these entries; `per_response` is "per response"."""
+    return written(entry(table, column, where))
 
 
 def value(table: str, column: str, **where: str) -> str:
     """The same without its interval, and without what is said of its bounds."""
-    return re.split(r" \[|;", cell(table, column, **where))[0]
+    found = entry(table, column, where)
+    return found.parts[0] if isinstance(found, Cell) else written(found)
 
 
 def told() -> str:

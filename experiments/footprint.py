@@ -17,7 +17,7 @@ from rlprobe.analysis.claims import Claim
 from rlprobe.reporting.footprint import TABLES
 
 # ---- what is claimed -------------------------------------------------------------------------------------------------
-# Nothing of it is published.  Most is more than half; few is less than a tenth.
+# Nothing of it is published. Most is more than half; few is less than a tenth.
 
 CLAIMS = (
     Asked(

@@ -15,7 +15,6 @@ from experiments.request import Request, asked
 from rlprobe.analysis.claims import Claim, Kind
 
 # ---- what is claimed -------------------------------------------------------------------------------------------------
-# What is claimed of putting RL's tokens into the base's text (arXiv 2605.06241, §3.2 and 3.3), and where to find it.
 # The margins are ours: the paper says "equal", "close" and "partial" and gives neither numbers nor intervals. Its bars
 # can be read to about a point, so no more than two points below RL is "equal" (to be above it is not to fail); five
 # points below RL are still "close"; "partial" is any recovery that is not none. A control has to stay below half of

@@ -19,7 +19,7 @@ from rlprobe.analysis.statistics import Interval, missing
 # ---- what is claimed -------------------------------------------------------------------------------------------------
 # "Nearly full rank" has no number here, and two meanings. Of the rank that rounding leaves, nearly is all but a
 # twentieth. Of the energy, even white noise, which prefers no direction, has 90 % of it in 51 to 73 % of the full rank
-# (by shape): asked is half.  Of "low-dimensional" the paper's own cases, rank 32 in all of attention and rank 8 in its
+# (by shape): asked is half. Of "low-dimensional" the paper's own cases, rank 32 in all of attention and rank 8 in its
 # output matrix, of a model of width 1536, are rank 4 and rank 1 at the bundled pair's width of 192. "Matches" and
 # "within about 1 point" are asked as no more than 2 points below RL, since 500 problems do not resolve less; to answer
 # better than RL is not to fail.

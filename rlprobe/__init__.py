@@ -12,15 +12,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rlprobe.api import Pair, list_datasets, list_pairs, pair, report
-    from rlprobe.results import Results, read
+    from rlprobe.api import Pair, list_datasets, list_pairs, list_runs, pair, replay, report, train
+    from rlprobe.functions import extraction, gate, grader, style, writer
+    from rlprobe.results import Comparison, Results, compare, read
 
 __version__ = "0.2.0"
 
 from rlprobe.commands import COMMANDS  # after the version, which others import from here
 
 # (No name may be that of a room: `rlprobe.pairs` is one.)
-__all__ = ["Pair", "Results", "list_datasets", "list_pairs", "pair", "read", "report"]
+__all__ = [
+    "Comparison",
+    "Pair",
+    "Results",
+    "compare",
+    "list_datasets",
+    "list_pairs",
+    "list_runs",
+    "pair",
+    "read",
+    "replay",
+    "report",
+    "train",
+]
+__all__ += ["extraction", "gate", "grader", "style", "writer"]
 __all__ += COMMANDS
 
 
@@ -28,6 +43,8 @@ def __getattr__(name: str) -> Any:
     """The Python door, opened when somebody first asks for something behind it."""
     if name not in __all__:
         raise AttributeError(f"module 'rlprobe' has no attribute {name!r}")
+    if name in ("extraction", "gate", "grader", "style", "writer"):
+        return getattr(importlib.import_module("rlprobe.functions"), name)
     api = importlib.import_module("rlprobe.api")
     return api.FUNCTIONS[name] if name in COMMANDS else getattr(api, name)
 

@@ -8,6 +8,8 @@
     found.tables["classes"]                            # a table as it is read; found.numbers for full precision
     found.view("word-0003", "rl")                      # a response, every token marked
 
+    rp.disagree(base=model, rl=tuned, tokenizer=tokenizer, problems=frame)    # what is in memory already
+
 A function a command, made of its settings (settings.py): a keyword is called like the option (`max_new_tokens`,
 `class_k`, ...), what cannot be is refused in the command's own words. Progress is said on standard error; errors are
 those of errors.py. Whatever a command keeps in its run directory, the same command finds again, from Python or not.
@@ -24,17 +26,21 @@ from typing import Any
 
 import pandas as pd
 
-from rlprobe.commands import COMMANDS, Command
+from rlprobe import functions, own
+from rlprobe.commands import COMMANDS, Command, calls, listed
 from rlprobe.commands.progress import Reporter
 from rlprobe.errors import BadInput
+from rlprobe.pairs import live
 from rlprobe.pairs.loading import LocatedPair, locate
 from rlprobe.pairs.model import parameter_count
 from rlprobe.pairs.registry import BUNDLED, DEFAULT_PAIR, PAIR_COLUMNS, PAIRS, PairEntry
 from rlprobe.pairs.sources import Source
 from rlprobe.problems.datasets import DATASETS
 from rlprobe.records import MEMBERS
+from rlprobe.results import Comparison as Comparison
 from rlprobe.results import Results, read
-from rlprobe.settings import Asked, PairChoice, ReportSettings, made, options_of, said_of
+from rlprobe.results import compare as compare
+from rlprobe.settings import Asked, Names, PairChoice, ReportSettings, TrainSettings, made, options_of, said_of
 
 # ---- a pair ----------------------------------------------------------------------------------------------------------
 
@@ -96,7 +102,7 @@ def pair(name: str | None = None, **options: Any) -> Pair:
     if "pair" in options:
         raise BadInput("give the name of a pair alone, as pair('bundled'), or base and rl")
     is_named = name is not None or (options.get("base"), options.get("rl")) == (None, None)
-    choice = made(PairChoice, options | ({"pair": name or DEFAULT_PAIR} if is_named else {}))
+    choice = made(PairChoice, _by_name(PairChoice, options) | ({"pair": name or DEFAULT_PAIR} if is_named else {}))
     return Pair(choice, locate(choice), PAIRS.get(choice.pair or ""))
 
 
@@ -111,8 +117,22 @@ def list_datasets() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["data set", "source", "problems"])
 
 
+def list_runs(folder: str | Path = "runs") -> pd.DataFrame:
+    """The runs below a folder, one row each: pair, data set, problems, arms, and how far it is."""
+    return pd.DataFrame(listed.listed(Path(folder)), columns=list(listed.COLUMNS))
+
+
+def replay(file: str | Path) -> Results:
+    """Do again what a file of settings says, as a run keeps one of every call (RUN/calls/001-intervene.toml).
+
+    In the run where the file lies, or where its `out` says. Raises BadInput for what is no such file.
+    """
+    call = calls.read(Path(file))
+    return FUNCTIONS[call.command.name](**call.given)
+
+
 def _member(source: Source) -> dict[str, str]:
-    weights = [sha for name, sha in source.files.items() if name.endswith((".safetensors", ".bin"))]
+    weights = [sha for name, sha in source.files.items() if name.endswith((".safetensors", ".bin", "weights"))]
     config = source.config
     return {
         "model": _name(source),
@@ -141,10 +161,25 @@ def report(*places: Any, **options: Any) -> Path:
     return report(made(ReportSettings, _given(ReportSettings, places, options)), Reporter())[0]
 
 
+def train(*places: Any, **options: Any) -> Path:
+    """Train an adapter; its settings say more, below."""
+    from rlprobe.commands.train import train
+
+    return train(made(TrainSettings, _given(TrainSettings, places, options)), Reporter())
+
+
+def _reporter(quiet: Any, progress: Any) -> Reporter:
+    if not isinstance(quiet, bool):
+        raise BadInput(f"quiet is {str(quiet)[:60]!r}: it is True or False")
+    if progress is not None and not callable(progress):
+        raise BadInput(f"progress is {str(progress)[:60]!r}: it is a function of (what, done, total)")
+    return Reporter(quiet, progress)
+
+
 def _function(command: Command) -> Callable[..., Results]:
-    def call(*places: Any, **options: Any) -> Results:
+    def call(*places: Any, quiet: Any = False, progress: Any = None, **options: Any) -> Results:
         settings: Any = made(command.settings, _given(command.settings, places, options))
-        written = command.work(settings, Reporter())
+        written = calls.work(command, settings, _reporter(quiet, progress))
         return read(written[0].run.path) if isinstance(written, list) else Results(written.run, written.summary)
 
     call.__name__ = call.__qualname__ = command.name
@@ -159,12 +194,55 @@ def _given(kind: type, places: tuple[Any, ...], options: Mapping[str, Any]) -> d
     given = dict(zip(names, places, strict=False))
     if twice := given.keys() & options.keys():
         raise BadInput(f"{min(twice)} is given twice")
-    given |= options
+    given = _by_name(kind, {**given, **options})
     if isinstance(chosen := given.get("pair"), Pair):
         of_pair = asdict(chosen.choice)
         of_pair = {name: value for name, value in of_pair.items() if value != getattr(PairChoice(), name)}
         given = of_pair | given | {"pair": chosen.choice.pair}
     return {name: _path(given[name]) if name in names else given[name] for name in given}
+
+
+def _by_name(kind: type, given: dict[str, Any]) -> dict[str, Any]:
+    """The same with objects (models, problems, functions) kept under names of their content (own.py)."""
+    asked = {each.name: each for each in options_of(kind)}
+    if "problems" in given and "dataset" in asked:
+        if given.get("dataset") is not None:
+            raise BadInput("give either problems or dataset, not both")
+        given = {"dataset" if name == "problems" else name: value for name, value in given.items()}
+    given = _in_memory(given) if {"base", "rl"} <= asked.keys() else given
+    return {name: _named(asked[name], value) if name in asked else value for name, value in given.items()}
+
+
+def _in_memory(given: dict[str, Any]) -> dict[str, Any]:
+    """The two models, where they are in memory, by name; `tokenizer` is theirs."""
+    given = dict(given)
+    tokenizer, base, rl = given.pop("tokenizer", None), given.get("base"), given.get("rl")
+    if not any(map(own.is_model, (base, rl))):
+        if tokenizer is not None:
+            raise BadInput("tokenizer is for models in memory: base and rl that have a name bring their own")
+        return given
+    if own.is_model(base):
+        given["base"] = own.keep_model(base, tokenizer, bare=live.is_under(base, rl))
+    if own.is_model(rl):
+        given["rl"] = own.keep_model(rl, tokenizer)
+    return given
+
+
+def _named(asked: Asked, value: Any) -> Any:
+    """A value that is an object of the user's, or several, by name."""
+    option = asked.option
+    names = option.names or (option.choices if isinstance(option.choices, Names) else None)
+    if names is None or value is None or isinstance(value, str | Path):
+        return value
+    if names.what == "data set":
+        return own.keep_problems(value)
+    if isinstance(value, list | tuple):
+        return [_named(asked, each) for each in value]
+    if hasattr(value, "spec"):  # a gate, a writer
+        return value.spec
+    if names.what not in own.WHATS or not callable(value):
+        return value
+    return functions.keep(names.what, value, **own.said_of(names.what, value)).key  # what it reads may have changed
 
 
 def _path(place: Any) -> Any:
@@ -184,10 +262,14 @@ def _said(function: Callable, words: str, options: tuple[Asked, ...], leading: t
         )
         for asked in sorted(options, key=lambda asked: not asked.option.place)
     ]
+    here = {name: words for name, (words, beside) in HERE.items() if beside <= {asked.name for asked in options}}
+    here |= AS_IT_WORKS if function not in (report, pair) else {}
+    keywords += [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Any) for name in here]
     width = max(len(asked.name) for asked in options)
     lines = [f"    {asked.name:<{width}}  {_in_python(asked, options)}" for asked in options if not asked.option.place]
+    lines += [f"    {name:<{width}}  {words}" for name, words in here.items()]
     function.__doc__ = "\n".join([words, "", "Options:", *lines])
-    returns = Path if function is report else Pair if function is pair else Results
+    returns = Path if function in (report, train) else Pair if function is pair else Results
     function.__signature__ = Signature([*leading, *keywords], return_annotation=returns)  # type: ignore[attr-defined]
     return function
 
@@ -209,11 +291,26 @@ def _more(asked: Asked) -> Iterator[str]:
         yield f' As "{asked.option.metavar.lower()}".'
 
 
+# what can be given from Python alone: its words, and the options beside which it has a use
+HERE: dict[str, tuple[str, set[str]]] = {
+    "tokenizer": (
+        "Of models in memory, which base and rl may be: transformers' or PEFT's objects.",
+        {"base", "rl", "device"},
+    ),
+    "problems": ("The same as dataset, as an object: a DataFrame, a list of rows, a datasets.Dataset.", {"dataset"}),
+}
+
+AS_IT_WORKS = {
+    "quiet": "Say nothing on standard error.",
+    "progress": "A function that is told (what, done, total) of all that is counted.",
+}
+
 FUNCTIONS: dict[str, Callable[..., Results]] = {
     name: _said(_function(command), said_of(command.settings).replace("\f\n", "\n"), options_of(command.settings))
     for name, command in COMMANDS.items()
 }
 _said(report, said_of(ReportSettings).replace("\f\n", "\n"), options_of(ReportSettings))
+_said(train, said_of(TrainSettings).replace("\f\n", "\n"), options_of(TrainSettings))
 _said(
     pair,
     cleandoc(pair.__doc__ or ""),

@@ -7,6 +7,7 @@ import inspect
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import MISSING
@@ -17,11 +18,11 @@ import click
 from click.core import ParameterSource
 from click.shell_completion import CompletionItem
 
-from rlprobe import __version__
+from rlprobe import __version__, own
 from rlprobe.commands import COMMANDS, Command
 from rlprobe.errors import INTERRUPTED, RlprobeError
 from rlprobe.printable import printable
-from rlprobe.settings import Asked, ReportSettings, ViewSettings, made, options_of, said_of, unknown
+from rlprobe.settings import Asked, ReportSettings, TrainSettings, ViewSettings, made, options_of, said_of, unknown
 
 if TYPE_CHECKING:
     from rlprobe.commands.written import Written
@@ -57,7 +58,7 @@ def _parameter(asked: Asked) -> click.Parameter:
         show_default=default is not None,
         metavar=option.metavar or None,
         help=option.words,
-        shell_complete=_completion(option.names.known) if option.names else None,
+        shell_complete=_completion(option.names.every) if option.names else None,
     )
 
 
@@ -106,15 +107,50 @@ def _command(command: Command) -> click.Command:
         if dry_run:
             say("\n".join(command.module.plan(settings)))
             return
-        written = command.work(settings, _reporter(as_json))
+        from rlprobe.commands import calls
+
+        written = calls.work(command, settings, _reporter(as_json))
         _finish(written if isinstance(written, list) else [written], as_json, max_failed)
 
-    own = [_AS_JSON, *([_MAX_FAILED] if command.counts else [])]
-    own += [click.Option(["--dry-run"], is_flag=True, help=command.plan)] if command.plan else []
+    more = [_INCLUDE, _AS_JSON, *([_MAX_FAILED] if command.counts else [])]
+    more += [click.Option(["--dry-run"], is_flag=True, help=command.plan)] if command.plan else []
     words = said_of(command.settings).partition("\f")[0]
-    return click.Command(command.name, help=words, callback=call, params=[*_parameters(command.settings), *own])
+    parameters = [*_parameters(command.settings), *more]
+    return _Explained(command.settings, command.example, command.name, help=words, callback=call, params=parameters)
 
 
+class _Explained(click.Command):
+    """A command whose help lists its options under the headings of their nouns, and ends with an example."""
+
+    def __init__(self, kind: type, example: str, name: str, **more: Any):
+        super().__init__(name, epilog=f"\b\nExample:\n  rlprobe {example}", **more)
+        self._headings = {asked.name: asked.heading for asked in options_of(kind)}
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options: those of the command itself first."""
+        parted: dict[str, list[tuple[str, str]]] = {}
+        for each in self.get_params(ctx):
+            if record := each.get_help_record(ctx):
+                parted.setdefault(self._headings.get(str(each.name)) or "Options", []).append(record)
+        for heading in sorted(parted, key=lambda heading: heading != "Options"):
+            with formatter.section(heading):
+                formatter.write_dl(parted[heading])
+
+
+def _include(_context: click.Context, _parameter: click.Parameter, files: tuple[str, ...]) -> None:
+    for file in files:
+        own.include(Path(file))
+
+
+_INCLUDE = click.Option(  # eager: what a file defines is known before the names of other options are looked up
+    ["--include"],
+    multiple=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_include,
+    type=click.Path(),
+    help="A Python file with functions of your own (@rp.gate, @rp.style, ...), known by their names; repeatable.",
+)
 _AS_JSON = click.Option(
     ["--json", "as_json"], is_flag=True, help="The summary as JSON on standard output, nothing else there."
 )
@@ -173,6 +209,8 @@ def _view(**_: Any) -> None:
     from rlprobe.commands.report import page_of, report
 
     settings = made(ViewSettings, _given(ViewSettings))
+    if settings.problem is not None:
+        return _show(settings)
     page = page_of(settings.run, settings.trajectory)
     if page is None:
         asked = ReportSettings(run=settings.run, trajectory=settings.trajectory or "both")
@@ -182,8 +220,41 @@ def _view(**_: Any) -> None:
         with serving.server(page, settings.port or 0) as server:
             say(f"serving {page} at {serving.address(server)}, for this machine only; Ctrl-C ends it")
             serving.until_interrupted(server)
-    elif click.launch(page.resolve().as_uri()) != 0:
-        say(f"no browser to open it with: open {page} in one")
+    elif not _has_browser() or click.launch(page.resolve().as_uri()) != 0:
+        say(f"no browser to open it with: open {page} in one, or run `rlprobe view {settings.run} --serve`")
+    return None
+
+
+def _has_browser() -> bool:
+    """Whether there may be one; what opens things on Linux says nothing where there is no display."""
+    return sys.platform != "linux" or any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")))
+
+
+def _show(settings: ViewSettings) -> None:
+    """One problem: its question and gold, and each response with its marks."""
+    from rlprobe.reporting.page import in_terminal
+    from rlprobe.reporting.terminal import SafeConsole
+    from rlprobe.results import read
+
+    found, console = read(settings.run), SafeConsole()
+    problem = str(settings.problem)
+    lines: list[Any] = [found.question(problem)]
+    views = [found.view(problem, arm) for arm in settings.arm or found.ends]
+    for view in views:
+        lines += ["", *in_terminal.response(view, settings.at)]
+    for line in (*lines, "", in_terminal.legend(views[0])):
+        console.print(line, soft_wrap=not console.is_terminal, markup=False, highlight=False)
+
+
+def _train(dry_run: bool, **_: Any) -> None:
+    from rlprobe.commands import train
+
+    settings = made(TrainSettings, _given(TrainSettings))
+    if dry_run:
+        say("\n".join(train.plan(settings)))
+        return
+    folder = train.train(settings, _reporter())
+    say(f"written to {folder.parent}: log, training; the adapter is {folder}: give it as --rl base+{folder}")
 
 
 # ---- what has a name -------------------------------------------------------------------------------------------------
@@ -207,6 +278,18 @@ def datasets() -> None:
 
 
 @click.command()
+def methods() -> None:
+    """List the methods of `rlprobe train`, and the options that each has of its own."""
+    from rlprobe.training.methods import METHODS
+
+    rows = []
+    for name, method in METHODS.items():
+        own = " ".join(f"--{option.replace('_', '-')} {value}" for option, value in method.own.items())
+        rows.append((name, f"arXiv {method.source}", own, method.words))
+    _list(("method", "source", "its own options", "what it does"), rows)
+
+
+@click.command()
 def arms() -> None:
     """List the modes of `rlprobe intervene`, the gates and writers to put arms together from, and kinds of tokens."""
     from rlprobe.decoding.arms import GATES, WRITERS
@@ -219,6 +302,15 @@ def arms() -> None:
         _list((what, "what it does"), rows)
         say()
     _list(("kind", "which tokens"), [*KINDS.items()])
+
+
+@click.command()
+@click.argument("folder", default="runs", type=click.Path(exists=True, file_okay=False))
+def runs(folder: str) -> None:
+    """List the runs below FOLDER: pair, data set, problems, arms, and how far each is."""
+    from rlprobe.commands.listed import COLUMNS, listed
+
+    _list(COLUMNS, listed(Path(folder)))
 
 
 def _call(name: str, entry: Callable) -> str:
@@ -238,6 +330,16 @@ def _list(header: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 # ---- rlprobe ---------------------------------------------------------------------------------------------------------
 
 
+def _replay(context: click.Context, file: str) -> None:
+    """Do what a file of settings says, and end."""
+    from rlprobe.commands import calls
+
+    call = calls.read(Path(file))
+    written = calls.work(call.command, call.settings, _reporter())
+    _finish(written if isinstance(written, list) else [written], False, 0 if call.command.counts else None)
+    context.exit()
+
+
 class _InOrder(click.Group):
     """A group that lists its commands in the order in which they were added, not by name."""
 
@@ -245,19 +347,34 @@ class _InOrder(click.Group):
         return list(self.commands)
 
 
-def _of_pages(name: str, kind: type, callback: Callable[..., None]) -> click.Command:
-    return click.Command(name, help=said_of(kind).partition("\f")[0], callback=callback, params=_parameters(kind))
+def _apart(example: str, kind: type, callback: Callable[..., None], *more: click.Parameter) -> click.Command:
+    """A command that leaves no summary in a run."""
+    name, words = example.partition(" ")[0], said_of(kind).partition("\f")[0]
+    return _Explained(kind, example, name, help=words, callback=callback, params=[*_parameters(kind), *more])
+
+
+_DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Print one rendered prompt and the plan; train nothing.")
 
 
 @click.group(
     cls=_InOrder,
     commands=[
         *map(_command, COMMANDS.values()),
-        _of_pages("report", ReportSettings, _report),
-        _of_pages("view", ViewSettings, _view),
-        *(pairs, datasets, arms),
+        _apart("train grpo --dataset word-problems --steps 24 --out runs/trained", TrainSettings, _train, _DRY_RUN),
+        _apart("report runs/first", ReportSettings, _report),
+        _apart("view runs/first --serve", ViewSettings, _view),
+        *(runs, pairs, datasets, arms, methods),
     ],
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RLPROBE"},
+)
+@click.option(
+    "--from",
+    "replayed",
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, file: _replay(context, file) if file else None,
+    type=click.Path(),
+    help="Do again what a file of settings says: RUN/calls/*.toml, one of every call.",
 )
 @click.version_option(__version__, prog_name="rlprobe")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")

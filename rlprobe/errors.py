@@ -53,7 +53,7 @@ class NotAvailable(RlprobeError):
 
 
 class IncompatiblePair(RlprobeError):
-    """Two models that cannot be compared token by token, or a model whose state cannot be rewound."""
+    """Two models that cannot be compared token by token, or a model that cannot be read as was asked."""
 
     exit_code = 5
 

@@ -25,7 +25,7 @@ that is resumed, and one whose damaged shards were made again, end in the same b
 import json
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -216,9 +216,10 @@ class Run:
         made_on = () if layer.startswith("grades/") else self.made_on  # no model says what is right
         storage.write_table(self._writable(self._name(layer, shard)), table, self._key(layer, shard), made_on)
 
-    def read_shard(self, layer: str, shard: Shard, columns: list[str] | None = None) -> pa.Table:
+    def read_shard(self, layer: str, shard: Shard, columns: Sequence[str] | None = None) -> pa.Table:
         """One shard, all its columns or some. Raises Damaged if it is not what was written."""
-        return storage.read_table(self.file(self._name(layer, shard)), self._key(layer, shard), _schema(layer), columns)
+        file, key = self.file(self._name(layer, shard)), self._key(layer, shard)
+        return storage.read_table(file, key, _schema(layer), columns, optional=(DONOR_IDS, *OUTSIDE))
 
     def check_shard(self, layer: str, shard: Shard) -> Path:
         """The file of a shard. Raises Damaged if it is not what was written."""
@@ -248,9 +249,19 @@ class Run:
         found = {file.parent.parent.relative_to(self.path) for file in self.files("*/**/*-*.parquet")}
         return sorted(layer.as_posix() for layer in found if layer.parts[:1] and layer.parts[0] not in inner)
 
-    def table(self, layer: str, columns: list[str] | None = None) -> pa.Table:
-        """A whole layer, in order of arm, shard and draw; all its columns or some."""
-        shards = [shard for arm in self.arms(layer) for shard in self.shards(layer, arm)]
+    def table(
+        self,
+        layer: str,
+        columns: Sequence[str] | None = None,
+        arms: Collection[str] | None = None,
+        draws: int | None = None,
+    ) -> pa.Table:
+        """A layer, in order of arm, shard and draw: all its columns or some, of all arms or some, and of every draw or
+
+        of 0..draws-1. What is not asked for is not read; an arm or a problem that the layer lacks has no row.
+        """
+        asked = [arm for arm in self.arms(layer) if arms is None or arm in arms]
+        shards = [shard for arm in asked for shard in self.shards(layer, arm) if draws is None or shard.draw < draws]
         parts = [self.read_shard(layer, shard, columns) for shard in shards]
         if parts:
             return pa.concat_tables(parts, promote_options="default")  # null where a shard has no such column
@@ -416,23 +427,22 @@ def refuse_other(path: Path, there: dict[str, Any], here: dict[str, Any]) -> Non
     """Raise OtherRun at the first setting in which two identities differ."""
     if found := first_difference(there, here):
         name, a, b = found
-        raise OtherRun(
-            f"{path} holds another run: its {name} is {a}, this one's is {b}; "
-            "give another --out, or --overwrite to start anew"
-        )
+        cure = "--any-threads to go on all the same" if name == "threads" else "--overwrite to start anew"
+        raise OtherRun(f"{path} holds another run: its {name} is {a}, this one's is {b}; give another --out, or {cure}")
 
 
 def first_difference(there: dict[str, Any], here: dict[str, Any]) -> tuple[str, str, str] | None:
     """The first setting in which two identities (or parts of them) differ, with both values in short; else None."""
-    a, b = _flat(there), _flat(json.loads(json.dumps(here)))
+    a, b = flat(there), flat(json.loads(json.dumps(here)))
     names = (name for name in sorted(a.keys() | b.keys()) if a.get(name) != b.get(name))
     return next(((name, _short(a.get(name)), _short(b.get(name))) for name in names), None)
 
 
-def _flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+def flat(tree: Any, prefix: str = "") -> dict[str, Any]:
+    """An identity, or part of one, as its settings by their dotted names."""
     if not isinstance(tree, dict) or not tree:
         return {prefix: tree}
-    return {k: v for name, part in tree.items() for k, v in _flat(part, f"{prefix}.{name}" if prefix else name).items()}
+    return {k: v for name, part in tree.items() for k, v in flat(part, f"{prefix}.{name}" if prefix else name).items()}
 
 
 def _short(value: Any) -> str:

@@ -19,8 +19,9 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from functools import cache
 from pathlib import Path
 from types import UnionType
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Any, ClassVar, TypeVar, get_args, get_origin
 
+from rlprobe import own
 from rlprobe.errors import BadInput
 
 Kind = TypeVar("Kind")
@@ -45,6 +46,7 @@ class Names:
     registry: str
     heavy: bool = False
     or_file: bool = False
+    ending: str = ""  # of files that may be named instead
 
     def known(self) -> tuple[str, ...]:
         """The names, in order."""
@@ -52,10 +54,20 @@ class Names:
             return tuple(getattr(importlib.import_module(f"rlprobe.{self.module}"), self.registry))
         return _names_in_source(self.module, self.registry)
 
+    def every(self) -> tuple[str, ...]:
+        """The same with the functions of the user's."""
+        return (*self.known(), *own.names(self.what))
+
     def check(self, flag: str, value: str) -> None:
         """Raise BadInput for a name that is not there, naming the nearest that is."""
+        if self.ending and value.endswith(self.ending):
+            if not Path(value).expanduser().is_file():
+                raise BadInput(f"{flag}: there is no file {value}")
+            return
+        if own.find(self.what, value) or (self.heavy and re.search(r"[&|~()]", value)):  # gates put together
+            return
         name = value.partition(":")[0].removeprefix("not-") if self.heavy else value
-        known = self.known()
+        known = self.every()
         if name in known or (self.or_file and (name.lower() in known or Path(name).expanduser().is_file())):
             return
         meant = near(name, known)
@@ -120,7 +132,7 @@ class Option:
         """Raise BadInput for a value that is none of the choices, outside the range, or no number."""
         if isinstance(value, float) and not math.isfinite(value):
             raise BadInput(f"{flag} is {value}: it is a finite number")
-        if self.among and value not in self.among:
+        if self.among and value not in self.among and not self._is_own(value):
             raise BadInput(f"{flag} is {value!r}: it is one of {', '.join(self.among)}{near(str(value), self.among)}")
         words = {
             "at least": (self.least, operator.ge),
@@ -133,6 +145,10 @@ class Option:
             raise BadInput(f"{flag} is {value}: it is {said}")
         if self.names:
             self.names.check(flag, value)
+
+    def _is_own(self, value: Any) -> bool:
+        """Whether a value names a function of the user's."""
+        return isinstance(self.choices, Names) and own.find(self.choices.what, str(value)) is not None
 
 
 @dataclass(frozen=True)
@@ -181,6 +197,7 @@ class Asked:
     kind: Any
     option: Option
     default: Any
+    heading: str = ""  # that --help lists it under: its noun's
 
     @property
     def flag(self) -> str:
@@ -277,7 +294,9 @@ def options_of(kind: Any) -> tuple[Asked, ...]:
             for asked in (asked for asked in options_of(part) if asked.name not in used.but):
                 needs = asked.option.needs or used.needs or (used.switch.name if used.switch else "")
                 words = used.words.get(asked.name, asked.option.words)
-                found.setdefault(asked.name, replace(asked, option=replace(asked.option, needs=needs, words=words)))
+                heading = asked.heading or getattr(part, "HEADING", "")
+                said = replace(asked.option, needs=needs, words=words)
+                found.setdefault(asked.name, replace(asked, option=said, heading=heading))
     return tuple(found.values())
 
 
@@ -320,6 +339,20 @@ def made(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
     return _built(kind, values)
 
 
+def options_in(settings: Any) -> dict[str, Any]:
+    """The options that settings were made of, those that are not as they are by default; `made` is the way back."""
+    found: dict[str, Any] = {}
+    for each in fields(settings):
+        value = getattr(settings, each.name)
+        if asked := _asked(each):
+            found |= {asked.name: value} if value != each.default and value is not None else {}
+        elif _noun_in(each) and value is not None:
+            used = each.metadata.get("said", Use())
+            found |= {used.switch.name: True} if used.switch else {}
+            found = {name: it for name, it in options_in(value).items() if name not in used.but} | found
+    return found
+
+
 def unknown(name: str, known: Iterable[str]) -> str:
     """What is said of an option that a command does not have, a keyword or as the command line writes it."""
     written = name if name.startswith("-") else repr(name)
@@ -348,15 +381,17 @@ def _built(kind: Any, values: Mapping[str, Any]) -> Any:
 MEMBERS = ("base", "rl")  # the two models of a pair, always in this order
 PAIR = Names("pair", "pairs.registry", "PAIRS")
 DATASET = Names("data set", "problems.datasets", "DATASETS", or_file=True)
-STYLE = Names("prompt style", "problems.prompts", "PROMPT_STYLES")
+STYLE = Names("prompt style", "problems.prompts", "PROMPT_STYLES", ending=".jinja")
 MODE = Names("mode", "decoding.modes", "MODES", heavy=True)
 CONTROLS = Names("control", "decoding.modes", "CONTROLS", heavy=True)
 GATE = Names("gate", "decoding.arms", "GATES", heavy=True)
 WRITER = Names("writer", "decoding.arms", "WRITERS", heavy=True)
 SIGNAL = Names("signal", "signal", "SIGNALS", heavy=True)
 KIND = Names("kind", "analysis.points", "KINDS", heavy=True)
+GRADER = Names("grader", "problems.comparisons", "COMPARISONS", heavy=True)
 EXTRACTION = Names("extraction", "problems.answers", "EXTRACTIONS", heavy=True)
 PRESET = Names("preset", "commands.signal_arms", "PRESETS", heavy=True)
+METHOD = Names("method", "training.methods", "METHODS")
 
 
 @dataclass(frozen=True)
@@ -366,6 +401,8 @@ class PairChoice(Noun):
     dtype "auto" is float32 on a CPU and the checkpoint's own elsewhere; a device of one member overrides `device`.
     With an adapter, `rl_revision` is the adapter's. `template_of` says whose tokenizer puts the prompts into ids.
     """
+
+    HEADING = "Models"
 
     pair: str | None = option(
         None, "A registered pair (see `rlprobe pairs`).  [default: bundled]", names=PAIR, unless=("base", "rl")
@@ -384,8 +421,10 @@ class PairChoice(Noun):
         choices=("auto", "float32", "bfloat16", "float16"),
     )
     device: str = option("auto", "cpu, cuda, cuda:1, ...")
-    base_device: str | None = option(None, "Another device for the base.")
-    rl_device: str | None = option(None, "Another device for the RL model.")
+    base_device: str | None = option(
+        None, "Another device for the base; several, as cuda:0,cuda:1 or cpu,disk, share it; auto is every GPU."
+    )
+    rl_device: str | None = option(None, "Another device, or several, for the RL model.")
     threads: int | None = option(
         None, "Processor threads to compute with (auto: what torch takes); part of a run.", unset="auto", least=1
     )
@@ -394,6 +433,8 @@ class PairChoice(Noun):
 @dataclass(frozen=True)
 class ProblemChoice(Noun):
     """Which problems, and how they are put to both models; `dataset` and `style` None are the registered pair's own."""
+
+    HEADING = "Problems"
 
     dataset: str | None = option(
         None,
@@ -406,7 +447,15 @@ class ProblemChoice(Noun):
         None, "Column of a file that holds the gold answer, or the solution that ends in it."
     )
     style: str | None = option(
-        None, "Prompt style, the same for both models.  [default: the pair's own, else chat]", names=STYLE
+        None,
+        "Prompt style, the same for both models, or a file NAME.jinja.  [default: the pair's own, else chat]",
+        names=STYLE,
+    )
+    system: str | None = option(None, "A system turn before the question, in styles that are chats.")
+    shots: Path | None = option(None, "Solved questions before the question: a file with question and answer.")
+    only: tuple[str, ...] = option(
+        (),
+        "Only these problems: an id, places as 0-9 (from 0, both included), or a file of ids, one a line; repeatable.",
     )
     limit: int | None = option(None, "Only the first N problems.", least=1)
 
@@ -415,6 +464,7 @@ class ProblemChoice(Noun):
 class ComputeChoice(Noun):
     """How much at once. What is None is chosen from the device and its memory, and kept by the run."""
 
+    HEADING = "Computing"
     LAST = True
 
     max_new_tokens: int = option(1024, "At most so many tokens a response.", least=1)
@@ -423,6 +473,13 @@ class ComputeChoice(Noun):
     path: str = option(
         "auto", "How full-vocabulary statistics are computed.", name="statistics", choices=("auto", "plain", "compiled")
     )
+    propose_from: Path | None = option(
+        None, "Responses made elsewhere, which decoding may find to be right: a JSONL, JSON or Parquet file."
+    )
+    one_at_a_time: bool = option(
+        False, "Hold one model at a time; what the first reads is kept on the disk until the other has read it."
+    )
+    spill: Path | None = option(None, "Where to, with --one-at-a-time.  [default: the run]", needs="one_at_a_time")
     max_outside: float = option(
         0.01,
         "Stop if a model puts more of its probability, in the mean, on ids that the other does not have.",
@@ -446,6 +503,9 @@ class Share:
             raise BadInput(f"{text!r} is not of the form i/n with 1 <= i <= n, for example 2/8")
         return cls(int(index) - 1, int(count))
 
+    def __str__(self) -> str:
+        return f"{self.index + 1}/{self.count}"
+
     def has(self, block: int) -> bool:
         """Whether this machine computes a block."""
         return block % self.count == self.index
@@ -458,10 +518,14 @@ ALL = Share()
 class OutputChoice(Noun):
     """Where to, which share of the work, and a file of the user's own claims."""
 
+    HEADING = "Run directory"
     LAST = True
 
     out: Path | None = option(None, "The run directory.  [default: runs/PAIR-DATASET]")
     overwrite: bool = option(False, "Delete the run that is there and start anew.")
+    any_threads: bool = option(
+        False, "Go on with a run that was made with another number of threads; last digits may differ, and it is noted."
+    )
     share: Share = option(ALL, "Only this machine's share of the work.", name="shard", metavar="I/N")
     claims: Path | None = option(
         None, "Your own claims, a TOML file: registered in the run, then judged by its numbers."
@@ -509,6 +573,7 @@ class Reading(Noun):
     "last" or the "first"; `tau` (nats): the entropy above which a position would be gated; the rest is `Resampling`.
     """
 
+    HEADING = "Reading of the numbers"
     LAST = True
 
     class_k: int = option(5, "Largest reranked rank.", least=1)
@@ -532,12 +597,16 @@ class Reading(Noun):
 class GraderChoice(Noun):
     """How verdicts are made. `extract` None is what the prompt style asks for; no verdict depends on `workers`."""
 
+    HEADING = "Grading"
     LAST = True
 
     extract: str | None = option(
         None,
         "Where a response states its answer.  [default: where its prompt style asks for it]",
         choices=EXTRACTION,
+    )
+    grader: str = option(
+        "math", "When an answer is right: as mathematics, the letter of a choice, or the same text.", choices=GRADER
     )
     answer: str = option("last", "Which one counts.", choices=("first", "last"))
     timeout_s: int = option(5, "Seconds of work an answer.", name="grader_timeout", least=1, most=86400)
@@ -552,6 +621,8 @@ class SamplingChoice(Noun):
 
     `noise_seed` is that of the noise, which both models share.
     """
+
+    HEADING = "Sampling"
 
     temperature: float = option(1.0, "Of sampling; above 0.", above=0)
     top_p: float = option(1.0, "Of sampling; above 0, at most 1.", above=0, most=1)
@@ -588,8 +659,15 @@ class Settings(Noun):
     reading: Reading = noun(Reading(), "tau")
     grader: GraderChoice = GraderChoice()
 
+    IN_TURNS: ClassVar[bool] = False  # whether it can be done with one model at a time
+
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.compute.one_at_a_time and not self.IN_TURNS:
+            raise BadInput(
+                "--one-at-a-time is for disagree and sample: this command needs both models at every token; spread "
+                "them over several devices with --base-device and --rl-device"
+            )
         if not (self.pair.pair or self.pair.base or self.pair.rl):
             object.__setattr__(self, "pair", replace(self.pair, pair="bundled"))
 
@@ -625,6 +703,8 @@ class DisagreeSettings(Settings):
     other settings, NotAvailable for a model or a data set that cannot be loaded, and IncompatiblePair for two models
     that cannot be compared.
     """
+
+    IN_TURNS = True
 
     trajectory: str = option(
         "both", "Whose greedy responses both models read.", choices=("both", *MEMBERS), unless=("responses", "text")
@@ -670,6 +750,11 @@ class ArmChoice(Noun):
     seeds: int = option(3, "Of greedy arms with randomness.", least=1, unless=("sample",))
     sampling: SamplingChoice | None = optional(SAMPLE)
     draws: int = option(4, "With --sample: per problem.", least=1, needs="sample")
+    shown: tuple[str, ...] = option(
+        (),
+        "Only these arms in tables and figures: a mode, a label or a key; repeatable.  [default: all of the run]",
+        name="arms",
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -860,8 +945,16 @@ class SampleSettings(Settings):
     Raises BadInput for an option that cannot be, and OtherRun, NotAvailable, IncompatiblePair as `disagree`.
     """
 
+    IN_TURNS = True
+
     choice: SampleChoice = SampleChoice()
-    compute: ComputeChoice = noun(ComputeChoice(), "max_outside")
+    compute: ComputeChoice = noun(ComputeChoice(), "max_outside", "spill")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.compute.one_at_a_time and self.choice.match_entropy:
+            raise BadInput("--match-entropy reads with both models: no --one-at-a-time with it")
+
     reading: Reading = noun(Reading(), "class_k", "tau")
 
 
@@ -965,6 +1058,9 @@ class Checkpoint:
     model: str
     revision: str | None = None
 
+    def __str__(self) -> str:
+        return f"{self.name}={self.model}" + (f"@{self.revision}" if self.revision else "")
+
     @classmethod
     def parse(cls, text: str) -> "Checkpoint":
         """From NAME=MODEL, MODEL@REVISION or both; the name is else the revision, or the last part of the model's.
@@ -1060,6 +1156,148 @@ class WeightSettings(Settings):
     )
     reading: Reading = noun(Reading(), "class_k", "tau", needs="ranks")
     grader: GraderChoice = noun(GraderChoice(), needs="ranks")
+
+
+# ---- training --------------------------------------------------------------------------------------------------------
+
+POSITIONS = (
+    "all",
+    "disagreements",
+    "rest",
+)  # where KL-LoRA learns: everywhere, where base and teacher differ, elsewhere
+REWARDS = ("answer", "coin")
+
+
+@dataclass(frozen=True)
+class TrainChoice(Noun):
+    """How much is trained, and what is learned of the weights: a LoRA adapter.
+
+    A round draws `samples` responses to each of `problems` problems; `updates` of the weights follow, each on its part
+    of the responses. The methods with loops of their own draw all responses first.
+    """
+
+    seed: int = option(1, "Of the adapter, the order of problems, and all that is drawn.", least=0)
+    steps: int = option(
+        50, "Updates of the weights, at most; a larger number goes on with a finished training.", least=1
+    )
+    tokens: int | None = option(
+        None, "Draw no new round once so many response tokens were generated.  [default: no bound]", least=1
+    )
+    prompts: int = option(8, "Problems a round.", least=1)
+    samples: int = option(8, "Responses to each of them.", least=2)
+    rows: int = option(8, "Responses in one backward pass.", least=1)
+    updates: int | None = option(None, "Updates a round, each on its part of the responses.  [default: 2]", least=1)
+    max_new_tokens: int = option(256, "At most so many tokens a response; a longer one is cut, and earns 0.", least=1)
+    temperature: float = option(1.0, "Of sampling and of the loss; above 0.", above=0)
+    learning_rate: float = option(1e-4, "Of AdamW.", above=0)
+    warmup: int = option(0, "Updates over which the learning rate rises from 0.", least=0)
+    rank: int = option(16, "Of the LoRA adapter.", least=1)
+    lora_alpha: int | None = option(None, "Its scale is that by the rank.  [default: twice the rank]", least=1)
+    modules: tuple[str, ...] = option(
+        ("q_proj", "k_proj", "v_proj", "o_proj"), "Which layers have one, by the end of their names.", split=True
+    )
+    reward: str = option(
+        "answer",
+        "What earns 1: a right answer in a response that ended, or the flip of a coin (a null training).",
+        choices=REWARDS,
+    )
+    save_every: int = option(10, "Rounds between two checkpoints.", least=1)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least_one("--modules", self.modules)
+        once_each("--modules", self.modules)
+
+    @property
+    def updates_a_round(self) -> int:
+        """As asked, or 2: the second is off the policy that the responses were drawn from."""
+        return self.updates or 2
+
+    @property
+    def alpha(self) -> int:
+        """LoRA's α."""
+        return self.lora_alpha or 2 * self.rank
+
+
+@dataclass(frozen=True)
+class MethodChoice(Noun):
+    """What only some methods have; None is a method's own value. One that a method does not have is refused."""
+
+    clip_low: float | None = option(None, "The importance ratio is clipped below 1 less this.", least=0)
+    clip_high: float | None = option(None, "And above 1 more this; with cispo, above this.", least=0)
+    strength: float | None = option(
+        None, "Of what the method adds: the weight of its term, or of its reweighting.", least=0
+    )
+    share: float | None = option(
+        None,
+        "Of the tokens: 80-20's highest entropies, lp-reg's least likely, kl-cov's most covariant.",
+        above=0,
+        most=1,
+    )
+    floor: float | None = option(
+        None,
+        "lp-reg: tokens below this share of the likeliest one's probability are noise; reasonmaxxer: a probability "
+        "below which a bad token is pushed no further.",
+        above=0,
+        most=1,
+    )
+    k: int | None = option(None, "Of pass@k.", least=1)
+    every: int | None = option(None, "Updates between two resets of the reference.", least=1)
+    tau: float | None = option(None, "Entropy gate of the base, nats.", least=0)
+    positions: str | None = option(None, "Where the teacher is learned from.", choices=POSITIONS)
+
+
+@dataclass(frozen=True)
+class TrainOutput(Noun):
+    """Where to."""
+
+    LAST = True
+
+    out: Path | None = option(None, "The folder of the training.  [default: runs/train-BASE-METHOD-seedN]")
+    overwrite: bool = option(False, "Delete the training that is there and start anew.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainSettings(Noun):
+    """Train an adapter of a base model by METHOD, on the answers that rlprobe's grader finds right.
+
+    Every other command takes it as base+ADAPTER. A training that was stopped goes on with the same command. Needs the
+    extra [train]. docs/training.md says what each method does.
+    \f
+    Returns the folder of the adapter: rl=f"base+{folder}". Beside it lie log.jsonl (a line a round: reward, length,
+    entropy, tokens, seconds), training.json (the settings) and checkpoints.
+
+    Raises BadInput for an option that cannot be or that the method has not, problems without a gold answer, a reward
+    that is always the same, an adapter as base; OtherRun where `out` holds another training; NotAvailable without TRL
+    or for a model that cannot be loaded; IncompatiblePair for a teacher of another vocabulary.
+    """
+
+    method: str = place(metavar="METHOD", names=METHOD)
+    how: TrainChoice = TrainChoice()
+    own: MethodChoice = MethodChoice()
+    pair: PairChoice = noun(
+        PairChoice(),
+        "base_device",
+        "rl_device",
+        "template_of",
+        pair="A registered pair: its base is trained, its RL model is the teacher of kl-lora.  [default: bundled]",
+        rl="The teacher of kl-lora: a Hub id, a folder, a .gguf file, or base+ADAPTER.",
+        rl_revision="Hub revision of the teacher.",
+        dtype="Of the base; auto is float32 on a CPU, the checkpoint's own elsewhere. The adapter is float32.",
+    )
+    problems: ProblemChoice = noun(
+        ProblemChoice(),
+        dataset="What to train on: a registered data set (see `rlprobe datasets`) or a JSONL, JSON, Parquet or CSV "
+        "file. Has to be given: a pair's own is what it is measured on.",
+        style="Prompt style.  [default: the pair's own, else chat]",
+    )
+    grader: GraderChoice = noun(GraderChoice(), "answer")
+    output: TrainOutput = TrainOutput()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.pair.pair or self.pair.base or self.pair.rl):
+            object.__setattr__(self, "pair", replace(self.pair, pair="bundled"))
 
 
 # ---- the commands that look inside the models, at places of a finished run -------------------------------------------
@@ -1269,11 +1507,23 @@ class ReportSettings(Noun):
 
 @dataclass(frozen=True, kw_only=True)
 class ViewSettings(Noun):
-    """Open RUN's page in the browser; written first where it is missing, older than RUN, or of another trajectory."""
+    """Open RUN's page in the browser; of one PROBLEM, show the responses on the terminal instead.
+    \f
+    The page is written first where it is missing, older than RUN, or of another trajectory.
+    """
 
     run: Path = place()
+    problem: str | None = place(None)
+    arm: tuple[str, ...] = option(
+        (),
+        "With PROBLEM: whose response, by its label in the tables; may be repeated.  [default: base and rl]",
+        needs="problem",
+    )
+    at: int | None = option(
+        None, "With PROBLEM: both models' five best tokens at this position.", needs="problem", least=0
+    )
     trajectory: str | None = option(
         None, "Whose token tables are on the page.  [default: the page's own, else both]", choices=_TRAJECTORIES
     )
-    serve: bool = option(False, "Serve it on 127.0.0.1 instead, until Ctrl-C; nothing is opened.")
+    serve: bool = option(False, "Serve it on 127.0.0.1 instead, until Ctrl-C; nothing is opened.", unless=("problem",))
     port: int | None = option(None, "With --serve: where.  [default: any free one]", needs="serve", least=0, most=65535)

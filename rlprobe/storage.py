@@ -16,7 +16,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -155,14 +155,19 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def read_table(
-    file: Path, key: Mapping[str, Any], schema: pa.Schema | None, columns: Sequence[str] | None = None
+    file: Path,
+    key: Mapping[str, Any],
+    schema: pa.Schema | None,
+    columns: Sequence[str] | None = None,
+    optional: Collection[str] = (),
 ) -> pa.Table:
-    """A table, all its columns or those of some that it has, as `check_table` demands it. Raises Damaged."""
+    """A table, all columns or some, as `check_table` demands it; `optional` ones it may lack. Raises Damaged."""
     check_table(file, key, schema)
     with _damage(file):
-        there = {*pq.read_schema(file).names} if columns is not None else set()
-        wanted = None if columns is None else [name for name in columns if name in there]
-        table = pq.read_table(file, columns=wanted, partitioning=None, page_checksum_verification=True)
+        if columns is not None:
+            lacks = {*optional} - {*pq.read_schema(file).names} if {*optional} & {*columns} else set()
+            columns = [name for name in columns if name not in lacks]
+        table = pq.read_table(file, columns=columns, partitioning=None, page_checksum_verification=True)
     return table.replace_schema_metadata(None)
 
 
@@ -287,6 +292,17 @@ def held(folder: Path) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def is_held(folder: Path) -> bool:
+    """Whether another process holds a folder for writing now."""
+    if not (folder / LOCK).exists():
+        return False
+    try:
+        with held(folder):
+            return False
+    except BadInput:
+        return True
 
 
 def is_writable(folder: Path) -> bool:

@@ -1,6 +1,7 @@
 """The command line, in this process: arguments in; exit code, standard output and standard error out."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from rlprobe.cli import main
 class Commands:
     """Runs `rlprobe` as a user would; `small` adds a tiny pair and small settings."""
 
-    def __init__(self, folders, tmp_path: Path, capsys, monkeypatch):
+    def __init__(self, folders, shelf: Path, tmp_path: Path, capsys, monkeypatch):
         self.base, self.rl = folders
+        self._shelf = shelf
         self.tmp_path, self._capsys, self._monkeypatch = tmp_path, capsys, monkeypatch
 
     def __call__(self, *arguments) -> tuple[int, str, str]:
@@ -41,3 +43,13 @@ class Commands:
             *("--dataset", dataset or self.problems(), "--out", self.tmp_path / out),
             *("--max-new-tokens", 30, "--shard-size", 3, *arguments),
         )
+
+    def finished(self) -> Path:
+        """The run that `disagree()` leaves: made once a session, then copied for each test that begins with it."""
+        run, kept = self.tmp_path / "run", self._shelf / "run"
+        if not kept.exists():
+            assert self.disagree()[0] == 0
+            shutil.copytree(run, kept)
+        else:
+            shutil.copytree(kept, run)
+        return run

@@ -19,12 +19,15 @@ from commands import Commands
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import (
     AutoModelForCausalLM,
+    Lfm2Config,
     LlamaConfig,
+    MambaConfig,
     MistralConfig,
     PreTrainedTokenizerFast,
     Qwen2Config,
     Qwen3Config,
 )
+from warm import warm
 
 from rlprobe.pairs.loading import load, locate
 from rlprobe.pairs.model import ModelPair
@@ -65,7 +68,8 @@ def save_tokenizer(folder: Path, vocab_size: int = 300) -> int:
 def tiny_config(kind: str, vocab_size: int, **changes):
     """A config of two or three small layers: "llama", "qwen2", "qwen3", "mistral" (sliding window), "mixed" (both).
 
-    "qwen3" normalises queries and keys, and has heads that together are twice as wide as the residual stream.
+    "qwen3" normalises queries and keys, and has heads that together are twice as wide as the residual stream. "lfm2"
+    and "mamba" keep a state that cannot be rewound, "mamba" nothing else.
     """
     common = {
         "vocab_size": vocab_size,
@@ -85,6 +89,11 @@ def tiny_config(kind: str, vocab_size: int, **changes):
         return LlamaConfig(**common)
     if kind == "qwen3":
         return Qwen3Config(**{**common, "head_dim": 16})
+    if kind == "lfm2":
+        return Lfm2Config(**common, layer_types=["conv", "full_attention"])
+    if kind == "mamba":
+        names = ("vocab_size", "hidden_size", "num_hidden_layers", "initializer_range", "eos_token_id", "bos_token_id")
+        return MambaConfig(**{name: common[name] for name in names}, pad_token_id=None)
     if kind == "mistral":
         return MistralConfig(**{**common, "sliding_window": 9})
     if kind == "mixed":
@@ -108,6 +117,18 @@ def save_pair(folder: Path, kind: str = "llama", noise: float = 0.05, seed: int 
     return base, rl
 
 
+def pytest_collection_modifyitems(items):
+    """Files with slow tests come first: workers that are handed whole files then end together."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _warm():
+    with warm():
+        yield
+
+
 @pytest.fixture(scope="session")
 def tiny_folders(tmp_path_factory) -> tuple[Path, Path]:
     return save_pair(tmp_path_factory.mktemp("tiny"))
@@ -119,7 +140,13 @@ def tiny_pair(tiny_folders) -> ModelPair:
     return load(locate(PairChoice(base=base, rl=rl, device="cpu")))
 
 
+@pytest.fixture(scope="session")
+def shelf(tmp_path_factory) -> Path:
+    """Where what tests begin with is kept."""
+    return tmp_path_factory.mktemp("shelf")
+
+
 @pytest.fixture
-def rlprobe(tiny_folders, tmp_path, capsys, monkeypatch) -> Commands:
+def rlprobe(tiny_folders, shelf, tmp_path, capsys, monkeypatch) -> Commands:
     """`rlprobe(...)`, in this process, on the tiny pair."""
-    return Commands(tiny_folders, tmp_path, capsys, monkeypatch)
+    return Commands(tiny_folders, shelf, tmp_path, capsys, monkeypatch)

@@ -8,6 +8,7 @@ from transformers import PreTrainedTokenizerFast
 
 from rlprobe import runs
 from rlprobe.records import GRADE_SCHEMA, ROLLOUT_SCHEMA, TOKEN_SCHEMA, TOP, Problem
+from rlprobe.reporting.formats import Cell, as_json, table_of
 from rlprobe.runs import Run, Shard
 
 SHARD = 32
@@ -50,8 +51,13 @@ def make_run(path, problems=40, length=60, seed=0, vocabulary=300, arms=("disagr
         },
     )
     run.write_text(
-        "tables/classes.md",
-        "| trajectory | reranked |\n| --- | ---: |\n| base | 2.40 % [2.23, 2.59] |\n| \\<b\\>x | – |\n",
+        "tables/classes.json",
+        as_json(
+            table_of(
+                [{"trajectory": "base", "reranked": Cell(0.024, 0.0223, 0.0259, "%")}, {"trajectory": "<b>x"}],
+                ["trajectory", "reranked"],
+            )
+        ),
     )
     return run
 

@@ -14,7 +14,7 @@ import pytest
 
 import rlprobe as rp
 from rlprobe import settings
-from rlprobe.cli import cli
+from rlprobe.cli import _given, cli
 from rlprobe.commands import COMMANDS, RETOLD
 from rlprobe.errors import BadInput
 
@@ -55,7 +55,7 @@ WRONG = [
     (
         "disagree --extract boxes",
         {"extract": "boxes"},
-        "--extract is 'boxes': it is one of box, answer_line, answer_tag, hashes, general; is 'box' meant?",
+        "--extract is 'boxes': it is one of box, answer_line, answer_tag, hashes, ..., general; is 'box' meant?",
     ),
     ("disagree --grader-timeout 0", {"grader_timeout": 0}, "--grader-timeout is 0: it is at least 1 and at most 86400"),
     ("disagree --grader-workers 0", {"grader_workers": 0}, "--grader-workers is 0: it is at least 1"),
@@ -181,6 +181,75 @@ WRONG = [
         "--trajectory is 'bas': it is one of both, base, rl; is 'base' meant?",
     ),
 ]
+_ELSEWHERE = "... was given by another process: give it again, the same ..."
+# the same through the doors of the user's own: files and names that are none
+OWN_WRONG = [
+    ("disagree --style no.jinja", {"style": "no.jinja"}, "--style: there is no file no.jinja"),
+    ("intervene --style a/b.jinja", {"style": "a/b.jinja"}, "--style: there is no file a/b.jinja"),
+    ("disagree --grader maths", {"grader": "maths"}, "--grader is 'maths': it is one of math, choice, exact; is ..."),
+    ("grade run --grader text", {"run": "run", "grader": "text"}, "--grader is 'text': it is one of math, choice, ..."),
+    ("disagree --extract choise", {"extract": "choise"}, "--extract is 'choise': it is one of ...; is 'choice' meant?"),
+    ("disagree --only", None, "Option '--only' requires an argument."),
+    ("disagree --include", None, "Option '--include' requires an argument."),
+    ("disagree --include no.py", None, "--include: no.py cannot be read: No such file or directory"),
+    ("disagree --any-thread", None, "there is no option --any-thread; is --any-threads meant?"),
+    ("lens run --any-threads", None, "there is no option --any-threads..."),
+    ("disagree --base live:0123456789ab --rl x", {"base": "live:0123456789ab", "rl": "x"}, _ELSEWHERE),
+    ("disagree --dataset given:0123456789ab", {"dataset": "given:0123456789ab"}, _ELSEWHERE),
+    ("grade run --dataset given:0123456789ab", {"run": "run", "dataset": "given:0123456789ab"}, _ELSEWHERE),
+    ("disagree --style own(a,_0123456789ab)", {"style": "own(a, 0123456789ab)"}, _ELSEWHERE),
+    ("disagree --extract own(a,_0123456789ab)", {"extract": "own(a, 0123456789ab)"}, _ELSEWHERE),
+    ("disagree --grader own(a,_0123456789ab)", {"grader": "own(a, 0123456789ab)"}, _ELSEWHERE),
+    ("intervene --gate own(a,_0123456789ab)", {"gates": "own(a, 0123456789ab)"}, _ELSEWHERE),
+    (
+        "intervene --gate never --writer own(a,_0123456789ab)",
+        {"gates": "never", "writer": "own(a, 0123456789ab)"},
+        _ELSEWHERE,
+    ),
+    ("intervene --gate disagree&", {"gates": "disagree&"}, "'disagree&' is no gate: put gates together as in ..."),
+    ("intervene --gate disagree|&never", {"gates": "disagree|&never"}, "'disagree|&never' is no gate: ..."),
+    ("intervene --gate (never", {"gates": "(never"}, "'(never' is no gate: put gates together as in ..."),
+    ("intervene --gate disagree&nevr", {"gates": "disagree&nevr"}, "no gate is called 'nevr'; known: ..."),
+    ("intervene --gate ~nevr", {"gates": "~nevr"}, "no gate is called 'nevr'; known: ..."),
+    (
+        "intervene --gate first(x)",
+        {"gates": "first(x)"},
+        "'first:x': an argument is no number of the kind that is wanted",
+    ),
+    ("intervene --gate first(1,2)", {"gates": "first(1,2)"}, "'first:1,2' has 2 arguments; first takes edits: int"),
+    ("intervene --gate first()", {"gates": "first()"}, "'first' has 0 arguments; first takes edits: int"),
+    ("intervene --gate first(-1)", {"gates": "first(-1)"}, "edits is -1, and must be at least 0"),
+    ("intervene --gate of_kind(word)", {"gates": "of_kind(word)"}, "no kind of token is called 'word'; known: ..."),
+    ("intervene --gate bernoulli(2)", {"gates": "bernoulli(2)"}, "p is 2, and must be a probability from 0 to 1"),
+    ("intervene --gate f(open('x'))", {"gates": "f(open('x'))"}, "no gate is called 'f'; known: ..."),
+    ("intervene --gate disagree()()", {"gates": "disagree()()"}, "'disagree()()' is no gate: ..."),
+    ("intervene --gate never<(1)", {"gates": "never<(1)"}, "'never<(1)' is no gate: ..."),
+    ("--from no.toml", None, "no.toml cannot be read: No such file or directory"),
+    ("runs nowhere", None, "Invalid value for '[FOLDER]': Directory 'nowhere' does not exist."),
+    ("disagree --shots no.jsonl", {"shots": "no.jsonl"}, "no.jsonl cannot be read: No such file or directory"),
+    ("disagree --shots a.txt", {"shots": "a.txt"}, "a.txt is no .jsonl, .json, .parquet, .csv file: ..."),
+    (
+        "disagree --system a",
+        {"system": "a"},
+        "--system is a turn of a chat, and the prompt style question_answer is none...",
+    ),
+    (
+        "disagree --only word-9999",
+        {"only": "word-9999"},
+        "--only: 'word-9999' is no problem of word-problems, no places ...",
+    ),
+    (
+        "disagree --only 499-500",
+        {"only": "499-500"},
+        "--only is 499-500: the 500 problems of word-problems have the ...",
+    ),
+    (
+        "sample --only 1-x",
+        {"only": "1-x"},
+        "--only: '1-x' is no problem of word-problems, no places such as 0-9, and ...",
+    ),
+    ("flips --text-only a", None, "there is no option --text-only..."),
+]
 # an option that a command does not use: it has none of that name
 NOT_THERE = [
     ("intervene", "trajectory", "rl"),
@@ -219,6 +288,18 @@ def test_what_cannot_be_meant_is_refused_by_both_doors_in_the_same_words(
     said = err.removeprefix("rlprobe: ").removesuffix("\n")
     assert said == said_by_python(line.split()[0], options)
     assert re.fullmatch(re.escape(says).replace(re.escape("..."), ".*"), said), said
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("line", "options", "says"), OWN_WRONG, ids=lambda v: str(v)[:60])
+def test_what_is_of_the_users_own_is_refused_in_the_same_words(rlprobe, tmp_path, monkeypatch, line, options, says):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = rlprobe(*(word.replace(",_", ", ") for word in line.split()))
+    assert (code, out, err.count("\n")) == (2, "", 1), err
+    said = err.removeprefix("rlprobe: ").removesuffix("\n")
+    assert re.fullmatch(re.escape(says).replace(re.escape("..."), ".*"), said), said
+    if options is not None:
+        assert said == said_by_python(line.split()[0], options)
     assert not list(tmp_path.iterdir())
 
 
@@ -274,6 +355,17 @@ def test_every_command_of_the_registry_can_do_what_it_says():
 def test_the_names_that_are_known_beforehand_are_those_of_the_registry(names):
     module = importlib.import_module(f"rlprobe.{names.module}")
     assert names.known() == tuple(getattr(module, names.registry))
+
+
+@pytest.mark.parametrize("name", [name for name in cli.commands if cli.commands[name].epilog])
+def test_the_example_of_a_command_is_one_that_it_takes(name):
+    words = cli.commands[name].epilog.partition("rlprobe ")[2].split()
+    context = cli.commands[name].make_context(name, words[1:], parent=click.Context(cli, **cli.context_settings))
+    assert words[0] == name
+    kinds = {"report": settings.ReportSettings, "view": settings.ViewSettings, "train": settings.TrainSettings}
+    kind = kinds[name] if name in kinds else COMMANDS[name].settings
+    with context:
+        assert isinstance(settings.made(kind, _given(kind)), kind)
 
 
 def helped():

@@ -11,8 +11,9 @@ import rlprobe
 PACKAGE = Path(rlprobe.__file__).parent
 ROOMS = (  # design, section 3: each may import what stands below it
     "api",
-    "results",
+    "functions",
     "cli",
+    "results",
     "commands",
     "training",
     "reporting",
@@ -29,6 +30,8 @@ ROOMS = (  # design, section 3: each may import what stands below it
     "signal",
     "records",
     "settings",
+    "own",
+    "fingerprint",
     "errors",
     "printable",
 )

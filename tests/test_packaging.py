@@ -44,7 +44,7 @@ def imported(folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "requirements"),
     [
-        ("rlprobe", PROJECT["dependencies"]),
+        ("rlprobe", [*PROJECT["dependencies"], *EXTRAS["train"]]),
         ("experiments", [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["dev"]]),
         ("tests", EVERYTHING),
     ],
@@ -56,6 +56,12 @@ def test_every_package_that_is_imported_is_declared(folder, requirements):
     for package in packages:
         names = {normalised(name) for name in distributions[package]}
         assert names & declared(*requirements), f"{folder} imports {package}, and pyproject.toml does not declare it"
+
+
+def test_what_only_training_needs_is_imported_by_its_room_alone():
+    for file in (ROOT / "rlprobe").rglob("*.py"):
+        if "trl" in imported(file.parent) and file.parent.name != "training":
+            assert not re.search(r"^\s*(from|import) trl\b", file.read_text(), re.MULTILINE), file
 
 
 def test_every_declared_package_has_a_version_in_the_constraints():

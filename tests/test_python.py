@@ -23,12 +23,13 @@ from rlprobe.settings import (
     ReportSettings,
     Share,
     SignalSettings,
+    TrainSettings,
     WeightSettings,
     made,
     options_of,
 )
 
-DOORS = {"report": ReportSettings, "pair": PairChoice}
+DOORS = {"report": ReportSettings, "train": TrainSettings, "pair": PairChoice}
 QUESTIONS = '{"question": "How many eggs?", "answer": "12"}\n{"question": "How many boxes?", "answer": "3"}\n'
 
 
@@ -117,9 +118,9 @@ def test_a_figure_shows_itself_without_ipython(found):
 
 
 def test_a_table_keeps_its_empty_and_its_escaped_cells(found):
-    found.run.write_text("tables/made.md", "| a | b\\|c |  |\n| --- | ---: | --- |\n|  | 1 | \\*x |\n| y |  |  |\n")
+    found.run.write_text("tables/made.json", '{"columns": ["a", "b|c", ""], "rows": [["", 1, "*x"], ["y", "", ""]]}')
     table = found.tables["made"]
-    (found.path / "tables/made.md").unlink()
+    (found.path / "tables/made.json").unlink()
     assert list(table.columns) == ["a", "b|c", ""]
     assert table.to_numpy().tolist() == [["", "1", "*x"], ["y", "", ""]]
 
@@ -236,12 +237,12 @@ def test_values_may_be_given_as_they_are_written():
         made(DisagreeSettings, {"compute": 5})
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "report", "pair"])
+@pytest.mark.parametrize("name", [*COMMANDS, "report", "train", "pair"])
 def test_the_signature_is_what_the_settings_take_and_each_option_has_its_words(name):
     function, kind = getattr(rp, name), COMMANDS[name].settings if name in COMMANDS else DOORS[name]
     signature, words = inspect.signature(function), inspect.getdoc(function)
     asked = {asked.name: asked for asked in options_of(kind)}
-    where = {"run": ".", "source": ".", "out": "x", "runs": ["x"], "checkpoints": ["a=x"]}
+    where = {"run": ".", "source": ".", "out": "x", "runs": ["x"], "checkpoints": ["a=x"], "method": "grpo"}
     needed = {p.name: where[p.name] for p in signature.parameters.values() if p.default is p.empty}
     shown = {p.name: p.default for p in signature.parameters.values() if p.default is not p.empty}
     shown = {name: value for name, value in shown.items() if name in asked and not asked[name].option.needs}

@@ -10,7 +10,7 @@ import pytest
 from rlprobe import runs
 from rlprobe.errors import BadInput, OtherRun, RlprobeError
 from rlprobe.records import GRADE_SCHEMA, Problem
-from rlprobe.runs import Shard
+from rlprobe.runs import Run, Shard
 from rlprobe.settings import Share
 
 LAYER = "grades/0"
@@ -49,6 +49,22 @@ def test_what_was_written_is_read_again(tmp_path):
     assert run.table(LAYER, ["draw"]).column_names == ["draw"]
     assert run.arms(LAYER) == ["base"]
     assert run.missing(LAYER, "base", 4) == []
+
+
+def test_what_is_not_asked_for_of_a_layer_is_not_read(tmp_path, monkeypatch):
+    run = fill(make_run(tmp_path / "run"))
+    for shard in (Shard("base", 0, 4, 1), Shard("rl", 0, 4), Shard("x", 0, 4)):
+        rows = [{**row, "arm": shard.arm, "draw": shard.draw} for row in run.table(LAYER).slice(0, 4).to_pylist()]
+        run.write_shard(LAYER, shard, pa.Table.from_pylist(rows, schema=run.table(LAYER).schema))
+    read, whole = [], Run.read_shard
+    monkeypatch.setattr(
+        Run, "read_shard", lambda run, layer, shard, *of: read.append(shard) or whole(run, layer, shard, *of)
+    )
+    found = run.table(LAYER, ["arm", "draw"], arms=("rl", "base", "nobody"), draws=1)
+    assert {(shard.arm, shard.draw) for shard in read} == {("base", 0), ("rl", 0)}
+    assert found.to_pylist() == [{"arm": "base", "draw": 0}] * 10 + [{"arm": "rl", "draw": 0}] * 4
+    assert run.table(LAYER, ["arm", "draw"], arms=("base",)).num_rows == 14
+    assert run.table(LAYER, arms=()).num_rows == 0
 
 
 def test_a_larger_limit_adds_only_what_is_missing(tmp_path):

@@ -69,7 +69,7 @@ def make(path: Path, rows: int) -> Run:
 
 
 def _identity() -> dict[str, Any]:
-    files = {"files": {}, "revision": None}
+    files: dict[str, Any] = {"files": {}, "revision": None}
     pair = {**dict.fromkeys(MEMBERS, files), "stop_ids": [0], "dtype": "float32"}
     decoding = {"max_new_tokens": LENGTH, "batch_size": 8, "shard": SHARD, "statistics": "plain"}
     asked = {"problems": {"sha256": "made", "golds": "made"}, "prompt": {"style": "question_answer"}}

@@ -53,7 +53,7 @@ class Cluster:
         free = [(self.start * (1 + worker % A_NODE), worker) for worker in range(self.workers)]
         heapq.heapify(free)
         again: list[tuple[float, tuple[float, int]]] = []  # when a shard of a lost worker is asked for again
-        ended = lost = 0
+        ended, lost = 0.0, 0
         while waiting or again:
             now, worker = heapq.heappop(free)
             while again and (again[0][0] <= now or not waiting):
@@ -110,12 +110,12 @@ class Watched(Reporter):
         with super().task(name, total, unit) as meter:
             at, advance = time.perf_counter(), meter.advance
 
-            def advanced(count: int = 1) -> None:
+            def advanced(units: int = 1) -> None:
                 nonlocal at
                 now = time.perf_counter()
-                self.rows.append({"work": name.partition(" (")[0], "problems": count, "seconds": round(now - at, 4)})
+                self.rows.append({"work": name.partition(" (")[0], "problems": units, "seconds": round(now - at, 4)})
                 at = now
-                advance(count)
+                advance(units)
 
             meter.advance = advanced  # type: ignore[method-assign]
             yield meter

@@ -18,6 +18,7 @@ from rlprobe.records import MEMBERS, Status
 from rlprobe.settings import Resampling
 
 KEY = ["arm", "problem_id", "draw"]
+GRADES = (*KEY, *(f"status_{answer}" for answer in ANSWERS))  # the columns that are counted
 MUCH = 0.05  # two shares of responses without an answer that differ by more are worth a warning
 
 

@@ -149,7 +149,8 @@ class _Spread:
             delta = rows.delta(of)
             events = [delta <= float(t) if t.startswith("-") else delta >= float(t) for t in TAILS]
             for name, split in splits(rows).items():
-                kept, width = split.codes >= 0, len(split.labels)
+                width = len(split.labels)
+                kept = (split.codes >= 0) & (split.codes < width)
                 cells = Clusters(rows.clusters.codes[kept] * width + split.codes[kept], text.n * width)
                 told = zip((np.ones(len(rows)), delta, *events), columns[name], strict=True)
                 columns[name] = [cells.sums(values[kept], before) for values, before in told]

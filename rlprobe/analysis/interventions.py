@@ -6,7 +6,6 @@ in their seed are one row. Accuracy and what follows from it are given for eithe
 Knows no torch, no disk, and nothing of gates, writers or of how a number is printed.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -41,6 +40,30 @@ _DONORS = ("donor_draw", "donor_residual", "donor_at_ordinals")  # write what th
 WHOSE = {"base": "the base's own", "rl": "RL's own"}
 
 
+@dataclass(frozen=True, slots=True)
+class ArmKey:
+    """What a specification says, read here and nowhere else: gate × writer × host, how both are sampled, the seed.
+
+    The inverse of `Arm.spec` (decoding/arms.py), by which arms lie in a run. Of an arm that is made otherwise (a power
+    of the base, a low-rank part) it says nothing.
+    """
+
+    gate: str = ""
+    writer: str = ""
+    host: str = ""
+    decoding: str = ""
+    seed: int | None = None
+
+    @classmethod
+    def read(cls, spec: str) -> "ArmKey":
+        """The parts of a specification."""
+        gate, writer, host, *more = *spec.split(" x "), "", ""
+        if host not in MEMBERS:
+            return cls()
+        seeds = [int(part.removeprefix("seed=")) for part in more if part.startswith("seed=")]
+        return cls(gate, writer, host, next((part for part in more if part.startswith("T=")), ""), *seeds)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedArm:
     """One arm as the tables speak of it.
@@ -70,11 +93,12 @@ class NamedArm:
     @property
     def allows_donor(self) -> bool:
         """Whether it is a control that may write the donor's token: one that does not says so."""
-        return self._writer.startswith(CONTROLS) and "without_donor" not in self._writer
+        return self.key.writer.startswith(CONTROLS) and "without_donor" not in self.key.writer
 
     @property
-    def _writer(self) -> str:
-        return [*self.spec.split(" x "), ""][1]
+    def key(self) -> ArmKey:
+        """The parts of its specification."""
+        return ArmKey.read(self.spec)
 
     @property
     def kind(self) -> str:
@@ -84,20 +108,20 @@ class NamedArm:
     @property
     def writes_donor(self) -> bool | None:
         """Whether its edits are the donor's token by construction: always, never, or (None) as it happens."""
-        writer = self._writer
-        if writer in _DONORS or (writer == "donor_argmax" and " x T=" not in self.spec):
+        writer = self.key.writer
+        if writer in _DONORS or (writer == "donor_argmax" and not self.key.decoding):
             return True
         return False if "without_donor" in writer else None
 
     @property
     def decoding(self) -> str:
         """How both models are sampled, as its specification says it; nothing where they are greedy."""
-        return next((part for part in self.spec.split(" x ") if part.startswith("T=")), "")
+        return self.key.decoding
 
     @property
     def identity(self) -> str | None:
         """The end whose own text it writes in exact arithmetic, if it does: an arm that never or always gives way."""
-        gate, writer, *_ = *self.spec.split(" x "), ""
+        gate, writer = self.key.gate, self.key.writer
         always = gate in ("disagree", "always") and writer in ("donor_argmax", "donor_draw")
         if always or (gate, writer) == ("always", "mix(1)"):
             return MEMBERS[1 - MEMBERS.index(self.host)]
@@ -381,9 +405,8 @@ class _Rest:
 
 def unnamed(spec: str) -> NamedArm:
     """An arm of the run that this summary was not asked for, from its specification."""
-    _, _, host, *_ = *spec.split(" x "), "", "base"
-    seed = re.search(r" x seed=(\d+)$", spec)
-    return NamedArm(name=spec, mode=spec, label=spec, seed=int(seed[1]) if seed else None, host=host, spec=spec)
+    key = ArmKey.read(spec)
+    return NamedArm(name=spec, mode=spec, label=spec, seed=key.seed, host=key.host, spec=spec)
 
 
 def _correct(arms: Mapping[str, NamedArm], told: dict[str, Any], rest: _Rest, reading: Reading) -> None:

@@ -28,7 +28,7 @@ def responses_of(rollouts: pd.DataFrame) -> pd.DataFrame:
     told = [_told(*of_one) for of_one in zip(ids, *columns, strict=True)]
     counts = pd.DataFrame(told, rollouts.index, ["edited", "donors", "gated", "nats", "has_logprobs"])
     digests = pd.Series([hashlib.blake2b(some.tobytes(), digest_size=16).digest() for some in ids], dtype=object)
-    kept = rollouts[["arm", "problem_id", "draw", "stop"]]
+    kept = rollouts[[name for name in ("arm", "problem_id", "draw", "stop") if name in rollouts]]
     return kept.assign(tokens=np.array([len(some) for some in ids], np.int64), **counts, ids=digests.to_numpy())
 
 

@@ -142,7 +142,8 @@ def at_ranks(streams: Callable[[], Iterable[Sequence[Numbers]]], ranks: Sequence
 
 def medians(streams: Callable[[], Iterable[Sequence[Numbers]]], sizes: Sequence[int]) -> list[float | None]:
     """The median of each of several streams, whose sizes are known; None of one without numbers."""
-    found = at_ranks(streams, [[(n - 1) // 2, n // 2] if n else [] for n in sizes])
+    below = [(n - 1) // 2 for n in sizes]
+    found = at_ranks(streams, [[i, n - 1 - i] if n else [] for i, n in zip(below, sizes, strict=True)])
     return [float(np.median(middle)) if len(middle) else None for middle in found]
 
 

@@ -170,7 +170,7 @@ def text_of(rows: pd.DataFrame, problems: np.ndarray, class_k: int) -> Text:
     codes = pd.Categorical(rows["problem_id"], categories=problems).codes.astype(np.int64)
     order = np.lexsort((rows["position"], rows["draw"], codes))
     kept = [name for name in rows if name not in ("arm", "problem_id")]
-    arrays = {name: rows[name].to_numpy()[order] for name in kept} | {"problem": codes[order]}
+    arrays = {str(name): rows[name].to_numpy()[order] for name in kept} | {"problem": codes[order]}
     sizes = np.bincount(codes, minlength=len(problems))
     arm = "" if rows.empty else str(rows["arm"].iloc[0])
     return Text(arm, Stored.held(arrays).whole(), len(problems), class_k, cuts_of(sizes))

@@ -2,7 +2,8 @@
 
 The table (records.WEIGHT_SCHEMA) holds counts, squares and singular values; here they become shares, norms and ranks,
 for every tensor, by kind, by layer and in all. These are facts about two files, not samples: nothing has an interval.
-Knows no torch and no disk.
+What is left of RL's choices with only a part of the change is counted on tokens and has one, over problems. Knows no
+torch and no disk.
 """
 
 from collections.abc import Sequence
@@ -12,6 +13,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 from scipy import integrate, optimize
+
+from rlprobe.analysis.statistics import Clusters, Interval, mean, rate
+from rlprobe.settings import Resampling
 
 ENERGIES = (0.5, 0.9, 0.99)
 SAME = "RL changed nothing here"
@@ -138,3 +142,36 @@ def _spread(values: pd.Series) -> dict[str, float] | None:
 
 def _relative(change: float, base: float) -> float | None:
     return float(np.sqrt(change / base)) if base else None
+
+
+# ---- with only a part of the change: what is left of the choices of RL, along a text that all three models read ------
+
+CHOSEN_AT = ["problem_id", "draw", "position"]
+CHOICES = ("arm", *CHOSEN_AT, "argmax_base", "argmax_rl")  # of a token table
+
+
+def compare_choices(read: pd.DataFrame, tokens: pd.DataFrame, resampling: Resampling) -> dict[str, Interval]:
+    """How the choices along one text compare.
+
+    `read` has the columns of records.LOW_RANK_SCHEMA, `tokens` those of `CHOICES`, over the same positions. Of all
+    positions: `disagrees` with the base, `agrees` with RL. Of RL's edits (positions where it disagrees with the
+    base): `kept` says what RL says, `other` neither what RL nor what the base says. Of the positions that RL left
+    unchanged: `new` ones, where it leaves the base. `kl` is the mean of KL(RL ‖ it), nats.
+    """
+    rows = read.merge(tokens, on=CHOSEN_AT, how="inner", validate="one_to_one")
+    codes, problems = pd.factorize(rows["problem_id"], sort=True)
+    clusters = Clusters(codes, len(problems))
+    its, base, rl = (rows[name].to_numpy() for name in ("argmax", "argmax_base", "argmax_rl"))
+    edits, everywhere = base != rl, np.ones(len(rows), dtype=bool)
+
+    def share(events: np.ndarray, among: np.ndarray) -> Interval:
+        return rate(clusters.sums(events & among), clusters.sums(among), resampling)
+
+    return {
+        "disagrees": share(its != base, everywhere),
+        "agrees": share(its == rl, everywhere),
+        "kept": share(its == rl, edits),
+        "other": share((its != rl) & (its != base), edits),
+        "new": share(its != base, ~edits),
+        "kl": mean(clusters.sums(rows["kl_from_rl"].to_numpy(np.float64)), clusters.sums(everywhere), resampling),
+    }

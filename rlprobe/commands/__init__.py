@@ -24,6 +24,7 @@ class Command:
 
     name: str
     settings: type
+    example: str  # a command line, without `rlprobe`; `--help` ends with it
     plan: str = ""
     counts: bool = True
     verdicts: str = ""
@@ -61,20 +62,41 @@ RETOLD, OWN = "retold", "own"
 
 # in the order of `rlprobe --help`
 _ALL = (
-    Command("disagree", asked.DisagreeSettings, PROMPT_TOO, verdicts=RETOLD, leaves="summary.json"),
-    Command("intervene", asked.InterveneSettings, ARMS_TOO, verdicts=RETOLD, leaves="interventions.json"),
-    Command("flips", asked.FlipSettings, PLAN, verdicts=OWN),
-    Command("consequences", asked.ConsequenceSettings, PLAN, verdicts=OWN),
-    Command("sample", asked.SampleSettings, PLAN, verdicts=RETOLD),
-    Command("passk", asked.PasskSettings),
-    Command("direction", asked.DirectionSettings),
-    Command("footprint", asked.FootprintSettings, CHECKPOINTS_TOO),
-    Command("signals", asked.SignalSettings, PLAN, verdicts=RETOLD, leaves="signals*.json"),
-    Command("lens", asked.LensSettings, counts=False),
-    Command("patch", asked.PatchSettings, counts=False),
-    Command("steer", asked.SteerSettings, counts=False, verdicts=OWN),
-    Command("weights", asked.WeightSettings, verdicts=OWN),
-    Command("grade", asked.GradeSettings),
-    Command("merge", asked.MergeSettings),
+    Command(
+        "disagree",
+        asked.DisagreeSettings,
+        "disagree --limit 50 --out runs/first",
+        PROMPT_TOO,
+        verdicts=RETOLD,
+        leaves="summary.json",
+    ),
+    Command(
+        "intervene",
+        asked.InterveneSettings,
+        "intervene --limit 50 --mode oracle --mode entropy:0.6 --out runs/first",
+        ARMS_TOO,
+        verdicts=RETOLD,
+        leaves="interventions.json",
+    ),
+    Command("flips", asked.FlipSettings, "flips --limit 50 --out runs/first", PLAN, verdicts=OWN),
+    Command("consequences", asked.ConsequenceSettings, "consequences --limit 50 --out runs/first", PLAN, verdicts=OWN),
+    Command("sample", asked.SampleSettings, "sample --limit 50 --n 8 --out runs/first", PLAN, verdicts=RETOLD),
+    Command("passk", asked.PasskSettings, "passk runs/first --k 1 --k 8"),
+    Command("direction", asked.DirectionSettings, "direction runs/first"),
+    Command("footprint", asked.FootprintSettings, "footprint early=checkpoint-100 last=rl --limit 50", CHECKPOINTS_TOO),
+    Command(
+        "signals",
+        asked.SignalSettings,
+        "signals --limit 50 --signal entropy --signal kl",
+        PLAN,
+        verdicts=RETOLD,
+        leaves="signals*.json",
+    ),
+    Command("lens", asked.LensSettings, "lens runs/first --points 100", counts=False),
+    Command("patch", asked.PatchSettings, "patch runs/first --points 20", counts=False),
+    Command("steer", asked.SteerSettings, "steer runs/first --coefficient 1", counts=False, verdicts=OWN),
+    Command("weights", asked.WeightSettings, "weights --ranks 1,4,16 --limit 50", verdicts=OWN),
+    Command("grade", asked.GradeSettings, "grade runs/first --answer first"),
+    Command("merge", asked.MergeSettings, "merge runs/whole runs/part-1 runs/part-2"),
 )
 COMMANDS = {command.name: command for command in _ALL}

@@ -7,7 +7,6 @@ models and the token table of RL's is needed. What is found lies in consequences
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -47,7 +46,7 @@ def consequences(settings: ConsequenceSettings, reporter: Reporter) -> Written:
         bench = _Bench(prepared, run, judge, grader.answer)
         shards = _missing(run, prepared, layer, settings)
         with reporter.task(layer, sum(s.stop - s.start for s in shards), "problems") as meter:
-            watch = Watch(meter.emitted, partial(stages.halved, run, reporter, "consequences"))
+            watch = stages.Job(prepared, run, reporter).watch(meter, "consequences")
             for shard in shards:
                 run.write_shard(layer, shard, bench.table(shard, watch))
                 meter.advance(shard.stop - shard.start)

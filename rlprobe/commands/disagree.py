@@ -5,12 +5,14 @@ from typing import Any
 
 from rlprobe.analysis.disagreement import COLUMNS, in_order, summarise_texts
 from rlprobe.analysis.power import words
-from rlprobe.commands import COMMANDS, stages
+from rlprobe.commands import COMMANDS
 from rlprobe.commands.given import prepare_given, take_given
+from rlprobe.commands.in_turns import score_in_turns, spilled
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.reading import Asked, responses_in, verdicts_in
 from rlprobe.commands.shown import First, first_asked
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.pairs.pieces import token_names
@@ -19,7 +21,6 @@ from rlprobe.problems.prompts import visible
 from rlprobe.problems.responses import ARM
 from rlprobe.records import MEMBERS, OUTSIDE
 from rlprobe.reporting.disagree import FIGURES, TABLES, show
-from rlprobe.runs import Run
 from rlprobe.settings import DisagreeSettings, GivenChoice, Reading
 
 TRAJECTORIES = {"both": MEMBERS, "base": ("base",), "rl": ("rl",)}
@@ -32,16 +33,15 @@ SUMMARY = COMMANDS["disagree"].summary
 def disagree(settings: DisagreeSettings, reporter: Reporter) -> Written:
     """Do what the run still lacks, then summarise it."""
     prepared = prepare_disagree(settings)
-    with prepared.begun(settings.output, reporter) as run:
-        return disagree_in(run, prepared, settings, reporter)
+    with Job.begun(prepared, settings.output, reporter) as job:
+        return disagree_in(job, settings)
 
 
-def disagree_in(run: Run, prepared: Prepared, settings: DisagreeSettings, reporter: Reporter) -> Written:
+def disagree_in(job: Job, settings: DisagreeSettings) -> Written:
     """The same in a run that is held for writing."""
-    _compute(prepared, run, settings, reporter)
-    grades = stages.grade(run, settings.grader, reporter)
-    texts = (ARM,) if settings.given != GivenChoice() else TRAJECTORIES[settings.trajectory]
-    return summarise_run(first_asked(run, len(prepared.problems)), grades, settings.reading, texts)
+    (_compute_in_turns if job.prepared.one_at_a_time else _compute)(job, settings)
+    grades = job.grade(settings.grader)
+    return summarise_run(first_asked(job.run, len(job.prepared.problems)), grades, settings.reading, _texts(settings))
 
 
 def prepare_disagree(settings: DisagreeSettings) -> Prepared:
@@ -63,6 +63,7 @@ def plan(settings: DisagreeSettings) -> list[str]:
         f"at most {prepared.max_new_tokens} new tokens, {prepared.batch_size} rows at a time, "
         f"{prepared.located.dtype} on {prepared.located.base.device}",
         *([] if prepared.given else [resolvable(prepared, settings.reading)]),
+        *([spilled(prepared, len(_texts(settings)))] if prepared.one_at_a_time else []),
         f"would write to {prepared.out}",
     ]
 
@@ -97,8 +98,8 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
     arms = in_order({*run.arms("tokens"), *run.arms("rollouts")} & {*texts})
     responses, verdicts = responses_in(asked, arms), verdicts_in(asked, grades, arms)
     read = Asked(asked, columns, reading, None if verdicts.empty else verdicts, decoding=True)
-    kept = {arm: read.text(arm, sorted({*own["problem_id"]})) for arm, own in responses.groupby("arm")}
-    kept = {arm: kept[arm] for arm in arms if arm in kept}
+    answered = {arm: sorted({*own["problem_id"]}) for arm, own in responses.groupby("arm")}
+    kept = {arm: read.text(arm, answered[arm]) for arm in arms if arm in answered}
     has_golds = "text" not in run.identity
     names = token_names(load_tokenizer(str(run.tokenizer_folder)))
     summary = {
@@ -118,11 +119,27 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
     return REPORT.write(run, SUMMARY, summary, kept)
 
 
-def _compute(prepared: Prepared, run: Run, settings: DisagreeSettings, reporter: Reporter) -> None:
+def _compute(job: Job, settings: DisagreeSettings) -> None:
     if settings.given != GivenChoice():
-        take_given(prepared, run, settings.output.share)
-        stages.score(prepared, run, ARM, reporter)
+        take_given(job)
+        job.score(ARM)
         return
     for member in TRAJECTORIES[settings.trajectory]:
-        stages.decode_greedy_arm(prepared, run, member, settings.output.share, reporter)
-        stages.score(prepared, run, member, reporter)
+        job.decode_greedy_arm(member)
+        job.score(member)
+
+
+def _compute_in_turns(job: Job, settings: DisagreeSettings) -> None:
+    """The same, one model at a time: both decode before either reads."""
+    arms = _texts(settings)
+    if settings.given != GivenChoice():
+        take_given(job)
+    else:
+        for member in arms:
+            job.decode_greedy_arm(member)
+    score_in_turns(job, arms)
+
+
+def _texts(settings: DisagreeSettings) -> tuple[str, ...]:
+    """The arms whose texts both models read."""
+    return (ARM,) if settings.given != GivenChoice() else TRAJECTORIES[settings.trajectory]

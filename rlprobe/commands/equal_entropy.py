@@ -13,17 +13,19 @@ import pandas as pd
 
 from rlprobe import runs
 from rlprobe.analysis import equal_entropy
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of
+from rlprobe.analysis.interventions import ArmKey
 from rlprobe.analysis.signals import Point
 from rlprobe.commands import stages
-from rlprobe.commands.halves import Part
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.signal_arms import SignalArms
+from rlprobe.commands.stages import Job
 from rlprobe.decoding.arms import Arm, Sampling, donor_argmax, never
 from rlprobe.decoding.modes import Named
 from rlprobe.runs import INSIDE, Run
-from rlprobe.settings import ALL, GraderChoice, Reading
+from rlprobe.settings import GraderChoice, Reading
 
 KEPT = f"{INSIDE}/entropies.json"  # mean entropies, by what they are of: they need both models
 
@@ -37,8 +39,8 @@ def possible(prepared: Prepared, choice: SignalArms) -> bool:
 class Beside:
     """Where the published arms' responses are, and where RL's own are to be."""
 
-    whole: Part
-    parts: dict[str, Part]
+    whole: Job
+    parts: dict[str, Job]
     choice: SignalArms
     sampling: Sampling
     reporter: Reporter
@@ -74,9 +76,9 @@ class Beside:
 
     def _decode(self, half: str, arm: Arm, draws: int) -> None:
         part, label = self.parts[half], f"RL at temperature {arm.sampling and arm.sampling.temperature:g}"
-        stages.decode_arm(part.prepared, part.run, Named(label, label, arm), [], ALL, self.reporter, draws)
+        part.decode_arm(Named(label, label, arm), draws=draws)
 
-    def _entropy(self, part: Part, half: str, arm: str, threshold: float | None, draws: int = 1) -> float:
+    def _entropy(self, part: Job, half: str, arm: str, threshold: float | None, draws: int = 1) -> float:
         """The mean entropy of an arm's draws to one half of the problems: the redraw's, or without threshold RL's."""
         ids, kept = self.parts[half].prepared.prompts, self._kept()
         key = f"{arm}, {draws} draws, {len(ids)} problems for {half}"
@@ -95,7 +97,7 @@ class Beside:
 
     def _sampling_of(self, arm: str) -> Sampling:
         """As the arm's name says it."""
-        temperature = arm.partition(" x T=")[2].partition(",")[0]
+        temperature = ArmKey.read(arm).decoding.removeprefix("T=").partition(",")[0]
         return replace(self.sampling, temperature=float(temperature))
 
     def _kept(self) -> dict[str, float]:
@@ -125,9 +127,7 @@ def _compared(
     both: tuple[Run, Run], layer: str, ids: set[str], each: dict[str, Any], reading: Reading
 ) -> dict[str, Any]:
     parts = [
-        run.read_shard(layer, shard).to_pandas()
-        for run, arm in zip(both, (each["arm"], each["rl"]), strict=True)
-        for shard in run.shards(layer, arm)
+        run.table(layer, GRADES, [arm]).to_pandas() for run, arm in zip(both, (each["arm"], each["rl"]), strict=True)
     ]
     grades = pd.concat(parts, ignore_index=True)
     told = equal_entropy.compared(grades[grades["problem_id"].isin(ids)], each["arm"], each["rl"], reading)

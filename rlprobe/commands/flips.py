@@ -300,7 +300,7 @@ class Bench:
 
     def watch(self, meter: Meter, name: str) -> Watch:
         """Who hears of tokens, and of memory that ran out."""
-        return Watch(meter.emitted, partial(stages.halved, self.run, self.reporter, name))
+        return stages.Job(self.prepared, self.run, self.reporter).watch(meter, name)
 
     # ---- the search --------------------------------------------------------------------------------------------------
 
@@ -358,7 +358,7 @@ class Bench:
     def _tokens(self, shard: Shard) -> pd.DataFrame:
         """The base's own text, token by token."""
         shards = [s for s in self.run.shards("tokens", "base") if s.start < shard.stop and shard.start < s.stop]
-        parts = [self.run.read_shard("tokens", s).select(COLUMNS).to_pandas() for s in shards]
+        parts = [self.run.read_shard("tokens", s, COLUMNS).to_pandas() for s in shards]
         return pd.concat(parts) if parts else pd.DataFrame(columns=COLUMNS)
 
     def _are_right(self, asked: Sequence[tuple[Case, Sequence[int]]]) -> list[bool | None]:

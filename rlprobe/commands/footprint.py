@@ -19,6 +19,7 @@ from rlprobe.commands.disagree import disagree_in, prepare_disagree
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import first_asked
+from rlprobe.commands.stages import Job
 from rlprobe.commands.written import Report, Written
 from rlprobe.errors import BadInput
 from rlprobe.pairs.registry import PAIRS
@@ -147,7 +148,7 @@ def _step(visit: Visit, whole: Run, first: str, settings: FootprintSettings, rep
     with visit.prepared.open_run(visit.settings.output, reporter) as run:
         if visit.name != first:
             _take_base(run, runs.read(whole.file(first)))
-        found = disagree_in(run, visit.prepared, visit.settings, reporter)
+        found = disagree_in(Job(visit.prepared, run, reporter), visit.settings)
         asked = first_asked(run, len(visit.prepared.problems))
         directed = summarise_direction(run, DirectionSettings(run=run.path, reading=settings.reading), asked)
     tokens = asked.rows(run.table("tokens", list(COLUMNS)).to_pandas(strings_to_categorical=True))

@@ -3,21 +3,19 @@
 They are the arm `responses` of a run, whose identity holds the file's hash. What the file lacks is left out by name.
 """
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rlprobe.commands import stages
 from rlprobe.commands.prepare import Prepared, prepare, problems_asked
+from rlprobe.commands.proposed import asked_of, hash_of
 from rlprobe.errors import BadInput
 from rlprobe.problems.datasets import load_documents, printable
 from rlprobe.problems.documents import document_rollouts
-from rlprobe.problems.matching import Matching
-from rlprobe.problems.responses import ARM, Asked, Loaded, ResponseFile, load_responses
+from rlprobe.problems.responses import ARM, Loaded, ResponseFile, load_responses
 from rlprobe.records import Made
-from rlprobe.runs import Run
-from rlprobe.settings import GivenChoice, ProblemChoice, Settings, Share
+from rlprobe.settings import GivenChoice, ProblemChoice, Settings
 
 
 def prepare_given(settings: Settings, choice: GivenChoice) -> Prepared:
@@ -29,20 +27,21 @@ def prepare_given(settings: Settings, choice: GivenChoice) -> Prepared:
     return prepare(settings, {})
 
 
-def take_given(prepared: Prepared, run: Run, share: Share) -> None:
+def take_given(job: stages.Job) -> None:
     """File the given texts in the run."""
+    prepared, run = job.prepared, job.run
     order = {p.problem_id: i for i, p in enumerate(run.problems())}
     given = sorted(prepared.given, key=lambda r: (order[r.problem_id], r.draw))
-    for shard in run.missing("rollouts", ARM, prepared.block, share, len(prepared.problems)):
+    for shard in run.missing("rollouts", ARM, prepared.block, job.share, len(prepared.problems)):
         here = [r for r in given if shard.start <= order[r.problem_id] < shard.stop]
         run.write_shard("rollouts", shard, stages.rollouts_table(here))
 
 
 def _with_documents(settings: Settings, path: Path, field: str | None) -> Prepared:
     if settings.problems != ProblemChoice(limit=settings.problems.limit):
-        raise BadInput("--text has documents without questions: leave out --dataset, its fields and --style")
+        raise BadInput("--text has documents without questions: leave out --dataset, its fields, --style and --only")
     documents = load_documents(path, field)
-    prepared = prepare(settings, {"text": _hash(path)}, documents)
+    prepared = prepare(settings, {"text": hash_of(path)}, documents)
     rollouts = document_rollouts(
         prepared.problems,
         prepared.prompts,
@@ -57,16 +56,8 @@ def _with_responses(settings: Settings, file: ResponseFile) -> Prepared:
     file.check()
     fields = {"id_field": file.id_field, "response_field": file.response_field}
     problem_set = problems_asked(settings)
-    prepared = prepare(settings, {"responses": {"sha256": _hash(file.path), **fields}}, problem_set)
-    located = prepared.located
-    asked = Asked(
-        Matching(problem_set.name, problem_set.problems),
-        prepared.prompts,
-        located.prompt_tokenizer,
-        frozenset(located.stop_ids),
-        frozenset(located.vocabulary.ids.tolist()),
-        located.context,
-    )
+    prepared = prepare(settings, {"responses": {"sha256": hash_of(file.path), **fields}}, problem_set)
+    asked = asked_of(problem_set, prepared.prompts, prepared.located)
     return _answered(prepared, load_responses(file, asked), printable(file.path.name))
 
 
@@ -106,8 +97,3 @@ def _notes(loaded: Loaded, name: str, problems: int, style: str, stop_ids: Seque
     ):
         if count:
             yield f"{name}: {count} {what}"
-
-
-def _hash(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

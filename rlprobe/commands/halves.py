@@ -7,25 +7,18 @@ like any other: they are resumed, and they never pass for arms of the whole run.
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from rlprobe.analysis.halves import HALVES, members
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
-from rlprobe.runs import INSIDE, Run
+from rlprobe.commands.stages import Job
+from rlprobe.runs import INSIDE
 from rlprobe.settings import OutputChoice
 
 
-@dataclass(frozen=True)
-class Part:
-    """Some problems of a run, with the run that holds their arms."""
-
-    prepared: Prepared
-    run: Run
-
-
 @contextmanager
-def split(prepared: Prepared, output: OutputChoice, reporter: Reporter) -> Iterator[dict[str, Part]]:
+def split(prepared: Prepared, output: OutputChoice, reporter: Reporter) -> Iterator[dict[str, Job]]:
     """Both halves, held for writing. Raises BadInput if one has no problem that can be decoded."""
     with ExitStack() as held:
         parts = {name: only(prepared, name) for name in HALVES}
@@ -33,7 +26,7 @@ def split(prepared: Prepared, output: OutputChoice, reporter: Reporter) -> Itera
             name: held.enter_context(part.open_run(replace(output, out=part.out), reporter))
             for name, part in parts.items()
         }
-        yield {name: Part(part, runs[name]) for name, part in parts.items()}
+        yield {name: Job(part, runs[name], reporter) for name, part in parts.items()}
 
 
 def only(prepared: Prepared, half: str) -> Prepared:

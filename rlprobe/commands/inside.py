@@ -97,7 +97,7 @@ def _tokens(run: Run, choice: PointChoice, reading: Reading) -> pd.DataFrame:
         raise BadInput(
             f"{run.path} has no token table of the text of {choice.trajectory}; run `rlprobe disagree` on it first"
         )
-    tokens = pd.concat([run.read_shard("tokens", shard).select(list(COLUMNS)).to_pandas() for shard in shards])
+    tokens = run.table("tokens", COLUMNS, [choice.trajectory]).to_pandas()
     return answered(run, tokens, reading.answer)
 
 

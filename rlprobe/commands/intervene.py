@@ -9,13 +9,15 @@ from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
 from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
 from rlprobe.analysis.statistics import rate
-from rlprobe.commands import COMMANDS, stages
+from rlprobe.commands import COMMANDS, collected
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
+from rlprobe.commands.collected import Family
 from rlprobe.commands.disagree import resolvable
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
-from rlprobe.commands.reading import PLACE, Asked, responses_in, verdicts_in
+from rlprobe.commands.reading import PLACE, Asked, read_shown
 from rlprobe.commands.shown import GREEDY, First, Shown, first_asked
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.decoding.engine import Counts
@@ -33,23 +35,24 @@ SUMMARY = COMMANDS["intervene"].summary
 def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
     """Decode the ends and the arms that the run still lacks, grade, and summarise."""
     prepared = prepare_intervene(settings)
-    share = settings.output.share
-    with prepared.begun(settings.output, reporter) as run:
+    with Job.begun(prepared, settings.output, reporter) as job:
         for member in MEMBERS if settings.arms.asks_greedy_ends else ():
-            stages.decode_greedy_arm(prepared, run, member, share, reporter)
-        from_run = _from_run(prepared, run, settings.arms, reporter)
+            job.decode_greedy_arm(member)
+        from_run = _from_run(job, settings.arms)
         arms, halved = chosen(settings.arms, from_run), read_off(settings.arms, from_run)
-        known = list(MEMBERS)
-        for named in arms:
-            took = stages.decode_arm(prepared, run, named, known, share, reporter, settings.arms.draws_each)
-            known.append(named.arm.spec)
-            _log(run, named, took)
-        layer = stages.grade(run, settings.grader, reporter)
         entries = [_entry(named, halved) for named in arms if named.mode not in MEMBERS]
         ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
-        shown = Shown([entry.name for entry in entries], ends, settings.arms.draws_each)
-        asked = first_asked(run, len(prepared.problems))
-        return summarise_arms(asked, layer, entries, shown, settings.reading)
+        family = Family(ends, settings.arms.draws_each, tuple(entries))
+        collected.refuse_unknown(job.run, family, settings.arms.shown)
+        known = list(MEMBERS)
+        for named in arms:
+            took = job.decode_arm(named, known, settings.arms.draws_each)
+            known.append(named.arm.spec)
+            _log(job.run, named, took)
+        layer = job.grade(settings.grader)
+        family = collected.collect(job.run, family)
+        asked = first_asked(job.run, len(prepared.problems))
+        return summarise_arms(asked, layer, family, settings.reading, settings.arms.shown)
 
 
 def prepare_intervene(settings: InterveneSettings) -> Prepared:
@@ -78,13 +81,12 @@ def plan(settings: InterveneSettings) -> list[str]:
     ]
 
 
-def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown: Shown, reading: Reading) -> Written:
-    """Read some arms of a run on the problems that were asked for, and write their summary, tables and figures."""
-    run = asked.run
+def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, named: Sequence[str] = ()) -> Written:
+    """Read the arms of a family (only these, where some are named) on the problems that were asked for, and write."""
+    run, entries = asked.run, family.chosen(named)
     halves = {entry.name: entry.half for entry in entries if entry.half}
-    shown = replace(shown, beside=_alike(run, entries), halves=halves)
-    told = responses_in(asked, shown.among, shown.draws), verdicts_in(asked, layer, shown.among, shown.draws)
-    responses, verdicts = map(shown.rows, told)
+    shown = Shown([entry.name for entry in entries], family.ends, family.draws, _alike(run, entries), halves)
+    responses, verdicts = read_shown(asked, shown, layer)
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
@@ -96,7 +98,7 @@ def summarise_arms(asked: First, layer: str, entries: Sequence[NamedArm], shown:
         "problems": asked.problems(verdicts, reading.answer),
         **summarise(responses, verdicts, entries, reading, asked.left_out()),
     }
-    return REPORT.write(run, SUMMARY, summary)
+    return REPORT.write(run, SUMMARY, summary, suffix=collected.suffix_of(run, family))
 
 
 def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
@@ -110,34 +112,31 @@ def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
 
 
 def retell(again: Retelling) -> list[Written]:
-    """The same for the arms that an earlier summary speaks of."""
-
-    def parse(earlier: Any) -> tuple[list[NamedArm], Shown, First]:
-        ends, entries = {m: str(earlier["ends"][m]) for m in MEMBERS}, [NamedArm(**spec) for spec in earlier["specs"]]
-        shown = Shown([entry.name for entry in entries], ends, int(earlier["draws"]))
-        return entries, shown, First(again.run, earlier.get("first"))
-
+    """The same for every family of arms that the runs were asked for."""
     told = again.said_by(SUMMARY)
     if told is None:
         return []
-    entries, shown, asked = told.read_json(SUMMARY, parse)
-    return [summarise_arms(asked, again.layer, entries, shown, again.reading)]
+    asked = First(again.run, told.read_json(SUMMARY, lambda earlier: earlier.get("first")))
+    families = collected.joined([family for each in again.told for family in collected.families(each)])
+    if again.run.is_writable:
+        collected.keep(again.run, families)
+    return [summarise_arms(asked, again.layer, family, again.reading) for family in families]
 
 
-def _from_run(prepared: Prepared, run: Run, choice: ArmChoice, reporter: Reporter) -> FromRun:
+def _from_run(job: Job, choice: ArmChoice) -> FromRun:
     """What the token table of the host's own text says of the calibration half, where an arm asks for that."""
     if not choice.asks_the_run:
         return FromRun()
-    stages.score(prepared, run, choice.host, reporter)
-    tokens = run.table("tokens", ["problem_id", *thresholds.COLUMNS]).to_pandas()
+    job.score(choice.host)
+    tokens = job.run.table("tokens", ["problem_id", *thresholds.COLUMNS], [choice.host]).to_pandas()
     return FromRun(tokens[tokens["problem_id"].map(half_of) == CALIBRATION])
 
 
 def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:
     """The arms of the run with the host and the decoding of one that is shown: tests of one family."""
     families = {(entry.host, entry.decoding) for entry in entries}
-    arms = [unnamed(spec) for spec in run.arms("rollouts") if " x " in spec]
-    return [arm.name for arm in arms if (arm.host, arm.decoding) in families and not arm.spec.startswith("never x ")]
+    arms = [unnamed(spec) for spec in run.arms("rollouts")]
+    return [arm.name for arm in arms if (arm.host, arm.decoding) in families and arm.key.gate != "never"]
 
 
 def _entry(named: Named, halved: frozenset[str]) -> NamedArm:

@@ -9,24 +9,23 @@ from dataclasses import replace
 from rlprobe.analysis.equal_entropy import Found, search
 from rlprobe.commands import stages
 from rlprobe.commands.prepare import Prepared
-from rlprobe.commands.progress import Reporter
 from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.modes import sampled_end
 from rlprobe.errors import RlprobeError
 from rlprobe.records import MEMBERS
-from rlprobe.runs import ALL, Run
+from rlprobe.runs import Run
 
 KEPT = "entropies.json"  # mean entropies of arms, by their names: they need the models
 MOST = 8  # temperatures tried
 
 
-def temperature_of_rl(prepared: Prepared, run: Run, sampling: Sampling, reporter: Reporter) -> Found:
+def temperature_of_rl(job: stages.Job, sampling: Sampling) -> Found:
     """What the search ended with. Raises RlprobeError where no temperature was found."""
 
     def entropy(member: str, how: Sampling) -> float:
         end = sampled_end(member, how)
-        stages.decode_arm(prepared, run, end, [], ALL, reporter)
-        return _mean_entropy(prepared, run, member, end.arm.spec, how)
+        job.decode_arm(end)
+        return _mean_entropy(job.prepared, job.run, member, end.arm.spec, how)
 
     wanted = entropy("base", sampling)
     found = search(wanted, lambda temperature: entropy("rl", replace(sampling, temperature=temperature)), MOST)

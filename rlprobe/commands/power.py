@@ -11,12 +11,9 @@ import pyarrow as pa
 
 from rlprobe.analysis.statistics import Clusters, rate, ratio_of_means
 from rlprobe.commands import stages
-from rlprobe.commands.prepare import Prepared
-from rlprobe.commands.progress import Reporter
 from rlprobe.commands.shown import First
-from rlprobe.decoding.engine import Players, Task, Watch
+from rlprobe.decoding.engine import Players, Task
 from rlprobe.decoding.power import Power, decode_power
-from rlprobe.runs import Run, Share
 from rlprobe.settings import Reading
 
 LAYER = "power"
@@ -29,19 +26,16 @@ def spec_of(power: Power, seed: int) -> str:
     return f"{power.spec} x {HOST} x seed={seed}"
 
 
-def decode_powered(
-    prepared: Prepared, run: Run, power: Power, seed: int, share: Share, reporter: Reporter, draws: int
-) -> None:
+def decode_powered(job: stages.Job, power: Power, seed: int, draws: int) -> None:
     """The responses of the base's power, draws 0..draws-1, and what each took. Both shards are there, or made again."""
-    arm = spec_of(power, seed)
-    of = (arm, prepared.block, share, len(prepared.problems), draws)
+    prepared, run, arm = job.prepared, job.run, spec_of(power, seed)
+    of = (arm, prepared.block, job.share, len(prepared.problems), draws)
     shards = sorted({*run.missing("rollouts", *of), *run.missing(LAYER, *of)}, key=lambda s: (s.draw, s.start))
-    with reporter.task(arm, sum(s.stop - s.start for s in shards), "responses") as meter:
-        watch = Watch(meter.emitted, lambda rows: stages.halved(run, reporter, arm, rows))
+    with job.reporter.task(arm, sum(s.stop - s.start for s in shards), "responses") as meter:
+        watch = job.watch(meter, arm)
         for shard in shards:
-            here = [p.problem_id for p in run.problems()[shard.start : shard.stop] if p.problem_id in prepared.prompts]
-            tasks = [Task(i, prepared.prompts[i], shard.draw) for i in here]
-            players = Players(prepared.pair.member(HOST), None, prepared.pair.vocabulary)
+            tasks = [Task(i, prepared.prompts[i], shard.draw) for i in job.here(shard)]
+            players = Players(prepared.member(HOST), None, prepared.located.vocabulary)
             found = decode_power(players, power, seed, tasks, stages.decoding_settings(prepared), watch)
             efforts = [
                 {"problem_id": task.problem_id, "draw": shard.draw, "tokens": len(response.ids), **asdict(effort)}

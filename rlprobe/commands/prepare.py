@@ -15,25 +15,29 @@ from typing import Any
 
 import torch
 
-from rlprobe import runs
+from rlprobe import own, runs
 from rlprobe.commands import claims
 from rlprobe.commands.claims import ClaimFile
 from rlprobe.commands.progress import Reporter
-from rlprobe.decoding.check import load_checked
+from rlprobe.commands.proposed import NOTHING, Proposed, proposed
+from rlprobe.decoding.check import Turns, load_checked
 from rlprobe.errors import BadInput
 from rlprobe.measures.passes import choose_path
 from rlprobe.pairs import devices, loading
+from rlprobe.pairs.devices import DISK
 from rlprobe.pairs.loading import LocatedPair
-from rlprobe.pairs.model import ModelPair
+from rlprobe.pairs.model import Model, ModelPair
 from rlprobe.pairs.networks import DTYPES
 from rlprobe.pairs.registry import DEFAULT_DATASET, PAIRS
-from rlprobe.problems.datasets import ProblemSet, load_problems
+from rlprobe.problems.asking import asked_as
+from rlprobe.problems.datasets import ProblemSet, load_problems, selected
 from rlprobe.problems.documents import STYLE as DOCUMENT
 from rlprobe.problems.documents import opening
 from rlprobe.problems.grading import Grader
-from rlprobe.problems.prompts import encode_prompt
-from rlprobe.records import Problem, Rollout
+from rlprobe.problems.prompts import encode_prompt, prompt_style
+from rlprobe.records import MEMBERS, Problem, Rollout
 from rlprobe.runs import Run
+from rlprobe.scoring.spill import remove_spill
 from rlprobe.settings import ComputeChoice, GraderChoice, OutputChoice, PairChoice, Settings
 
 GOLDS_SHOWN = 20  # golds that cannot be read, named one by one
@@ -63,11 +67,23 @@ class Prepared:
     given: tuple[Rollout, ...] = ()  # texts in the place of the models' own answers (commands/given.py)
     notes: tuple[str, ...] = ()  # what a user should know of them before believing a number
     claims: ClaimFile | None = None
+    proposed: Proposed = NOTHING  # responses made elsewhere, for decoding to look at
+    one_at_a_time: bool = False
+    spill: Path | None = None  # of one at a time; None is the run
 
     @cached_property
     def pair(self) -> ModelPair:
         """The pair with its weights, loaded and checked (decoding/check.py) the first time that somebody asks."""
         return load_checked(self.located)
+
+    @cached_property
+    def turns(self) -> Turns:
+        """The members, of which one is held at a time."""
+        return Turns(self.located)
+
+    def member(self, name: str) -> Model:
+        """A member of the pair; the only one that is held, where one is at a time."""
+        return self.turns.member(name) if self.one_at_a_time else self.pair.member(name)
 
     @property
     def notices(self) -> list[str]:
@@ -81,13 +97,15 @@ class Prepared:
             f"stop ids {', '.join(f'{i} {t}' for i, t in zip(located.stop_ids, tokens, strict=True)) or 'none'}",
             *located.notices,
             *_unreadable_golds(self.unreadable),
+            *([self.proposed.note] if self.proposed.note else []),
             *self.notes,
         ]
 
     @property
     def _devices(self) -> list[str]:
         """Those of both members, each once."""
-        return list(dict.fromkeys((self.located.base.device, self.located.rl.device)))
+        both = (self.located.base, self.located.rl)
+        return [name for name in dict.fromkeys(name for source in both for name in source.devices) if name != DISK]
 
     @contextmanager
     def begun(self, output: OutputChoice, reporter: Reporter) -> Iterator[Run]:
@@ -106,15 +124,29 @@ class Prepared:
         """
         if output.overwrite or not (self.out / "run.json").exists():
             runs.refuse_foreign(self.out)
-            _ = self.pair
+            for name in reversed(MEMBERS):  # the base begins
+                self.member(name)
         with runs.writing(self.out, self.identity, self.about, output.overwrite) as run:
             run.made_on = [card for name in self._devices if (card := devices.card(name))]
             run.extend(self.problems, self.left_out)
             run.keep_tokenizer(self.located.tokenizer.save_pretrained)
+            remove_spill(run)
             if self.claims:
                 claims.register(run, self.claims)
+            if (here := torch.get_num_threads()) != run.identity["threads"]:
+                _note_threads(run, here, reporter)
             yield run
             note_broken(run, reporter)
+
+
+def _note_threads(run: Run, here: int, reporter: Reporter) -> None:
+    """Keep with a run that it is gone on with by another number of threads than it was made with."""
+    reporter.note(f"{run.path} was made with {run.identity['threads']} threads and is gone on with {here}")
+    run.log("threads", made_with=run.identity["threads"], now=here)
+    others = {*run.about.get("other_threads", ()), here}
+    if sorted(others) != run.about.get("other_threads"):
+        run.about["other_threads"] = sorted(others)
+        run.write_identity()
 
 
 def _unreadable_golds(found: Sequence[tuple[Problem, str]]) -> list[str]:
@@ -143,8 +175,9 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
     """Choose and check; `extra` is what else belongs to the run's identity. Without a problem set it is loaded."""
     pair, problems, compute, output = settings.pair, settings.problems, settings.compute, settings.output
     own_claims = claims.read(output.claims) if output.claims else None
-    problem_set = problem_set or problems_asked(settings)
+    problem_set = selected(problem_set or problems_asked(settings), problems.only)
     style = problems.style or (PAIRS[pair.pair].prompt_style if pair.pair in PAIRS else "chat")
+    style = asked_as(style, problems.system, problems.shots)
     located = loading.locate(pair)
     chosen = problem_set.problems[: problems.limit]
     style, encode = (DOCUMENT, opening) if problem_set.are_documents else (style, partial(encode_prompt, style))
@@ -152,10 +185,12 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
     example = encoded[chosen[0].problem_id][0]
     prompts, left_out = _that_fit({i: ids for i, (_, ids) in encoded.items()}, located)
     unreadable = _unreadable(chosen, settings.grader)
-    out = output.out or Path("runs") / f"{pair.pair or Path(str(pair.rl)).name}-{Path(problem_set.name).stem}"
+    out = output.out or Path("runs") / _folder(pair, problem_set)
+    own = compute.propose_from
+    found = proposed(own, problem_set, prompts, located) if own else NOTHING
     kept = _decoding_of(out, output)
     batch_size = compute.batch_size or kept.get("batch_size") or _automatic_batch_size(located, prompts, compute)
-    block = compute.block or kept.get("shard") or (32 if torch.device(located.base.device).type == "cpu" else 256)
+    block = compute.block or kept.get("shard") or (32 if located.base.first_device.type == "cpu" else 256)
     return Prepared(
         located=located,
         problems=chosen,
@@ -172,26 +207,36 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
             "pair": located.identity(),
             "problems": {"sha256": problem_set.fingerprint, "golds": problem_set.golds},
             "prompt": _prompt_identity(style, example, located),
-            "decoding": _decoding_identity(compute, located, batch_size, block),
-            "threads": torch.get_num_threads(),
+            "decoding": _decoding_identity(compute, located, batch_size, block)
+            | ({"proposed": found.sha256} if own else {}),
+            "threads": _threads(out, output),
             "packages": {name: importlib.metadata.version(name) for name in _IN_IDENTITY},
             **extra,
         },
         about=_about(pair, problem_set, located, style, example),
         max_outside=compute.max_outside,
         claims=own_claims,
+        proposed=found,
+        one_at_a_time=compute.one_at_a_time,
+        spill=compute.spill,
     )
+
+
+def _folder(pair: PairChoice, problem_set: ProblemSet) -> str:
+    """What a run is called that was given no name: PAIR-DATASET."""
+    return f"{pair.pair or Path(str(pair.rl)).name}-{Path(problem_set.name).stem}".replace(":", "-")
 
 
 def _prompt_identity(style: str, example: str, located: LocatedPair) -> dict[str, Any]:
     """How questions are put: the style, one prompt rendered, and whose tokenizer makes the prompts."""
     rendered = hashlib.sha256(example.encode()).hexdigest()
-    return {"style": style, "example_sha256": rendered, "template_of": located.template_of}
+    said = {"extract": prompt_style(style).extract} if own.is_key(style) else {}  # a run is graded without the function
+    return {"style": style, "example_sha256": rendered, "template_of": located.template_of, **said}
 
 
 def _decoding_identity(compute: ComputeChoice, located: LocatedPair, batch_size: int, block: int) -> dict[str, Any]:
     """All that decides a response and its numbers, besides models and prompts."""
-    path = choose_path(compute.path, len(located.vocabulary.ids), torch.device(located.base.device))
+    path = choose_path(compute.path, len(located.vocabulary.ids), located.base.first_device)
     return {
         "max_new_tokens": compute.max_new_tokens,
         "batch_size": batch_size,
@@ -260,6 +305,13 @@ def _that_fit(encoded: dict[str, list[int]], located: LocatedPair) -> tuple[dict
     return fitting, left_out
 
 
+def _threads(out: Path, output: OutputChoice) -> int:
+    """Of this process; with `any_threads` those that the run was made with, which is gone on with all the same."""
+    if output.any_threads and not output.overwrite and (out / "run.json").exists():
+        return int(runs.read(out).identity.get("threads", torch.get_num_threads()))
+    return torch.get_num_threads()
+
+
 def _decoding_of(out: Path, output: OutputChoice) -> dict[str, Any]:
     """The decoding settings of a run that is there already: a resumed run keeps what it chose."""
     if output.overwrite or not (out / "run.json").exists():
@@ -273,11 +325,14 @@ def _automatic_batch_size(located: LocatedPair, prompts: dict[str, list[int]], c
     Total memory, not free memory, decides: the choice is part of the run's identity and must not depend on the hour.
     """
     longest = min(max(map(len, prompts.values()), default=1) + compute.max_new_tokens, located.context)
-    rows = 64 if torch.device(located.base.device).type == "cpu" else 256
-    for device in {located.base.device, located.rl.device}:
-        here = [s for s in (located.base, located.rl) if s.device == device]
-        free = 0.9 * _memory(device) - sum(s.weight_bytes for s in here)
-        rows = min(rows, int(0.5 * free / (longest * max(_cache_bytes(s.config, located.dtype) for s in here))))
+    rows = 64 if located.base.first_device.type == "cpu" else 256
+    both = (located.base, located.rl)
+    for device in {device for source in both for device in source.devices} - {DISK}:
+        here = [source for source in both if device in source.devices]
+        weights = [source.weight_bytes / len(source.devices) for source in here]
+        free = 0.9 * _memory(device) - (max(weights) if compute.one_at_a_time else sum(weights))
+        cache = max(_cache_bytes(source.config, located.dtype) / len(source.devices) for source in here)
+        rows = min(rows, int(0.5 * free / (longest * cache)))
     return max(1, rows)
 
 
@@ -288,7 +343,9 @@ def _memory(device: str) -> int:
 
 
 def _cache_bytes(config: Any, dtype: str) -> int:
-    """Bytes of keys and values per position."""
+    """Bytes of keys and values per position; of a model without attention, those of what passes between its layers."""
+    if not getattr(config, "num_attention_heads", None):
+        return config.num_hidden_layers * config.hidden_size * DTYPES[dtype].itemsize
     heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
     width = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     return 2 * config.num_hidden_layers * heads * width * DTYPES[dtype].itemsize

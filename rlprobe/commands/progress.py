@@ -1,9 +1,10 @@
 """What a long command says on standard error while it works: a bar on a terminal, else a plain line now and then."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from rich.console import Console
 from rich.progress import (
@@ -39,9 +40,10 @@ class Task:
 
 
 class Reporter:
-    """Counts and says so. `quiet` says nothing."""
+    """Counts and says so. `quiet` says nothing; `hears` is told (what, done, total) of all that is counted."""
 
-    def __init__(self, quiet: bool = False):
+    def __init__(self, quiet: bool = False, hears: Callable[[str, int, int], Any] | None = None):
+        self.hears = hears
         self.console = SafeConsole(stderr=True, quiet=quiet, highlight=False, force_jupyter=False)
 
     @contextmanager
@@ -50,9 +52,9 @@ class Reporter:
         task = Task(name, total, started=time.monotonic())
         if total and self.console.is_terminal:
             with _bar(self.console, unit) as progress:
-                yield Meter(task, progress, progress.add_task(name, total=total, speed=""))
+                yield Meter(task, progress, progress.add_task(name, total=total, speed=""), hears=self.hears)
         else:
-            meter = Meter(task, None, None, self.console, unit)
+            meter = Meter(task, None, None, self.console, unit, self.hears)
             yield meter
             if total:
                 meter.say()
@@ -71,12 +73,15 @@ class Meter:
     bar: TaskID | None = None
     console: Console | None = None
     unit: str = ""
+    hears: Callable[[str, int, int], Any] | None = None
     _said: float = 0.0
 
     def advance(self, units: int = 1) -> None:
         """Units are done."""
         self.task.done += units
         self._show()
+        if self.hears:
+            self.hears(self.task.name, self.task.done, self.task.total)
 
     def emitted(self, tokens: int) -> None:
         """Tokens are done."""

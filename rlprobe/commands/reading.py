@@ -1,24 +1,27 @@
 """What a run holds of texts and responses, read a shard at a time: what analyses ask for of it."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from rlprobe.analysis import responses
+from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.answered import behind_answer
+from rlprobe.analysis.classes import ANSWERS
 from rlprobe.analysis.noise import DECODED, decoded
 from rlprobe.analysis.responses import responses_of
 from rlprobe.analysis.texts import Text, cuts_of
 from rlprobe.columns import Stored
-from rlprobe.commands.shown import First
-from rlprobe.records import GRADE_SCHEMA, OUTSIDE, token_schema
+from rlprobe.commands.shown import First, Shown
+from rlprobe.records import OUTSIDE, token_schema
 from rlprobe.runs import Shard
 from rlprobe.settings import Reading
 
 PLACE = ("problem_id", "draw", "position")
+VERDICTS = (*GRADES, *(f"end_{answer}" for answer in ANSWERS))
 
 
 @dataclass(frozen=True)
@@ -95,30 +98,24 @@ class Asked:
         return rows
 
 
+def read_shown(first: First, shown: Shown, layer: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """What is kept of the responses that belong to `shown`, and a layer's verdicts on them."""
+    responses = responses_in(first, shown.among, shown.draws)
+    return shown.rows(responses), shown.rows(verdicts_in(first, layer, shown.among, shown.draws))
+
+
 def responses_in(first: First, arms: Sequence[str], draws: int | None = None) -> pd.DataFrame:
     """What is kept (analysis/responses.py) of the responses of some arms to the problems that were asked for."""
-    return _rows(first, "rollouts", arms, draws, list(responses.COLUMNS), responses_of)
+    run = first.run
+    shards = [s for arm in dict.fromkeys(arms) for s in run.shards("rollouts", arm) if draws is None or s.draw < draws]
+    tables = (run.read_shard("rollouts", shard, responses.COLUMNS).to_pandas() for shard in shards)
+    parts = [responses_of(first.rows(table)) for table in tables]
+    return pd.concat(parts or [responses_of(pd.DataFrame(columns=responses.COLUMNS))], ignore_index=True)
 
 
 def verdicts_in(first: First, layer: str, arms: Sequence[str], draws: int | None = None) -> pd.DataFrame:
-    """The verdicts on the same."""
-    return _rows(first, layer, arms, draws, None, lambda table: table)
-
-
-def _rows(
-    first: First,
-    layer: str,
-    arms: Sequence[str],
-    draws: int | None,
-    columns: list[str] | None,
-    kept: Callable[[pd.DataFrame], pd.DataFrame],
-) -> pd.DataFrame:
-    run = first.run
-    shards = [s for arm in dict.fromkeys(arms) for s in run.shards(layer, arm) if draws is None or s.draw < draws]
-    parts = [kept(first.rows(run.read_shard(layer, shard, columns).to_pandas())) for shard in shards]
-    schema = GRADE_SCHEMA if columns is None else None
-    nothing = schema.empty_table().to_pandas() if schema else kept(pd.DataFrame(columns=columns))
-    return pd.concat(parts, ignore_index=True) if parts else nothing
+    """The verdicts on the same: what was said of either answer, and where it ends."""
+    return first.rows(first.run.table(layer, VERDICTS, arms, draws).to_pandas())
 
 
 def problems_of(sizes: Mapping[str, Mapping[str, int]]) -> list[str]:

@@ -1,7 +1,7 @@
 """`rlprobe report`: the page of a finished run, made of what the run holds. Needs no models and no network."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,25 +12,30 @@ import pyarrow as pa
 from rlprobe import __version__, runs, storage
 from rlprobe.analysis.interventions import NamedArm
 from rlprobe.commands import COMMANDS
+from rlprobe.commands.collected import families
+from rlprobe.commands.continuations import Continuation, commands, continuations
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.problems.answers import EXTRACTIONS
+from rlprobe.problems.answers import extraction_of
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
+from rlprobe.reporting.formats import from_json
+from rlprobe.reporting.page.answer import answer
 from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks, OnDemand, digest
 from rlprobe.reporting.page.glyphs import told_apart
 from rlprobe.reporting.page.page import NAME, Page, marks_of, render
 from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
+from rlprobe.reporting.page.places import Places
 from rlprobe.reporting.page.problems import ArmLine, ProblemList
 from rlprobe.reporting.unanswered import warning
 from rlprobe.runs import Run
 from rlprobe.settings import Reading, ReportSettings
 
 DRAWS = 4  # of an arm with more, the first so many are on the page
-SUMMARY, ARMS_SUMMARY = (COMMANDS[name].summary for name in ("disagree", "intervene"))
-_SHOWN = ("*.json", "tables/*.md", "figures/*.png", "grades/*/settings.json", "**/*.sha256")
+SUMMARY, FLIPS_SUMMARY = (COMMANDS[name].summary for name in ("disagree", "flips"))
+_SHOWN = ("*.json", "tables/*.json", "tables/*.csv", "figures/*.png", "grades/*/settings.json", "**/*.sha256")
 
 Key = tuple[str, int]  # problem_id, draw
 _ROLLOUT_COLUMNS = ("arm", "problem_id", "draw", "response_ids", "host_ids", "gated", "stop", "made")
@@ -120,10 +125,8 @@ class Source:
 
     @cached_property
     def specs(self) -> dict[str, dict[str, Any]]:
-        """The arms that `rlprobe intervene` spoke of last, as it calls them, by name."""
-        if not self.run.file(ARMS_SUMMARY).exists():
-            return {}
-        return self.run.read_json(ARMS_SUMMARY, lambda found: {spec["name"]: dict(spec) for spec in found["specs"]})
+        """The arms that `rlprobe intervene` was ever asked for here, as it calls them, by name."""
+        return {arm.name: asdict(arm) for family in families(self.run) for arm in family.arms}
 
     @cached_property
     def grades(self) -> str | None:
@@ -133,15 +136,20 @@ class Source:
     def arm_called(self, name: str) -> str:
         """The arm of a name: its key, its label in the tables ("entropy 0.6"), or its mode where one arm has it.
 
-        Of the seeds of an arm the first. Raises BadInput where no arm or several are called so.
+        Of the seeds of an arm the first; a mode alone is that of the base's text. Raises BadInput where no arm or
+        several are called so.
         """
         if name in self.arms:
             return name
         labels = {arm: (line.label, line.label.partition(", seed")[0]) for arm, line in self.arms.items()}
         alike = [arm for arm, words in labels.items() if name in words]
-        of_mode = [arm for arm, words in labels.items() if words[1].split()[0] == name]
+        of_mode = [
+            arm for arm, spec in self.specs.items() if arm in labels and (spec["mode"], spec["host"]) == (name, "base")
+        ]
         if not alike and len({labels[arm][1] for arm in of_mode}) == 1:
             alike = of_mode
+        if len({NamedArm(**self.specs[arm]).kind if arm in self.specs else arm for arm in alike}) > 1:
+            raise BadInput(f"{self.run.path} has several arms {name!r}: say which, {'; '.join(alike)}")
         if not alike:
             known = ", ".join(dict.fromkeys(label for _, label in labels.values()))
             raise BadInput(f"{self.run.path} has no arm {name!r} (or several of that mode); there are {known}")
@@ -185,6 +193,18 @@ class Block:
         rows = (row.values() for row in self.read(self.source.grades, arm, columns).to_pylist())
         return {(i, draw): Verdict(*verdict) for i, draw, *verdict in rows}
 
+    def prompts(self) -> dict[str, list[int]]:
+        """problem_id -> the ids of its prompt, which all arms share."""
+        found: dict[str, list[int]] = {}
+        for arm in list(self.source.arms)[:1]:
+            rows = self.read("rollouts", arm, ("problem_id", "prompt_ids")).to_pylist()
+            found |= {row["problem_id"]: row["prompt_ids"] for row in rows}
+        return found
+
+    def continuations(self) -> dict[str, list[Continuation]]:
+        """How texts go on from another token, as far as it was decoded."""
+        return continuations(self.source.run, self.source.grades, self.start, self.start + len(self.problems))
+
     def tables(self, arm: str) -> dict[Key, pd.DataFrame]:
         """The token tables of an arm, response by response."""
         rows = self.read("tokens", arm, TABLE_COLUMNS).to_pandas()
@@ -198,6 +218,7 @@ class Collected:
     source: Source
     chunks: Chunks = field(default_factory=Chunks)
     lexicon: Lexicon = field(default_factory=Lexicon)
+    places: Places = field(default_factory=Places)
 
     @cached_property
     def problems(self) -> ProblemList:
@@ -206,12 +227,22 @@ class Collected:
 
     def add(self, block: Block) -> None:
         """The problems of a block."""
-        responses = self._responses(block)
+        responses, prompts, ifs = self._responses(block), block.prompts(), block.continuations()
         left_out = block.source.run.left_out()
         for at, problem in enumerate(block.problems, block.start):
-            mine = responses.get(problem.problem_id, [])
+            mine, others = responses.get(problem.problem_id, []), ifs.get(problem.problem_id, [])
             self.problems.add(problem, mine, left_out.get(problem.problem_id))
-            self.chunks.add(f"p{at}", {"responses": mine})
+            self._add_places(at, mine, others)
+            prompt = self.lexicon.numbers(prompts.get(problem.problem_id, ())).tolist()
+            ifs_here = [asdict(each) | {"ids": self.lexicon.numbers(each.ids).tolist()} for each in others]
+            self.chunks.add(f"p{at}", {"responses": mine, "prompt": prompt, "ifs": ifs_here})
+
+    def _add_places(self, at: int, responses: Sequence[dict[str, Any]], ifs: Sequence[Continuation]) -> None:
+        for each in responses:
+            arm = self.problems.arms[each["arm"]]
+            if "table" in each and each["draw"] == 0:
+                outcomes = {other.position: other.outcome for other in ifs if other.text == arm}
+                self.places.add(at, self.source.trajectories.index(arm), each["table"], outcomes)
 
     def _responses(self, block: Block) -> dict[str, list[dict[str, Any]]]:
         """problem_id -> its responses, in the order of arms and draws."""
@@ -239,22 +270,34 @@ def _page(source: Source, reporter: Reporter) -> Page:
     glyphs = told_apart(pieces(load_tokenizer(str(run.tokenizer_folder)), collected.lexicon.ids))
     ids = collected.lexicon.ids
     collected.chunks.add("lexicon", {"ids": ids, "segments": [glyphs[i] for i in ids]})
+    collected.chunks.add("places", collected.places.columns)
+    numbers = {file.stem: file.read_text(encoding="utf-8") for file in run.files("tables/*.csv")}
+    collected.chunks.add("csv", numbers)
     return Page(
         base=_name(about["base"]),
         rl=_name(about["rl"]),
         lede=_lede(source),
+        answer=answer(source.summary, _flips(run)),
         settings=_settings(source),
         prompt=about.get("prompt_example", ""),
         confidence=f"{100 * source.reading.confidence:g} %" if source.summary else "",
         colophon=f"Written by rlprobe {__version__}.",
-        tables=_tables(run),
+        tables=_tables(run, reporter),
         figures={f.stem: f.read_bytes() for f in run.files("figures/*.png")},
         class_k=source.reading.class_k,
         arms=source.arms,
         problems=collected.problems,
         chunks=collected.chunks,
         source=fingerprint(run),
+        numbers=sorted(numbers),
+        commands=commands(run),
+        run=run.path.resolve().name,
     )
+
+
+def _flips(run: Run) -> dict[str, Any]:
+    """What `rlprobe flips` found, where it has looked at more than one problem."""
+    return run.read_json(FLIPS_SUMMARY, dict) if run.file(FLIPS_SUMMARY).exists() else {}
 
 
 def _lede(source: Source) -> str:
@@ -276,10 +319,14 @@ def _shown(source: Source) -> str:
     return f" What stands under “Where they disagree” and “Accuracy” is of the first {first:,} alone." if first else ""
 
 
-def _tables(run: Run) -> dict[str, str]:
+def _tables(run: Run, reporter: Reporter) -> dict[str, pd.DataFrame]:
     """The tables of a run that have a row, by name; of documents, say, there is no accuracy."""
-    found = {f.stem: f.read_text(encoding="utf-8") for f in run.files("tables/*.md")}
-    return {name: text for name, text in found.items() if len(text.splitlines()) > 2}
+    found = {file.stem: run.read_json(f"tables/{file.name}", from_json) for file in run.files("tables/*.json")}
+    if older := sorted({file.stem for file in run.files("tables/*.md")} - found.keys()):
+        reporter.note(
+            f"not on the page, since an older rlprobe wrote them: {', '.join(older)}; run their command again"
+        )
+    return {name: table for name, table in found.items() if len(table)}
 
 
 def _settings(source: Source) -> list[tuple[str, str]]:
@@ -308,7 +355,7 @@ def _answers(source: Source) -> str:
     grader = source.summary.get("grader")
     if grader is None:
         return "not graded"
-    return f"{EXTRACTIONS[grader['extract']].words}; the {source.reading.answer} one counts ({grader['libraries']})"
+    return f"{extraction_of(grader['extract']).words}; the {source.reading.answer} one counts ({grader['libraries']})"
 
 
 def _warning(source: Source) -> str:
@@ -328,7 +375,14 @@ def _arm_line(name: str, spec: dict[str, Any]) -> ArmLine:
         return ArmLine("RL" if name == "rl" else name, name, name if name in MEMBERS else "base")
     named = NamedArm(**spec)
     seed = "" if named.seed is None else f", seed {named.seed}"
-    return ArmLine(f"{named.title}{seed}", named.spec, named.host)
+    drawn = f", {named.decoding}" if named.decoding else ""
+    return ArmLine(f"{named.title}{drawn}{seed}", named.spec, named.host)
+
+
+def labels_of(run: Run) -> dict[str, str]:
+    """What the arms of a run are called in lists, by their keys."""
+    specs = {arm.name: asdict(arm) for family in families(run) for arm in family.arms}
+    return {name: _arm_line(name, specs.get(name, {})).label for name in run.arms("rollouts")}
 
 
 def _place(arm: str) -> int:

@@ -3,22 +3,21 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-import pandas as pd
-
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.sampling import summarise
-from rlprobe.commands import power, stages
+from rlprobe.commands import power
 from rlprobe.commands.matched_entropy import temperature_of_rl
-from rlprobe.commands.prepare import prepare
+from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
-from rlprobe.commands.reading import responses_in, verdicts_in
+from rlprobe.commands.reading import read_shown
 from rlprobe.commands.shown import First, Shown, first_asked
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.modes import Named, sampled_end
-from rlprobe.decoding.power import Power
-from rlprobe.errors import BadInput
+from rlprobe.decoding.power import GOES_BACK, Power
+from rlprobe.errors import BadInput, IncompatiblePair
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.sample import FIGURES, TABLES, show
 from rlprobe.runs import ALL, Run
@@ -55,26 +54,32 @@ def specs_of(choice: SampleChoice) -> dict[str, str]:
 
 def sample(settings: SampleSettings, reporter: Reporter) -> Written:
     """Draw what the run still lacks, grade, and summarise."""
-    share = settings.output.share
-    if settings.choice.match_entropy and share != ALL:
+    if settings.choice.match_entropy and settings.output.share != ALL:
         raise BadInput("--match-entropy is over all problems: no --shard with it; give shards --rl-temperature")
-    prepared, choice, matched = prepare(settings, {}), settings.choice, None
-    with prepared.begun(settings.output, reporter) as run:
+    prepared, choice, matched = prepare_sample(settings), settings.choice, None
+    with Job.begun(prepared, settings.output, reporter) as job:
         if choice.match_entropy:
-            matched = asdict(temperature_of_rl(prepared, run, Sampling.of(choice.sampling), reporter))
+            matched = asdict(temperature_of_rl(job, Sampling.of(choice.sampling)))
             choice = replace(choice, match_entropy=False, rl_temperature=matched["temperature"])
         if of_power := powered(choice):
-            seed = choice.sampling.noise_seed
-            power.decode_powered(prepared, run, of_power, seed, share, reporter, choice.draws)
+            power.decode_powered(job, of_power, choice.sampling.noise_seed, choice.draws)
         for end in ends_of(choice).values():
-            stages.decode_arm(prepared, run, end, [], share, reporter, choice.draws)
-        layer = stages.grade(run, settings.grader, reporter)
-        return summarise_draws(first_asked(run, len(prepared.problems)), layer, choice, settings.reading, matched)
+            job.decode_arm(end, draws=choice.draws)
+        layer = job.grade(settings.grader)
+        return summarise_draws(first_asked(job.run, len(prepared.problems)), layer, choice, settings.reading, matched)
+
+
+def prepare_sample(settings: SampleSettings) -> Prepared:
+    """Everything that is settled before computing. Raises IncompatiblePair where a power cannot be drawn from."""
+    prepared = prepare(settings, {})
+    if powered(settings.choice) and prepared.located.not_rewound:
+        raise IncompatiblePair(f"{prepared.located.not_rewound[0]}, {GOES_BACK}")
+    return prepared
 
 
 def plan(settings: SampleSettings) -> list[str]:
     """What `--dry-run` prints."""
-    prepared, choice = prepare(settings, {}), settings.choice
+    prepared, choice = prepare_sample(settings), settings.choice
     specs = specs_of(choice)
     return [
         *prepared.notices,
@@ -91,7 +96,8 @@ def summarise_draws(
 
     `matched` is how RL's temperature was found, where it was.
     """
-    run, verdicts, of_power = asked.run, rows_of(asked, layer, choice), powered(choice)
+    run, of_power = asked.run, powered(choice)
+    responses, verdicts = read_shown(asked, shown_by(choice), layer)
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
@@ -103,19 +109,16 @@ def summarise_draws(
         "member": choice.member,
         "first": asked.count,
         "problems": asked.problems(verdicts, reading.answer),
-        **summarise(rows_of(asked, "rollouts", choice), verdicts, reading, asked.left_out()),
+        **summarise(responses, verdicts, reading, asked.left_out()),
     }
     if of_power:
         summary["cost"] = plain(power.cost(asked, of_power, choice.sampling.noise_seed, choice.draws, reading))
     return REPORT.write(run, SUMMARY, summary)
 
 
-def rows_of(asked: First, layer: str, choice: SampleChoice) -> pd.DataFrame:
-    """These draws in a layer of verdicts, or what is kept of their responses; arms are called as members."""
-    shown = Shown([], specs_of(choice), choice.draws)
-    if layer == "rollouts":
-        return shown.rows(responses_in(asked, shown.among, choice.draws))
-    return shown.rows(verdicts_in(asked, layer, shown.among, choice.draws))
+def shown_by(choice: SampleChoice) -> Shown:
+    """The draws that a choice speaks of, of arms that are called as members."""
+    return Shown([], specs_of(choice), choice.draws)
 
 
 def told_of(run: Run, told: Run) -> tuple[SampleChoice, First]:

@@ -66,8 +66,7 @@ class Shown:
         return sorted({*self.arms, *self.ends.values(), *self.beside})
 
     def rows(self, table: pd.DataFrame) -> pd.DataFrame:
-        """The rows of rollouts or grades that belong to it, the ends under the names "base" and "rl"."""
-        table = table[table["arm"].isin(self.among) & (table["draw"] < self.draws)]
+        """Of rows of these arms and draws those that belong to it, the ends under the names "base" and "rl"."""
         for arm, half in self.halves.items():
             table = table[(table["arm"] != arm) | (table["problem_id"].map(half_of) == half)]
         return table.assign(arm=table["arm"].replace({name: member for member, name in self.ends.items()}))

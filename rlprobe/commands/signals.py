@@ -31,12 +31,12 @@ from rlprobe.analysis.signals import (
     detection,
 )
 from rlprobe.commands import COMMANDS, equal_entropy, halves, stages
-from rlprobe.commands.halves import Part
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
-from rlprobe.commands.reading import responses_in, verdicts_in
-from rlprobe.commands.shown import First, first_asked
+from rlprobe.commands.reading import read_shown, responses_in
+from rlprobe.commands.shown import First, Shown, first_asked
 from rlprobe.commands.signal_arms import FittedArms, SignalArms, named
+from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written, problems_of
 from rlprobe.decoding.arms import Arm
@@ -46,7 +46,7 @@ from rlprobe.measures.learned import FEATURES, Learned
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.signals import REPORTS, show
 from rlprobe.runs import Run
-from rlprobe.settings import ALL, Reading, SignalSettings
+from rlprobe.settings import Reading, SignalSettings
 
 REMEMBERED = 3  # earlier arms of a signal that its next one is proposed from
 
@@ -57,7 +57,7 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
     with ExitStack() as held:
         run = held.enter_context(prepared.begun(settings.output, reporter))
         if choice.preset:
-            part, points = Part(prepared, run), choice.points()
+            part, points = Job(prepared, run, reporter), choice.points()
             first = first_asked(run, len(prepared.problems)).count
             about: dict[str, Any] = {"calibration": None, "split": None, "learned": None, "first": first}
         else:
@@ -69,12 +69,12 @@ def signals(settings: SignalSettings, reporter: Reporter) -> Written:
         bench = Bench(part, choice, reporter)
         _decode(bench, points)
         if not choice.preset:
-            stages.score(part.prepared, part.run, choice.end(choice.host), reporter)
-        layer = stages.grade(part.run, settings.grader, reporter)
+            part.score(choice.end(choice.host))
+        layer = part.grade(settings.grader)
         if equal_entropy.possible(prepared, choice):
             parts = held.enter_context(halves.split(prepared, settings.output, reporter))
             about["equal_entropy"] = _equal_entropy(bench, parts, points)
-            stages.grade(parts["evaluation"].run, settings.grader, reporter)
+            parts["evaluation"].grade(settings.grader)
         return summarise_signals(run, part.run, layer, about | _asked(bench, points), settings.reading)
 
 
@@ -108,15 +108,15 @@ def plan(settings: SignalSettings) -> list[str]:
 def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], reading: Reading) -> Written:
     """Read the arms that were `asked` for in the run `of`, and write summary, tables and figures to `run`."""
     points, oracles = _points_of(asked), _arms(asked["oracles"])
-    names = {name: member for member, name in asked["ends"].items()}  # the ends go by the names of the models
-    names |= {arm.name: arm.name for arm in (*oracles, *(a for p in points for a in p.arms))}
-    rollouts, grades = (_rows(of, where, names, asked) for where in ("rollouts", layer))
+    arms, ids = (*oracles, *(arm for point in points for arm in point.arms)), _asked_for(of, asked)
+    told = read_shown(First(of), Shown([arm.name for arm in arms], asked["ends"], asked["draws"]), layer)
+    responses, grades = (rows[rows["problem_id"].isin(ids)].reset_index(drop=True) for rows in told)
     summary = {
         **asked,
         "about": run.about,
         "grader": named_grader(of, layer),
         "problems": problems_of(of, grades, reading.answer),
-        **compare(Evaluated(rollouts, grades, oracles, points, asked["equal"]), reading, of.left_out()),
+        **compare(Evaluated(responses, grades, oracles, points, asked["equal"]), reading, of.left_out()),
         "equal_entropy": equal_entropy.compared(run, layer, asked.get("equal_entropy", ()), reading),
         "detection": _detected(of, asked, reading),
     }
@@ -152,7 +152,7 @@ def _parsed(saved: Any) -> dict[str, Any]:
 class Bench:
     """Problems to decode arms on."""
 
-    part: Part
+    part: Job
     choice: SignalArms
     reporter: Reporter
 
@@ -164,7 +164,7 @@ class Bench:
     def decode(self, arm: Arm, label: str, known: Iterable[str], draws: int = 1) -> None:
         """The responses of an arm that are not there yet."""
         named = Named(label, label, arm)
-        took = stages.decode_arm(self.part.prepared, self.part.run, named, [*known], ALL, self.reporter, draws)
+        took = self.part.decode_arm(named, [*known], draws)
         if took.emitted:
             self.part.run.log("decoded", arm=arm.spec, emitted=took.emitted, rounds=took.rounds)
 
@@ -174,7 +174,7 @@ class Bench:
             if self.choice.how:
                 self.decode(self.choice.alone(member), f"{member} alone", (), draws)
             else:
-                stages.decode_greedy_arm(self.part.prepared, self.part.run, member, ALL, self.reporter)
+                self.part.decode_greedy_arm(member)
 
     def edited(self, arm: Arm) -> Edited:
         """What draw 0 of an arm edited."""
@@ -195,7 +195,7 @@ def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalArms]:
     if not edited.edited:
         raise BadInput("the two models never disagree on these problems: there are no edits to be equal")
     own = choice.end(choice.host)
-    stages.score(part.prepared, part.run, own, bench.reporter)
+    part.score(own)
     tokens = pd.concat(_tokens(part.run, own, set(part.prepared.prompts), 1, choice.signals), ignore_index=True)
     if "learned" in choice.signals:
         learned = learn(tokens, choice.host)
@@ -249,7 +249,7 @@ def _decode(bench: Bench, points: Sequence[Point]) -> None:
             known.append(arm.spec)
 
 
-def _equal_entropy(bench: Bench, parts: dict[str, Part], points: Sequence[Point]) -> list[dict[str, Any]]:
+def _equal_entropy(bench: Bench, parts: dict[str, Job], points: Sequence[Point]) -> list[dict[str, Any]]:
     """RL alone beside each published arm; a preset is sampled."""
     choice = bench.choice
     assert choice.how is not None
@@ -306,7 +306,7 @@ def _detected(of: Run, asked: dict[str, Any], reading: Reading) -> dict[str, Any
     return plain(detection(tables, asked["signals"], host, reading.resampling))
 
 
-def _split(parts: dict[str, Part]) -> dict[str, Any]:
+def _split(parts: dict[str, Job]) -> dict[str, Any]:
     """Which problems served for what."""
     return {"rule": RULE, **{name: sorted(part.prepared.prompts) for name, part in parts.items()}}
 
@@ -342,11 +342,3 @@ def _tokens(run: Run, arm: str, ids: set[str], draws: int, signals: Sequence[str
     for shard in (shard for shard in run.shards("tokens", arm) if shard.draw < draws):
         rows = run.read_shard("tokens", shard, sorted(columns)).to_pandas()
         yield rows[rows["problem_id"].isin(ids) & (rows["draw"] < draws)]
-
-
-def _rows(run: Run, layer: str, names: dict[str, str], asked: dict[str, Any]) -> pd.DataFrame:
-    """Some arms of the responses or verdicts under the names that they are told by: what was asked for of them."""
-    ids, read, whole = _asked_for(run, asked), list(names), First(run)
-    of_layer = responses_in(whole, read, asked["draws"]) if layer == "rollouts" else None
-    table = verdicts_in(whole, layer, read, asked["draws"]) if of_layer is None else of_layer
-    return table[table["problem_id"].isin(ids)].assign(arm=table["arm"].map(names)).reset_index(drop=True)

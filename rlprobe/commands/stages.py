@@ -1,9 +1,10 @@
-"""The steps that commands are made of: decode an arm, score rollouts, grade them.
+"""The steps that commands are made of: decode an arm, score rollouts, grade them; a `Job` is what they share.
 
 Each does what the run still lacks, a shard at a time, and can be stopped anywhere.
 """
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,7 @@ import pyarrow as pa
 import torch
 
 from rlprobe.commands.prepare import Prepared
-from rlprobe.commands.progress import Reporter
+from rlprobe.commands.progress import Meter, Reporter
 from rlprobe.commands.verdicts import grader_for
 from rlprobe.decoding.arms import Arm, Facts, donor_argmax, never
 from rlprobe.decoding.engine import Counts, DecodingSettings, Players, Response, Task, Watch, decode
@@ -23,12 +24,9 @@ from rlprobe.records import GRADE_SCHEMA, OUTSIDE, Made, Rollout, Stop, rollout_
 from rlprobe.runs import Run, Shard
 from rlprobe.scoring.outside import Outside
 from rlprobe.scoring.teacher_forcing import Reader
-from rlprobe.settings import GraderChoice, Share
+from rlprobe.settings import ALL, GraderChoice, OutputChoice, Share
 
-
-def decode_greedy_arm(prepared: Prepared, run: Run, member: str, share: Share, reporter: Reporter) -> None:
-    """The member's own greedy responses, as the arm that is called like it."""
-    decode_alone(prepared, run, Speaker(member, lambda: prepared.pair.member(member)), share, reporter)
+Readers = Callable[[Shard], Reader]
 
 
 @dataclass(frozen=True)
@@ -43,53 +41,125 @@ class Speaker:
     known: tuple[str, ...] = ()
 
 
-def decode_alone(prepared: Prepared, run: Run, speaker: Speaker, share: Share, reporter: Reporter) -> None:
-    """The greedy responses of any model over the pair's vocabulary."""
-    arm = speaker.arm
-    shards = run.missing("rollouts", arm, prepared.block, share, len(prepared.problems))
-    with reporter.task(f"{arm} answers", sum(s.stop - s.start for s in shards), "problems") as meter:
-        watch = Watch(meter.emitted, lambda rows: halved(run, reporter, arm, rows))
-        for shard in shards:
-            run.write_shard("rollouts", shard, rollouts_table(_decode(prepared, run, shard, speaker, watch)))
-            meter.advance(shard.stop - shard.start)
+@dataclass(frozen=True)
+class Job:
+    """What a command works with: what is settled, the run that it holds, whom it tells, and its share of the work."""
+
+    prepared: Prepared
+    run: Run
+    reporter: Reporter
+    share: Share = ALL
+
+    @classmethod
+    @contextmanager
+    def begun(cls, prepared: Prepared, output: OutputChoice, reporter: Reporter) -> "Iterator[Job]":
+        """Say what a user should know, and hold the run."""
+        with prepared.begun(output, reporter) as run:
+            yield cls(prepared, run, reporter, output.share)
+
+    def decode_greedy_arm(self, member: str) -> None:
+        """The member's own greedy responses, as the arm that is called like it."""
+        self.decode_alone(Speaker(member, lambda: self.prepared.member(member)))
+
+    def decode_alone(self, speaker: Speaker) -> None:
+        """The greedy responses of any model over the pair's vocabulary."""
+        shards = self._missing(speaker.arm)
+        with self.reporter.task(f"{speaker.arm} answers", _problems(shards), "problems") as meter:
+            watch = self.watch(meter, speaker.arm)
+            for shard in shards:
+                self.run.write_shard("rollouts", shard, rollouts_table(self._spoken(shard, speaker, watch)))
+                meter.advance(shard.stop - shard.start)
+
+    def decode_arm(self, named: Named, known: Sequence[str] = (), draws: int = 1) -> Counts:
+        """The responses of an arm, draws 0..draws-1; returns what the shards of this call took.
+
+        Draw d is proposed from draw d of the arms in `known`, which saw the same noise. A greedy arm has draw 0 alone.
+        """
+        arm, took, shards = named.arm, Counts(), self._missing(named.arm.spec, draws)
+        with self.reporter.task(f"{named.label} ({arm.spec})", _problems(shards), "responses") as meter:
+            watch = self.watch(meter, arm.spec)
+            for shard in shards:
+                tasks, players = self._tasks(shard, known, named), _players(self.prepared, arm)
+                responses, counts = decode(players, arm, tasks, decoding_settings(self.prepared), watch)
+                rollouts = [rollout(arm.spec, t, r) for t, r in zip(tasks, responses, strict=True)]
+                self.run.write_shard("rollouts", shard, rollouts_table(rollouts))
+                took.add(counts)
+                meter.advance(shard.stop - shard.start)
+        return took
+
+    def score(self, arm: str, reader: Readers | None = None) -> None:
+        """The token table of an arm's rollouts; `reader` makes the one of a shard, where it is not simply the pair."""
+        prepared, run = self.prepared, self.run
+        shards = run.lacking("tokens", "rollouts", arm)
+        outside = Outside(prepared.located, prepared.max_outside)
+        if not outside.idle:
+            for shard in run.shards("tokens", arm):
+                outside.add(run.read_shard("tokens", shard, list(OUTSIDE)))
+        with self.reporter.task(f"both read {arm}'s answers", _problems(shards), "problems") as meter:
+            for shard in shards:
+                of_shard = reader(shard) if reader else Reader(prepared.pair, statistics_path(prepared))
+                table = of_shard.table(rollouts_of(run.read_shard("rollouts", shard)))
+                outside.add(table, of_shard.outside)
+                run.write_shard("tokens", shard, table)
+                meter.emitted(len(table))
+                meter.advance(shard.stop - shard.start)
+
+    def grade(self, choice: GraderChoice) -> str:
+        """Verdicts on every rollout (`grade`)."""
+        return grade(self.run, choice, self.reporter)
+
+    def watch(self, meter: Meter, arm: str) -> Watch:
+        """Count tokens, and say and log where memory ran out and decoding goes on with fewer rows."""
+
+        def halved(rows: int) -> None:
+            self.run.log("out_of_memory", arm=arm, rows=rows)
+            self.reporter.note(f"{arm}: out of memory, going on with {rows} rows")
+
+        return Watch(meter.emitted, halved)
+
+    def here(self, shard: Shard) -> list[str]:
+        """The problems of a shard that can be asked."""
+        problems = self.run.problems()[shard.start : shard.stop]
+        return [problem.problem_id for problem in problems if problem.problem_id in self.prepared.prompts]
+
+    def _missing(self, arm: str, draws: int = 1) -> list[Shard]:
+        prepared = self.prepared
+        return self.run.missing("rollouts", arm, prepared.block, self.share, len(prepared.problems), draws)
+
+    def _tasks(self, shard: Shard, known: Sequence[str], named: Named | None = None) -> list[Task]:
+        """What an arm is to answer in a shard, with what is known of each problem from earlier arms."""
+        texts = [rollouts_in(self.run, arm, shard.start, shard.stop, shard.draw) for arm in known]
+        oracle: dict[str, Rollout] = {}
+        if named and named.needs_oracle:
+            oracle = rollouts_in(self.run, oracle_spec(named.arm.host), shard.start, shard.stop)
+        return [
+            Task(
+                problem_id=i,
+                prompt_ids=self.prepared.prompts[i],
+                draw=shard.draw,
+                known=[
+                    *(list(of_arm[i].response_ids) for of_arm in texts if i in of_arm),
+                    *self.prepared.proposed.of(i),
+                ],
+                facts=_facts(oracle[i]) if i in oracle else Facts(),
+            )
+            for i in self.here(shard)
+        ]
+
+    def _spoken(self, shard: Shard, speaker: Speaker, watch: Watch) -> list[Rollout]:
+        tasks = self._tasks(shard, speaker.known)
+        player = Players(speaker.model(), None, self.prepared.located.vocabulary)
+        responses, _ = decode(player, Arm(never(), donor_argmax()), tasks, decoding_settings(self.prepared), watch)
+        return [rollout(shard.arm, task, response) for task, response in zip(tasks, responses, strict=True)]
 
 
-def decode_arm(
-    prepared: Prepared, run: Run, named: Named, known: Sequence[str], share: Share, reporter: Reporter, draws: int = 1
-) -> Counts:
-    """The responses of an arm, draws 0..draws-1; returns what the shards of this call took.
-
-    Draw d is proposed from draw d of the arms in `known`, which saw the same noise. A greedy arm has draw 0 alone.
-    """
-    arm, took = named.arm, Counts()
-    shards = run.missing("rollouts", arm.spec, prepared.block, share, len(prepared.problems), draws)
-    with reporter.task(f"{named.label} ({arm.spec})", sum(s.stop - s.start for s in shards), "responses") as meter:
-        watch = Watch(meter.emitted, lambda rows: halved(run, reporter, arm.spec, rows))
-        for shard in shards:
-            tasks = _tasks(prepared, run, shard, known, named)
-            responses, counts = decode(_players(prepared, arm), arm, tasks, decoding_settings(prepared), watch)
-            rollouts = [rollout(arm.spec, t, r) for t, r in zip(tasks, responses, strict=True)]
-            run.write_shard("rollouts", shard, rollouts_table(rollouts))
-            took.add(counts)
-            meter.advance(shard.stop - shard.start)
-    return took
+def _problems(shards: Sequence[Shard]) -> int:
+    return sum(shard.stop - shard.start for shard in shards)
 
 
-def score(prepared: Prepared, run: Run, arm: str, reporter: Reporter) -> None:
-    """The token table of an arm's rollouts."""
-    shards = run.lacking("tokens", "rollouts", arm)
-    outside = Outside(prepared.located, prepared.max_outside)
-    if not outside.idle:
-        for shard in run.shards("tokens", arm):
-            outside.add(run.read_shard("tokens", shard, list(OUTSIDE)))
-    with reporter.task(f"both read {arm}'s answers", sum(s.stop - s.start for s in shards), "problems") as meter:
-        for shard in shards:
-            reader = Reader(prepared.pair, prepared.identity["decoding"]["statistics"])
-            table = reader.table(rollouts_of(run.read_shard("rollouts", shard)))
-            outside.add(table, reader.outside)
-            run.write_shard("tokens", shard, table)
-            meter.emitted(len(table))
-            meter.advance(shard.stop - shard.start)
+def statistics_path(prepared: Prepared) -> str:
+    """How full-vocabulary statistics are computed in a run."""
+    return str(prepared.identity["decoding"]["statistics"])
 
 
 def grade(run: Run, choice: GraderChoice, reporter: Reporter) -> str:
@@ -140,26 +210,9 @@ def rollouts_in(run: Run, arm: str, start: int, stop: int, draw: int = 0) -> dic
 
 def _players(prepared: Prepared, arm: Arm) -> Players:
     """Both models, or the host alone where nothing is ever put in."""
-    donor = None if arm.gate.spec == never().spec else prepared.pair.member(arm.donor)
+    donor = None if arm.gate.spec == never().spec else prepared.member(arm.donor)
     kinds = torch.tensor(prepared.located.token_kinds)
-    return Players(prepared.pair.member(arm.host), donor, prepared.pair.vocabulary, kinds)
-
-
-def _tasks(prepared: Prepared, run: Run, shard: Shard, known: Sequence[str], named: Named) -> list[Task]:
-    """What an arm is to answer in a shard, with what is known of each problem from earlier arms."""
-    texts = [rollouts_in(run, arm, shard.start, shard.stop, shard.draw) for arm in known]
-    oracle = rollouts_in(run, oracle_spec(named.arm.host), shard.start, shard.stop) if named.needs_oracle else {}
-    here = [p.problem_id for p in run.problems()[shard.start : shard.stop] if p.problem_id in prepared.prompts]
-    return [
-        Task(
-            problem_id=i,
-            prompt_ids=prepared.prompts[i],
-            draw=shard.draw,
-            known=[list(of_arm[i].response_ids) for of_arm in texts if i in of_arm],
-            facts=_facts(oracle[i]) if i in oracle else Facts(),
-        )
-        for i in here
-    ]
+    return Players(prepared.member(arm.host), donor, prepared.located.vocabulary, kinds)
 
 
 def _facts(oracle: Rollout) -> Facts:
@@ -179,33 +232,16 @@ def rollout(arm: str, task: Task, response: Response) -> Rollout:
         gated=response.gated,
         logprobs=response.logprobs,
         stop=response.stop,
-        made=Made.ENGINE,
+        made=response.made,
         donor_ids=response.donor_ids or None,
     )
 
 
 def decoding_settings(prepared: Prepared) -> DecodingSettings:
     """What decides responses in a run."""
-    pair = prepared.pair
-    return DecodingSettings(prepared.max_new_tokens, prepared.batch_size, pair.stop_ids, pair.context)
-
-
-def _decode(prepared: Prepared, run: Run, shard: Shard, speaker: Speaker, watch: Watch) -> list[Rollout]:
-    texts = [rollouts_in(run, arm, shard.start, shard.stop) for arm in speaker.known]
-    tasks = [
-        Task(i, prepared.prompts[i], known=[list(of_arm[i].response_ids) for of_arm in texts if i in of_arm])
-        for i in (p.problem_id for p in run.problems()[shard.start : shard.stop])
-        if i in prepared.prompts
-    ]
-    player = Players(speaker.model(), None, prepared.pair.vocabulary)
-    responses, _ = decode(player, Arm(never(), donor_argmax()), tasks, decoding_settings(prepared), watch)
-    return [rollout(shard.arm, task, response) for task, response in zip(tasks, responses, strict=True)]
-
-
-def halved(run: Run, reporter: Reporter, member: str, rows: int) -> None:
-    """Memory ran out, and decoding goes on with fewer rows."""
-    run.log("out_of_memory", arm=member, rows=rows)
-    reporter.note(f"{member}: out of memory, going on with {rows} rows")
+    located = prepared.located
+    stop_ids = frozenset(located.stop_ids)
+    return DecodingSettings(prepared.max_new_tokens, prepared.batch_size, stop_ids, located.context)
 
 
 def _grades_table(tokenizer: Any, rollouts: Sequence[Rollout], graded: Sequence[Graded]) -> pa.Table:

@@ -21,7 +21,10 @@ SUMMARIES = [each.summary for each in COMMANDS.values() if each.verdicts == RETO
 
 def grader_for(identity: dict[str, Any], choice: GraderChoice) -> GraderSettings:
     """The settings for a run of this identity: its golds, and its prompt style's extraction where none is asked for."""
-    asked = "box" if "text" in identity else prompt_style(identity["prompt"]["style"]).extract  # documents ask nothing
+    prompt = identity["prompt"]
+    asked = prompt.get("extract") or (
+        "box" if "text" in identity else prompt_style(prompt["style"]).extract
+    )  # of texts
     return GraderSettings(**vars(choice)).under(asked, identity["problems"]["golds"])
 
 
@@ -81,5 +84,5 @@ def verdicts_on(run: Run, arms: Sequence[str]) -> pd.DataFrame | None:
 
 def answered(run: Run, tokens: pd.DataFrame, answer: str) -> pd.DataFrame:
     """Rows of the run's token table with the column after_answer, by `verdicts_on` them; without, where it has none."""
-    verdicts = verdicts_on(run, list(tokens["arm"].unique()))
+    verdicts = verdicts_on(run, [str(arm) for arm in tokens["arm"].unique()])
     return tokens if verdicts is None else with_answers(tokens, verdicts, answer)

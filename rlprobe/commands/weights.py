@@ -16,14 +16,15 @@ import pyarrow as pa
 import torch
 
 from rlprobe import runs
-from rlprobe.analysis import low_rank
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import NamedArm, summarise
-from rlprobe.analysis.weights import energy_held, summarise_weights
+from rlprobe.analysis.weights import CHOICES, CHOSEN_AT, compare_choices, energy_held, summarise_weights
 from rlprobe.commands import stages
 from rlprobe.commands.inside import pair_of
 from rlprobe.commands.prepare import Prepared, note_broken, prepare
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.reading import read_shown
+from rlprobe.commands.shown import GREEDY, First, Shown
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Written, problems_of
 from rlprobe.decoding.check import load_checked
@@ -65,7 +66,7 @@ def weights(settings: WeightSettings, reporter: Reporter) -> Written:
     tensors = tensors_of(prepared.located)
     _check_kinds(settings.ranks, tensors)
     with prepared.begun(settings.output, reporter) as run:
-        table = _changes(run, tensors, prepared.located.rl.device, reporter)
+        table = _changes(run, tensors, prepared.located.rl.first_device, reporter)
         full = max(min(both.shape) for both in tensors if both.is_matrix)
         work = Work(prepared, run, settings, parts_of(settings.ranks, full), reporter)
         work.decode_and_read()
@@ -83,7 +84,7 @@ def _files_alone(settings: WeightSettings, reporter: Reporter) -> Written:
     out = output.out or Path("runs") / f"{choice.pair or Path(str(choice.rl)).name}-weights"
     identity = {name: part for name, part in located.identity().items() if name in ("base", "rl")}
     with runs.writing(out, {"weights": identity}, about, output.overwrite) as run:
-        table = _changes(run, tensors, located.rl.device, reporter)
+        table = _changes(run, tensors, located.rl.first_device, reporter)
         note_broken(run, reporter)
         nothing = {"problems": {"asked": 0, "left_out": {}, "ungraded": []}, "grader": None, "low_rank": None}
         return REPORT.write(run, SUMMARY, _about(tensors, table, about) | nothing, table)
@@ -95,14 +96,14 @@ def _check_kinds(choice: RankChoice, tensors: list[Both]) -> None:
         raise BadInput(f"the pair has no matrix of kind {lacking[0]!r}; it has {', '.join(sorted(there))}")
 
 
-def _changes(run: Run, tensors: list[Both], device: str, reporter: Reporter) -> pd.DataFrame:
+def _changes(run: Run, tensors: list[Both], device: torch.device, reporter: Reporter) -> pd.DataFrame:
     """The weight table of the pair, a shard of tensors at a time."""
     shards = run.missing(LAYER, ARM, BLOCK, among=len(tensors))
     with reporter.task("comparing weights", sum(s.stop - s.start for s in shards), "tensors") as meter:
         for shard in shards:
             rows = []
             for both in tensors[shard.start : shard.stop]:
-                rows.append(_row(both, torch.device(device)))
+                rows.append(_row(both, device))
                 meter.advance()
             run.write_shard(LAYER, shard, pa.Table.from_pylist(rows, schema=WEIGHT_SCHEMA))
     return run.table(LAYER).to_pandas()
@@ -138,14 +139,14 @@ class Work:
 
     def decode_and_read(self) -> None:
         """Everything that needs models and that the run still lacks."""
-        share = self.settings.output.share
+        job = stages.Job(self.prepared, self.run, self.reporter, self.settings.output.share)
         for member in MEMBERS:
-            stages.decode_greedy_arm(self.prepared, self.run, member, share, self.reporter)
-            stages.score(self.prepared, self.run, member, self.reporter)
+            job.decode_greedy_arm(member)
+            job.score(member)
         for part in self.parts:
             model = cache(partial(self._model, part))
             speaker = stages.Speaker(part.spec, model, known=MEMBERS)
-            stages.decode_alone(self.prepared, self.run, speaker, share, self.reporter)
+            job.decode_alone(speaker)
             for member in MEMBERS:
                 self._read(part, member, model)
 
@@ -162,7 +163,7 @@ class Work:
                 beside_rl = replace(prepared.pair, base=prepared.pair.rl, rl=model())
                 read = Reader(beside_rl, prepared.identity["decoding"]["statistics"]).table(rollouts)
                 columns = {"argmax": read["argmax_rl"], "kl_from_rl": read["kl_base_rl"]}
-                columns |= {name: read[name] for name in low_rank.KEY}
+                columns |= {name: read[name] for name in CHOSEN_AT}
                 table = pa.table([columns[name] for name in LOW_RANK_SCHEMA.names], schema=LOW_RANK_SCHEMA)
                 self.run.write_shard(layer, shard, table)
                 meter.advance()
@@ -171,9 +172,9 @@ class Work:
         """Accuracies between base and RL, what is left of RL's choices on either text, and the energy held."""
         reading, choice = self.settings.reading, self.settings.ranks
         entries = [_entry(part) for part in self.parts]
-        names = {*MEMBERS, *(entry.name for entry in entries)}
-        rollouts, verdicts = (_only(self.run.table(of).to_pandas(), names) for of in ("rollouts", layer))
-        told = summarise(rollouts, verdicts, entries, reading, self.run.left_out())
+        shown = Shown([entry.name for entry in entries], GREEDY)
+        responses, verdicts = read_shown(First(self.run), shown, layer)
+        told = summarise(responses, verdicts, entries, reading, self.run.left_out())
         parts = {
             part.label: {
                 "rank": part.rank,
@@ -199,22 +200,17 @@ class Work:
         return any(source.adapter for source in (self.prepared.located.base, self.prepared.located.rl))
 
     def _choices(self, part: Part) -> dict[str, Any]:
-        tokens = self.run.table("tokens", list(low_rank.COLUMNS)).to_pandas()
+        tokens = self.run.table("tokens", CHOICES, MEMBERS).to_pandas()
         found = {}
         for member in MEMBERS:
-            shards = [self.run.read_shard(_layer_on(member), s) for s in self.run.shards(_layer_on(member), part.spec)]
             of_member = tokens[tokens["arm"] == member].drop(columns="arm")
-            read = pa.concat_tables(shards).to_pandas()
-            found[member] = low_rank.compare_choices(read, of_member, self.settings.reading.resampling)
+            read = self.run.table(_layer_on(member), arms=[part.spec]).to_pandas()
+            found[member] = compare_choices(read, of_member, self.settings.reading.resampling)
         return found
 
 
 def _layer_on(member: str) -> str:
     return f"low_rank/on_{member}"
-
-
-def _only(table: pd.DataFrame, names: set[str]) -> pd.DataFrame:
-    return table[table["arm"].isin(names) & (table["draw"] == 0)]
 
 
 def _entry(part: Part) -> NamedArm:

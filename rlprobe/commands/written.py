@@ -69,21 +69,24 @@ class Report:
     figures: Mapping[str, Drawing]
     show: Callable[[dict[str, Any]], Any]
 
-    def write(self, run: Run, name: str, summary: dict[str, Any], *known: Any) -> Written:
-        """Write everything; a figure is drawn from `known` and the summary. A run that is read-only is only read."""
+    def write(self, run: Run, name: str, summary: dict[str, Any], *known: Any, suffix: str = "") -> Written:
+        """Write everything; a figure is drawn from `known` and the summary. A run that is read-only is only read.
+
+        `suffix` stands behind the name of each file: a run keeps what is told of several families of arms.
+        """
         summary = without_nan(summary)
         if not run.is_writable:
             return Written(run, summary, [], self.show(summary))
-        files = [run.write_json(name, summary)]
+        files = [run.write_json(name.replace(".json", f"{suffix}.json"), summary)]
         for title, table in self.tables.items():
-            files += write_table(run, title, table(summary))
+            files += write_table(run, title + suffix, table(summary))
         for title, drawing in self.figures.items():
             figure, data = render(
                 drawing, *known, summary, corner=corner_of(summary, drawing.counted, drawing.intervals)
             )
-            images = {suffix: encode(figure, suffix) for suffix in ("png", "pdf")}
-            files += [run.write_bytes(f"figures/{title}.{suffix}", image) for suffix, image in images.items()]
-            files.append(run.write_text(f"figures/{title}.csv", FORMATS["csv"](data)))
+            images = {kind: encode(figure, kind) for kind in ("png", "pdf")}
+            files += [run.write_bytes(f"figures/{title}{suffix}.{kind}", image) for kind, image in images.items()]
+            files.append(run.write_text(f"figures/{title}{suffix}.csv", FORMATS["csv"](data)))
         claims = judged(run)
         files += write_table(run, "claims", own_claims_table(claims)) if claims else []
         return Written(run, summary, files, Group(self.show(summary), *show_own_claims(claims)))

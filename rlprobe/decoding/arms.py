@@ -147,6 +147,16 @@ class View:
         return torch.log_softmax(self.donor_logits, -1)
 
     @cached_property
+    def host_entropy(self) -> Float[Tensor, " n"]:
+        """Shannon entropy of the host's distribution, nats, temperature 1."""
+        return -(self.host.exp() * self.host).sum(-1)
+
+    @cached_property
+    def donor_entropy(self) -> Float[Tensor, " n"]:
+        """The same of the donor's."""
+        return -(self.donor.exp() * self.donor).sum(-1)
+
+    @cached_property
     def host_sampled(self) -> Float[Tensor, "n vocab"]:
         """The log-probabilities that the host is sampled from, nats; greedy, those at temperature 1."""
         return self.host if self.sampling is None else self.sampling.logprobs(self.host_logits)
@@ -261,13 +271,13 @@ def shifted(k: int = 5) -> Gate:
 def entropy_above(tau: float = 1.2) -> Gate:
     """The host's entropy is above τ nats."""
     _at_least("τ", tau, 0)
-    return _gate(f"entropy_above({tau:g})", lambda view: _entropy(view) > tau)
+    return _gate(f"entropy_above({tau:g})", lambda view: view.host_entropy > tau)
 
 
 def entropy_below(tau: float = 1.2) -> Gate:
     """The host's entropy is at most τ nats: the inverse of `entropy_above`, a control."""
     _at_least("τ", tau, 0)
-    return _gate(f"entropy_below({tau:g})", lambda view: _entropy(view) <= tau)
+    return _gate(f"entropy_below({tau:g})", lambda view: view.host_entropy <= tau)
 
 
 def margin_below(tau: float) -> Gate:
@@ -331,7 +341,7 @@ def own_features(view: View) -> list[Float[Tensor, " n"]]:
     """What `learned_above` reads of the host, in the order of measures.learned.FEATURES."""
     best = best_tokens(view.host_logits, TOP)
     margin = best.logits[:, 0] - best.logits[:, 1]
-    return [_entropy(view), margin, *view.host.gather(1, best.ids).T, torch.log1p(view.noise.positions.float())]
+    return [view.host_entropy, margin, *view.host.gather(1, best.ids).T, torch.log1p(view.noise.positions.float())]
 
 
 def bernoulli(p: float) -> Gate:
@@ -378,10 +388,6 @@ def budget(gated: int) -> Gate:
     """While the gate has fired fewer than so many times in the response, edits or not."""
     _at_least("budget", gated, 0)
     return _gate(f"budget({gated})", lambda history: history.gated < gated, asks_history=True)
-
-
-def _entropy(view: View) -> Tensor:
-    return -(view.host.exp() * view.host).sum(-1)
 
 
 def _of_facts(view: View, of: Callable[[Facts, int], float]) -> Tensor:

@@ -4,13 +4,17 @@ Decoding reads through lanes: rows of unequal length, in chunks, rewound, under 
 the common vocabulary and whatever follows it done by us. The reference knows nothing of that: one plain forward pass
 of the whole network over one text, with eager attention (its weights computed as the architecture's own code says),
 which costs two passes a member in all. Log-probabilities over the common vocabulary have to agree at every position, in
-float32 to a thousandth of a nat, in 16 bits to a few times what rounding is measured to make (a third pass); where they
-do not, this architecture is read wrongly here, and the pair is refused. Knows no problems and no disk.
+float32 to a thousandth of a nat, in 16 bits to a few times what rounding is measured to make (a third pass). Where they
+do not, or where a state cannot be rewound, the slower ways of reading (pairs/model.py) are held against the reference
+in the same manner, and the pair is read by the first that both members pass; a pair that passes none is refused. Knows
+no problems and no disk.
 """
 
+import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,12 +23,14 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rlprobe.decoding.lanes import Lanes
+from rlprobe.decoding.steps import Steps, read_whole
 from rlprobe.errors import IncompatiblePair, NotAvailable
 from rlprobe.measures.head import Head, float32_products_in
 from rlprobe.pairs import loading
+from rlprobe.pairs.adapters import shares_weights
 from rlprobe.pairs.architecture import sliding_window
-from rlprobe.pairs.loading import LocatedPair
-from rlprobe.pairs.model import Model, ModelPair
+from rlprobe.pairs.loading import SLOWLY, LocatedPair
+from rlprobe.pairs.model import Model, ModelPair, Way
 
 LONGEST = 512  # ids that are read
 _SHORT = 64  # ids that are read where no window asks for more
@@ -58,27 +64,107 @@ def load_checked(located: LocatedPair, apart: bool = False) -> ModelPair:
     loaded = _loaded[apart]
     if located not in loaded:
         pair = loading.load(located, apart) if apart else loading.load(located)
-        check(pair, {"base": located.base.config, "rl": located.rl.config})
-        loaded[located] = pair
+        loaded[located] = check(pair, {"base": located.base.config, "rl": located.rl.config})
     return loaded[located]
 
 
 @torch.no_grad()
-def check(pair: ModelPair, configs: dict[str, Any]) -> None:
-    """Compare both members' lanes with a plain forward pass, and tell where the two members say the very same.
+def check(pair: ModelPair, configs: dict[str, Any]) -> ModelPair:
+    """The pair, read by the fastest way that says what a plain forward pass does; also tell of members that say the
+    very same.
 
-    Raises IncompatiblePair where the lanes are wrong about a member, NotAvailable where its logits are not finite.
+    Raises IncompatiblePair where every way is wrong about a member, NotAvailable where logits are not finite.
     """
     with float32_products_in("ieee"):
-        said = [_check_member(member, pair, configs[name]) for name, member in pair.members.items()]
-    if said[0].shape == said[1].shape and torch.equal(said[0], said[1]):
+        said = {name: _reference(member, pair, configs[name]) for name, member in pair.members.items()}
+        pair = pair.read_by(_exact_way([(member, said[name]) for name, member in pair.members.items()]))
+    _tell_the_same(pair.base, pair.rl, *(reference.logits for reference in said.values()))
+    return pair
+
+
+def _exact_way(members: list[tuple[Model, "_Reference"]]) -> Way:
+    """The fastest way of reading by which every member says what its plain pass does, from the slowest they ask for.
+
+    Raises IncompatiblePair where there is none.
+    """
+    ways, failed = list(Way), list[IncompatiblePair]()
+    for way in ways[max(ways.index(model.way) for model, _ in members) :]:
+        try:
+            for model, said in members:
+                _check_member(replace(model, way=way), said)
+        except IncompatiblePair as error:
+            failed.append(error)
+            continue
+        if failed:
+            _log.warning("%s: %s", failed[0], SLOWLY)
+        return way
+    raise failed[-1]
+
+
+def _tell_the_same(base: Model, rl: Model, of_base: Tensor, of_rl: Tensor) -> None:
+    if of_base.shape == of_rl.shape and torch.equal(of_base.cpu(), of_rl.cpu()):
         _log.warning(
             "%s and %s say exactly the same at all %d positions of the check: is that the RL model?",
-            *(pair.base.name, pair.rl.name, len(said[0])),
+            *(base.name, rl.name, len(of_base)),
         )
 
 
-def _check_member(model: Model, pair: ModelPair, config: Any) -> Float[Tensor, "n vocab"]:
+class Turns:
+    """The two members of a located pair, of which one is held at a time; each is checked whenever it is loaded."""
+
+    def __init__(self, located: LocatedPair):
+        self.located = located
+        self.held = ""
+        self._model: Model | None = None
+        self._heads: dict[str, Model] = {}
+        self._said: dict[str, Tensor] = {}
+
+    def member(self, name: str) -> Model:
+        """A member by name; the other one is let go. Raises what `check` raises."""
+        if shares_weights(self.located.base, self.located.rl):
+            return load_checked(self.located).member(name)
+        if name != self.held or self._model is None:
+            self._model, self.held = None, ""
+            gc.collect()
+            torch.cuda.empty_cache()
+            self._model, self.held = self._loaded(name), name
+        return self._model
+
+    def head(self, name: str) -> Model:
+        """What is left of a member that is let go: its head, and how it is called."""
+        if name not in self._heads:
+            self._heads[name] = replace(self.member(name), network=None)
+        return self._heads[name]
+
+    @torch.no_grad()
+    def _loaded(self, name: str) -> Model:
+        source, model = getattr(self.located, name), loading.load_member(self.located, name)
+        with float32_products_in("ieee"):
+            said = _reference(model, self.located, source.config)
+            model = replace(model, way=_exact_way([(model, said)]))
+        self._heads[name] = replace(model, network=None)
+        if len(self._heads) == 2 and name not in self._said:
+            base, rl = self._heads["base"], self._heads["rl"]
+            if base.way is not rl.way:
+                raise IncompatiblePair(
+                    f"base is read by {base.way} and rl by {rl.way}: both are read alike, without --one-at-a-time"
+                )
+            _tell_the_same(base, rl, said.logits, *self._said.values())
+        self._said[name] = said.logits
+        return model
+
+
+@dataclass(frozen=True)
+class _Reference:
+    """What a plain forward pass says, and by how much a way of reading may differ, nats."""
+
+    kind: str
+    ids: Int[Tensor, " n"]
+    logits: Float[Tensor, "n vocab"]
+    bound: float
+
+
+def _reference(model: Model, pair: ModelPair | LocatedPair, config: Any) -> _Reference:
     ids = _ids(pair, _length(model, config))
     logits = _plain(model, ids)[:, pair.vocabulary.ids.to(model.head_weight.device)]
     if not logits.isfinite().all():
@@ -87,27 +173,35 @@ def _check_member(model: Model, pair: ModelPair, config: Any) -> Float[Tensor, "
             f"{str(model.dtype).removeprefix('torch.')} (try --dtype float32)"
         )
     bound = EXACT if model.dtype == torch.float32 else MARGIN * _rounding(model, ids, logits, pair)
-    kind = f"{config.model_type}, {'eager' if model.eager else 'fused'} attention"
+    return _Reference(f"{config.model_type}, {'eager' if model.eager else 'fused'} attention", ids, logits, bound)
+
+
+def _check_member(model: Model, said: _Reference) -> None:
+    """Raise IncompatiblePair, with the difference in nats, where reading it is not exact."""
+    about = f"{model.name} ({said.kind})"
     try:
-        largest = max(_difference(model, hidden, logits[at]) for hidden, at in _through_lanes(model, ids))
+        largest = max(
+            _difference(model, hidden, said.logits[at]) for hidden, at in _THROUGH[model.way](model, said.ids)
+        )
+    except torch.OutOfMemoryError:
+        raise  # that says nothing of the architecture
     except _CRASHES as error:
         raise IncompatiblePair(
-            f"{model.name} ({kind}) cannot be read in rows of unequal length "
+            f"{about} cannot be read {_HOW[model.way]} "
             f"({type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}); "
             "rlprobe does not know this architecture"
         ) from error
-    if not largest <= bound:
+    if not largest <= said.bound:
         raise IncompatiblePair(
-            f"{model.name} ({kind}) is not read exactly: decoding and a plain forward pass differ by up to "
-            f"{largest:.2g} nats in a log-probability, where rounding makes at most {bound:.2g}; "
+            f"{about} is not read exactly {_HOW[model.way]}: that and a plain forward pass differ by up to "
+            f"{largest:.2g} nats in a log-probability, where rounding makes at most {said.bound:.2g}; "
             "rlprobe does not know this architecture"
         )
     tell = _log.warning if largest > TELLING else _log.info
-    tell("%s (%s): decoding and a plain forward pass differ by up to %.2g nats", model.name, kind, largest)
-    return logits
+    tell("%s: decoding and a plain forward pass differ by up to %.2g nats", about, largest)
 
 
-def _rounding(model: Model, ids: Tensor, logits: Tensor, pair: ModelPair) -> float:
+def _rounding(model: Model, ids: Tensor, logits: Tensor, pair: ModelPair | LocatedPair) -> float:
     """What rounding makes of this model's log-probabilities, nats, in 16 bits: measured, since models differ widely.
 
     A second plain pass whose embeddings are moved, at random, by up to one unit in their last place.
@@ -140,7 +234,7 @@ def _length(model: Model, config: Any) -> int:
     return min(length, model.context)
 
 
-def _ids(pair: ModelPair, n: int) -> Int[Tensor, " n"]:
+def _ids(pair: ModelPair | LocatedPair, n: int) -> Int[Tensor, " n"]:
     """Ordinary ids of the common vocabulary: a text about eggs, again and again."""
     special = set(pair.tokenizer.all_special_ids)
     text = pair.tokenizer(_TEXT, add_special_tokens=False)["input_ids"]
@@ -193,6 +287,21 @@ def _through_lanes(model: Model, ids: Int[Tensor, " n"]) -> Iterator[tuple[Float
             return
 
 
+def _by_steps(model: Model, ids: Int[Tensor, " n"]) -> Iterator[tuple[Float[Tensor, "m width"], slice]]:
+    """The same of whole texts, and of rows that go on token by token while another text does, in the same model."""
+    n = len(ids)
+    texts = [ids.tolist(), ids[: n // 2 + 1].tolist(), ids.tolist()]
+    for text, hidden in zip(texts, read_whole(model, texts), strict=True):
+        yield hidden, slice(0, len(text))
+    begun, copies = max(1, n - _BEYOND), 1 if model.way is Way.ALONE else 2
+    rows, other = Steps(model), Steps(model)
+    for start, stop in [(0, begun), *((i, i + 1) for i in range(begun, n))]:
+        hidden = rows.read(ids[start:stop].repeat(copies, 1))
+        other.read(ids.flip(0)[None, start:stop])
+        for row in hidden:
+            yield row[None], slice(stop - 1, stop)
+
+
 def _difference(model: Model, hidden: Float[Tensor, "m width"], logits: Float[Tensor, "m vocab"]) -> float:
     """The largest difference of log-probabilities over the common vocabulary, nats; infinite where ours has none."""
     head, worst = Head.of(model), 0.0
@@ -202,3 +311,12 @@ def _difference(model: Model, hidden: Float[Tensor, "m width"], logits: Float[Te
         difference = (ours - logits[here].float().log_softmax(-1)).abs().max()
         worst = max(worst, float(difference) if difference.isfinite() else float("inf"))
     return worst
+
+
+_THROUGH = {Way.LANES: _through_lanes, Way.STEPS: _by_steps, Way.ALONE: _by_steps, Way.WHOLE: _by_steps}
+_HOW = {
+    Way.LANES: "in rows of unequal length",
+    Way.STEPS: "token by token",
+    Way.ALONE: "token by token, one text at a time",
+    Way.WHOLE: "by whole passes",
+}

@@ -15,20 +15,33 @@ the front of the lanes. Out of memory halves the lanes, begins the unfinished re
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor
 
-from rlprobe.decoding.arms import Arm, Facts, History, Opinions, View, donor_argmax, never, opinions
+from rlprobe.decoding.arms import Arm, History, Opinions, View, donor_argmax, never, opinions
 from rlprobe.decoding.lanes import Lanes
+from rlprobe.decoding.lockstep import Lockstep
 from rlprobe.decoding.noise import Noise, response_key
 from rlprobe.decoding.prefixes import starts
 from rlprobe.decoding.prices import A_PASS, DRAFT, OTHER, Price, groups
 from rlprobe.decoding.proposals import Proposer
+from rlprobe.decoding.tasks import (
+    NO_HISTORY,
+    SILENT,
+    Counts,
+    DecodingSettings,
+    Players,
+    Response,
+    Task,
+    Watch,
+    fits,
+    padded,
+)
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.pairs.compatibility import CommonVocabulary
@@ -36,107 +49,8 @@ from rlprobe.pairs.devices import positions_at_once
 from rlprobe.pairs.model import Model
 from rlprobe.records import Stop
 
-_NO_MEMORY = ("can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED", "CUDA error: out of memory")  # CPU, cuBLAS, driver
 _LOGITS_AT_ONCE = 2**23  # on a CPU: numbers in a slice of logits, but at least 64 positions
 _POSITIONS = 16_384  # on a GPU: that a pass may hold; a quarter keeps it busy, and many long prompts would not fit
-
-
-@dataclass(frozen=True, slots=True)
-class DecodingSettings:
-    """What decides a response, besides models, arm and prompt. `rows` responses are decoded at a time."""
-
-    max_new_tokens: int
-    rows: int
-    stop_ids: frozenset[int]
-    context: int  # positions; a response also ends where a model can read no further
-
-    def limit(self, prompt_ids: Sequence[int], said: int = 0) -> int:
-        """How many tokens a response to this prompt may have, whose last `said` tokens are response already."""
-        return min(self.max_new_tokens - said, self.context - len(prompt_ids))
-
-
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One response to be decoded; `known` are earlier responses to the same problem, to propose from.
-
-    Where a response is to go on from a given beginning, that beginning stands at the end of `prompt_ids` and `said` is
-    its length: positions and the token limit count from where the response began.
-    """
-
-    problem_id: str
-    prompt_ids: Sequence[int]
-    draw: int = 0
-    known: Sequence[Sequence[int]] = ()
-    facts: Facts = Facts()  # noqa: RUF009 - frozen
-    said: int = 0
-
-
-@dataclass(slots=True)
-class Response:
-    """One decoded response: ids, what the host would have said, where the gate fired, and why it ended.
-
-    `logprobs` are the host's of `ids`, in nats, as they were decoded; `donor_ids` what the donor would have said, empty
-    where the host was alone.
-    """
-
-    ids: list[int] = field(default_factory=list)
-    host_ids: list[int] = field(default_factory=list)
-    gated: list[bool] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    donor_ids: list[int] = field(default_factory=list)
-    stop: Stop = Stop.LENGTH
-
-    @property
-    def edits(self) -> int:
-        """How many ids are not what the host would have said."""
-        return sum(mine != host for mine, host in zip(self.ids, self.host_ids, strict=True))
-
-
-@dataclass(slots=True)
-class Counts:
-    """What decoding took: numbers that no machine's noise can change.
-
-    Lock-step has 2 lane reads a token: one row in one pass of one model is one. Prompts are counted apart: their tokens
-    that were read, and those that were copied from another row's cache.
-    """
-
-    rounds: int = 0
-    passes: int = 0
-    lane_reads: int = 0
-    tokens_read: int = 0
-    emitted: int = 0
-    prompts_read: int = 0
-    prompts_copied: int = 0
-
-    def add(self, other: "Counts") -> None:
-        """Count another's as well."""
-        for name in self.__slots__:
-            setattr(self, name, getattr(self, name) + getattr(other, name))
-
-
-@dataclass(frozen=True, slots=True)
-class Watch:
-    """Who wants to know: called with the tokens that each round emitted, and with the rows left after a halving."""
-
-    tokens: Callable[[int], None] = lambda _: None
-    halved: Callable[[int], None] = lambda _: None
-
-
-SILENT = Watch()
-NO_HISTORY = History(torch.zeros((), dtype=torch.long), torch.zeros((), dtype=torch.long))  # for gates that ask none
-
-
-@dataclass(frozen=True)
-class Players:
-    """Who decodes: the host and, unless it is alone, the donor, over the vocabulary that they share.
-
-    `kinds` has the kind of each of its tokens, for gates that ask for it (pairs/kinds.py).
-    """
-
-    host: Model
-    donor: Model | None
-    vocabulary: CommonVocabulary
-    kinds: Int[Tensor, " vocab"] | None = None
 
 
 def decode_greedily(
@@ -155,11 +69,15 @@ def decode_greedily(
 def decode(
     players: Players, arm: Arm, tasks: Sequence[Task], settings: DecodingSettings, watch: Watch = SILENT
 ) -> tuple[list[Response], Counts]:
-    """The arm's response to each task, in the order of the tasks, and what it took."""
+    """The arm's response to each task, in the order of the tasks, and what it took.
+
+    Models that cannot be rewound decode in lock-step, where nothing need be.
+    """
     responses: list[Response | None] = [None] * len(tasks)
+    kind: type[_Decoder] | type[Lockstep] = _Decoder if players.rewind else Lockstep
     counts, rows = Counts(), min(settings.rows, len(tasks))
     while todo := deque(i for i, response in enumerate(responses) if response is None):
-        decoder = _Decoder(players, arm, tasks, settings, watch, counts)
+        decoder = kind(players, arm, tasks, settings, watch, counts)
         if not fits(partial(decoder.run, min(rows, len(todo)), todo, responses)):
             if rows == 1:
                 name = players.host.name
@@ -167,18 +85,6 @@ def decode(
             rows //= 2
             watch.halved(rows)
     return [response for response in responses if response is not None], counts
-
-
-def fits(work: Callable[[], None]) -> bool:
-    """Do the work; False if memory ran out, which is then given back."""
-    try:
-        work()
-        return True
-    except RuntimeError as error:  # torch.OutOfMemoryError is one; others who find no memory raise a plain one
-        if not isinstance(error, torch.OutOfMemoryError) and not any(words in str(error) for words in _NO_MEMORY):
-            raise
-    torch.cuda.empty_cache()  # after the except clause: its traceback holds the lanes
-    return False
 
 
 @dataclass(slots=True)
@@ -469,12 +375,6 @@ class _Decoder:
                 self.rows[r] = last
                 for lanes in both:
                     lanes.move(len(self.rows), r)
-
-
-def padded(texts: list[list[int]]) -> tuple[Tensor, Tensor]:
-    """(ids right-padded with 0, how many are real)."""
-    rows = [torch.tensor(text, dtype=torch.long) for text in texts]
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True), torch.tensor([len(text) for text in texts])
 
 
 def _slices(n: int, size: int) -> Iterator[tuple[int, int]]:

@@ -94,8 +94,11 @@ class Lanes:
         self, kind: str, positions: Int[Tensor, "rows n"], slot: Int[Tensor, " slots"]
     ) -> Bool[Tensor, "rows 1 n slots"]:
         seen = slot <= positions[:, :, None]  # (rows, n, slots)
+        config = self.model.network.get_decoder().config
         if kind == "sliding_attention":
-            seen &= slot > positions[:, :, None] - self.model.network.get_decoder().config.sliding_window
+            seen &= slot > positions[:, :, None] - config.sliding_window
+        elif kind == "chunked_attention":
+            seen &= slot // config.attention_chunk_size == positions[:, :, None] // config.attention_chunk_size
         return seen[:, None]
 
 

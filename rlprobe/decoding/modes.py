@@ -5,13 +5,12 @@ sweep); what it needs from a run (ranks seen at disagreements, percentiles) come
 evaluated as code.
 """
 
-import inspect
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from rlprobe.decoding import arms
-from rlprobe.decoding.arms import GATES, WRITERS, Arm, Gate, Sampling, Writer
+from rlprobe.decoding.arms import Arm, Gate, Sampling, Writer
+from rlprobe.decoding.words import gate_of, writer_of
 from rlprobe.errors import BadInput
 from rlprobe.pairs.kinds import KINDS
 
@@ -83,14 +82,14 @@ def donors(sampling: Sampling | None) -> Writer:
 def composed_arm(
     gates: Sequence[str], writer: str | None, options: Options, host: str, seeds: int, sampling: Sampling | None
 ) -> list[Named]:
-    """The arm of `--gate NAME:ARG` (all of them at once; `not-NAME` is the opposite) and `--writer NAME:ARG`.
+    """The arm of `--gate NAME:ARG` (all of them at once, words.py) and `--writer NAME:ARG`.
 
     Without a writer it is the donor's token.
     """
-    gate = _made(gates[0], GATES, "gate")
+    gate = gate_of(gates[0])
     for words in gates[1:]:
-        gate = gate & _made(words, GATES, "gate")
-    writes = _made(writer, WRITERS, "writer") if writer else donors(sampling)
+        gate = gate & gate_of(words)
+    writes = writer_of(writer) if writer else donors(sampling)
     return _seeded("composed", _Draft(gate, writes), options, host, seeds, sampling)
 
 
@@ -114,39 +113,6 @@ def _seeded(
     label = f"{gate.spec} x {draft.writer.spec}" if mode == "composed" else label
     each = [replace(one, seed=seed) for seed in range(seeds)] if one.random and not sampling else [one]
     return [Named(mode, label, arm, draft.dose) for arm in each]
-
-
-def _made(words: str, known: dict[str, Callable], what: str):
-    """`NAME:ARG,ARG` as a gate or a writer."""
-    name, _, given = words.partition(":")
-    negated = what == "gate" and name.startswith("not-")
-    name = name.removeprefix("not-") if negated else name
-    if name not in known:
-        raise BadInput(f"no {what} is called {name!r}; known: {', '.join(known)}")
-    parameters = list(inspect.signature(known[name]).parameters.values())
-    switches = {p.name for p in parameters if p.annotation is bool}
-    asked = [a for a in given.split(",") if a]
-    numbers = _arguments(words, [a for a in asked if a not in switches], parameters)
-    made = known[name](*numbers, **{a: True for a in asked if a in switches})
-    return ~made if negated else made
-
-
-def _arguments(words: str, given: Sequence[str], parameters: Sequence[inspect.Parameter]) -> list[int | float | str]:
-    """Words as the numbers or names that a function takes; switches are named: host_random:20,allow_donor."""
-    takes = ", ".join(p.name if p.annotation is bool else str(p) for p in parameters) or "nothing"
-    parameters = [p for p in parameters if p.annotation is not bool]
-    many = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    required = sum(p.default is p.empty and p.kind is not p.VAR_POSITIONAL for p in parameters)
-    if len(given) < required or (len(given) > len(parameters) and not many):
-        raise BadInput(f"{words!r} has {len(given)} arguments; {words.partition(':')[0]} takes {takes}")
-    kinds = [parameters[min(i, len(parameters) - 1)].annotation for i in range(len(given))]
-    try:
-        made = [kind(text) for kind, text in zip(kinds, given, strict=True)]
-    except ValueError:
-        raise BadInput(f"{words!r}: an argument is no number of the kind that is wanted") from None
-    if not all(math.isfinite(each) for each in made if not isinstance(each, str)):
-        raise BadInput(f"{words!r}: an argument is no finite number")
-    return made
 
 
 # ---- modes -----------------------------------------------------------------------------------------------------------

@@ -22,9 +22,11 @@ from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.engine import SILENT, DecodingSettings, Players, Response, Task, Watch, fits, padded
 from rlprobe.decoding.lanes import Lanes
 from rlprobe.decoding.noise import Noise, response_key
-from rlprobe.errors import BadInput, RlprobeError
+from rlprobe.errors import BadInput, IncompatiblePair, RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.records import Stop
+
+GOES_BACK = "and every move of the power sampler goes back in its text: sample it without --power"
 
 
 @dataclass(frozen=True)
@@ -96,7 +98,12 @@ class Effort:
 def decode_power(
     players: Players, power: Power, seed: int, tasks: Sequence[Task], settings: DecodingSettings, watch: Watch = SILENT
 ) -> list[tuple[Response, Effort]]:
-    """The host's draw of p^alpha for each task, in the order of the tasks, and what each took."""
+    """The host's draw of p^alpha for each task, in the order of the tasks, and what each took.
+
+    Raises IncompatiblePair where the host cannot be rewound: every move goes back to a place in the text.
+    """
+    if not players.rewind:
+        raise IncompatiblePair(f"{players.host.name} cannot be rewound, {GOES_BACK}")
     found: list[tuple[Response, Effort] | None] = [None] * len(tasks)
     rows = min(settings.rows, len(tasks))
     while todo := deque(i for i, each in enumerate(found) if each is None):

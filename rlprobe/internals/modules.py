@@ -97,6 +97,8 @@ def open_model(model: Model) -> Inside:
     network = model.network
     if getattr(network, "_hf_peft_config_loaded", False) or hasattr(network, "peft_config"):
         raise UnsupportedArchitecture(_merge(model.name))
+    if len(set(getattr(network, "hf_device_map", {}).values())) > 1:
+        raise UnsupportedArchitecture(f"{model.name} is spread over several devices; rlprobe looks inside those on one")
     trunk = network.base_model
     missing = [name for name in _IN_TRUNK if not _has(trunk, name)]
     if not missing:

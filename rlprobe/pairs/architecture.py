@@ -8,9 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from rlprobe.errors import IncompatiblePair
-
-_REWINDABLE = {"full_attention", "sliding_attention"}
+REWINDABLE = {"full_attention", "sliding_attention", "chunked_attention"}  # what lanes have masks for
 UNBOUNDED = 2**31  # positions that a model can read whose config sets no limit
 
 
@@ -39,35 +37,34 @@ def logit_formula(config: Any) -> LogitFormula:
     return LogitFormula(scale, next((float(cap) for cap in caps if cap), None))
 
 
-def attention_kinds(config: Any) -> set[str]:
-    """The kinds of attention layer in a model: "full_attention", "sliding_attention" or both.
-
-    Raises IncompatiblePair for a model whose state cannot be rewound token by token (recurrent or linear attention).
-    """
+def layer_kinds(config: Any) -> set[str]:
+    """The kinds of layer in a model, in transformers' words: "full_attention", "sliding_attention", ..."""
     layer_types = getattr(config, "layer_types", None)
-    if layer_types is None:
-        if hasattr(config, "num_key_value_heads") or hasattr(config, "num_attention_heads"):
-            return {"sliding_attention" if getattr(config, "sliding_window", None) else "full_attention"}
-        layer_types = [f"no attention ({config.model_type})"]
-    unknown = set(layer_types) - _REWINDABLE
-    if unknown:
-        raise IncompatiblePair(
-            f"{config.model_type} has layers of kind {', '.join(sorted(unknown))}, whose state cannot be rewound; "
-            "rlprobe decodes models with full or sliding-window attention only"
-        )
-    return set(layer_types)
+    if layer_types is not None:
+        return set(layer_types)
+    if getattr(config, "num_key_value_heads", None) or getattr(config, "num_attention_heads", None):
+        return {"sliding_attention" if getattr(config, "sliding_window", None) else "full_attention"}
+    return {f"no attention ({config.model_type})"}
+
+
+def state_kinds(config: Any) -> set[str]:
+    """The kinds of layer whose state cannot be rewound token by token (recurrent, linear, indexed attention, ...)."""
+    return layer_kinds(config) - REWINDABLE
+
+
+def attention_kinds(config: Any) -> set[str]:
+    """The kinds of attention layer that lanes have masks for; none where a layer is of another kind."""
+    return set() if state_kinds(config) else layer_kinds(config)
 
 
 def only_attention(config: Any) -> bool:
     """Whether every layer is named as one of attention, also in a family whose other models keep a state."""
-    layer_types = getattr(config, "layer_types", None) or ()
-    return bool(layer_types) and set(layer_types) <= _REWINDABLE
+    return getattr(config, "layer_types", None) is not None and not state_kinds(config)
 
 
 def sliding_window(config: Any) -> int | None:
     """How many positions back a sliding layer sees; None where there is none."""
-    kinds = attention_kinds(config)
-    return config.sliding_window if "sliding_attention" in kinds else None
+    return getattr(config, "sliding_window", None) if "sliding_attention" in layer_kinds(config) else None
 
 
 def needs_eager(config: Any) -> bool:

@@ -56,6 +56,8 @@ def stored_tensors(source: Source) -> dict[str, Stored]:
 
     Raises NotAvailable without safetensors files, and IncompatiblePair for quantised weights.
     """
+    if source.name.startswith("live:"):
+        raise NotAvailable(f"{source.name} is a model in memory, and files are read here: save it, and give the folder")
     found: dict[str, Stored] = {}
     with loading_errors(source.name):
         for file in _files(source):

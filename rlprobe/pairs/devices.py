@@ -9,6 +9,7 @@ import torch
 
 from rlprobe.errors import BadInput
 
+DISK = "disk"
 _A_LOGIT = 96  # bytes: both models', their log-probabilities, and a draw's noise in float64 while it is made
 _FEWEST, _MOST = 64, 2048
 
@@ -55,6 +56,28 @@ def driver() -> str:
         return subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout.split()[0]
     except (OSError, subprocess.SubprocessError, IndexError):
         return "unknown: nvidia-smi does not say"
+
+
+def member_devices_of(name: str) -> str:
+    """The same for one member, which may lie on several: "cuda:0,cuda:1", or what accelerate makes of "auto".
+
+    "cpu" and "disk" may stand among them, as slower memory; "auto" is every GPU, then the CPU's memory, then the disk.
+    """
+    if name == "auto" and torch.cuda.is_available():
+        return "auto"
+    names = [device_of(each) if each != DISK else each for each in name.replace(" ", "").split(",")]
+    if len(set(names)) < len(names):
+        raise BadInput(f"{name} names a device twice; give each once")
+    if names[0] == DISK:
+        raise BadInput(f"{name} begins on the disk: a member begins on a device that computes; give cpu,disk")
+    return ",".join(names)
+
+
+def parts_of(devices: str) -> list[str]:
+    """The devices that a member's weights lie on."""
+    if devices == "auto":
+        return [f"cuda:{i}" for i in range(torch.cuda.device_count())]
+    return devices.split(",")
 
 
 def positions_at_once(device: torch.device, vocab: int, on_cpu: int) -> int:

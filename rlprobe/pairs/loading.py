@@ -12,9 +12,10 @@ from typing import Any
 
 import torch
 
+from rlprobe import own
 from rlprobe.errors import BadInput
-from rlprobe.pairs import adapters
-from rlprobe.pairs.architecture import attention_kinds, context_length, rope_border
+from rlprobe.pairs import adapters, live
+from rlprobe.pairs.architecture import context_length, rope_border, state_kinds
 from rlprobe.pairs.compatibility import (
     CommonVocabulary,
     common_vocabulary,
@@ -22,15 +23,18 @@ from rlprobe.pairs.compatibility import (
     stop_ids,
     tokenizer_differences,
 )
-from rlprobe.pairs.devices import device_of
+from rlprobe.pairs.devices import device_of, member_devices_of
 from rlprobe.pairs.fetched import check_fetched, fetched_as
 from rlprobe.pairs.kinds import kinds_of
-from rlprobe.pairs.model import ModelPair
+from rlprobe.pairs.model import Model, ModelPair
 from rlprobe.pairs.networks import DTYPES, load_network, model_of
 from rlprobe.pairs.registry import registered_pair
 from rlprobe.pairs.sources import Source, find_source
 from rlprobe.records import MEMBERS
 from rlprobe.settings import PairChoice
+
+# how a pair is read one of whose members cannot be rewound
+SLOWLY = "both models are read by plain passes and decode in lock-step, as exact and slower"
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,11 +74,22 @@ class LocatedPair:
         """The kind of each token of the common vocabulary, as a number in the order of kinds.KINDS."""
         return kinds_of(self.tokenizer, self.vocabulary.ids.tolist(), self.stop_ids)
 
+    @property
+    def not_rewound(self) -> list[str]:
+        """The members whose configs say that their state cannot be rewound, a line each."""
+        return [
+            f"{member} ({source.config.model_type}) has layers of kind {', '.join(sorted(kinds))}, whose state cannot "
+            "be rewound"
+            for member, source in zip(MEMBERS, (self.base, self.rl), strict=True)
+            if (kinds := state_kinds(source.config))
+        ]
+
     @cached_property
     def notices(self) -> list[str]:
         """What a user should know of the two before believing a number, a line each."""
         other = "base" if self.template_of == "rl" else "rl"
         lines = [f"the configs differ in {name}: {a!r} / {b!r}" for name, (a, b) in self.differences.items()]
+        lines += [f"{line}: {SLOWLY}" for line in self.not_rewound]
         lines += [
             f"the tokenizers differ in {what}: prompts are made by that of {self.template_of} (--template-of {other} "
             "takes the other)"
@@ -108,7 +123,7 @@ class LocatedPair:
             "vocabulary": {"size": len(ids), "sha256": hashlib.sha256(ids.numpy().tobytes()).hexdigest()},
             "stop_ids": list(self.stop_ids),
             "dtype": self.dtype,
-            "device": {"base": torch.device(self.base.device).type, "rl": torch.device(self.rl.device).type},
+            "device": {"base": self.base.first_device.type, "rl": self.rl.first_device.type},
         }
 
 
@@ -136,14 +151,17 @@ def locate(choice: PairChoice) -> LocatedPair:
     fetched = fetched_as(choice.base)
     if fetched:
         check_fetched(fetched)
-    base_device, rl_device = (device_of(own or choice.device) for own in (choice.base_device, choice.rl_device))
-    code = choice.trust_remote_code
-    base = find_source(choice.base, choice.base_revision, base_device, trust_remote_code=code)
-    rl = find_source(choice.rl, choice.rl_revision, rl_device, like=base, trust_remote_code=code)
+    own_devices = (choice.base_device, choice.rl_device)
+    base_device, rl_device = (member_devices_of(each) if each else choice.device for each in own_devices)
+    base = _source(choice.base, choice.base_revision, base_device, choice)
+    rl = _source(choice.rl, choice.rl_revision, rl_device, choice, like=base)
     if fetched:
         check_fetched(fetched, base.files)
     for source in (base, rl):
-        attention_kinds(source.config)
+        if source.adapter and source.is_spread:
+            raise BadInput(
+                f"{source.full_name} has an adapter and cannot lie on {source.device}: merge it, or name one"
+            )
     rows = (base.config.vocab_size, rl.config.vocab_size)
     ids = base.tokenizer.get_vocab()
     return LocatedPair(
@@ -155,6 +173,15 @@ def locate(choice: PairChoice) -> LocatedPair:
         differences=config_differences(base.config.to_dict(), rl.config.to_dict()),
         template_of=choice.template_of,
     )
+
+
+def _source(name: str, revision: str | None, device: str, choice: PairChoice, like: Source | None = None) -> Source:
+    """One member: a model in memory, or one that is found by its name."""
+    if held := own.live(name):
+        if revision:
+            raise BadInput(f"{name} is a model in memory, which has no revision")
+        return live.source_of(held, name, device, like)
+    return find_source(name, revision, device, like=like, trust_remote_code=choice.trust_remote_code)
 
 
 def load(located: LocatedPair, apart: bool = False) -> ModelPair:
@@ -170,7 +197,7 @@ def load(located: LocatedPair, apart: bool = False) -> ModelPair:
         adapted = adapters.put_on(load_network(base, located.dtype), rl)
         networks, switches = dict.fromkeys(MEMBERS, adapted.base_model.model), adapters.switches(adapted)
     else:
-        networks, switches = {m: _whole(s, located.dtype) for m, s in zip(MEMBERS, (base, rl), strict=True)}, {}
+        networks, switches = {m: whole(s, located.dtype) for m, s in zip(MEMBERS, (base, rl), strict=True)}, {}
     members = {
         name: model_of(source, networks[name], vocabulary, switches.get(name))
         for name, source in zip(MEMBERS, (base, rl), strict=True)
@@ -180,6 +207,12 @@ def load(located: LocatedPair, apart: bool = False) -> ModelPair:
     )
 
 
+def load_member(located: LocatedPair, name: str) -> Model:
+    """One member alone, as `load` loads it where the two share no weights."""
+    source = {"base": located.base, "rl": located.rl}[name]
+    return model_of(source, whole(source, located.dtype), located.vocabulary)
+
+
 def whole_exactly(source: Source, dtype: str) -> Any:
     """The network of one member; an adapter is merged into it, and found to say the same merged."""
     adapters.check_mergeable(source, dtype)
@@ -187,7 +220,7 @@ def whole_exactly(source: Source, dtype: str) -> Any:
     return adapters.merged_exactly(network, source) if source.adapter else network
 
 
-def _whole(source: Source, dtype: str) -> Any:
+def whole(source: Source, dtype: str) -> Any:
     """The network of one member that shares its weights with nobody; an adapter is merged into them."""
     network = load_network(source, dtype)
     return adapters.merged(network, source) if source.adapter else network
@@ -196,7 +229,7 @@ def _whole(source: Source, dtype: str) -> Any:
 def _dtype(choice: PairChoice, base: Source) -> str:
     if choice.dtype != "auto":
         return choice.dtype
-    if torch.device(base.device).type == "cpu":
+    if base.first_device.type == "cpu":
         return "float32"
     own = getattr(base.config, "dtype", None) or torch.float32
     return str(own).removeprefix("torch.")

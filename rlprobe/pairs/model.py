@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import Any
 
 import torch
@@ -23,6 +24,20 @@ class Outside:
     bias: Float[Tensor, " outside"] | None
 
 
+class Way(StrEnum):
+    """How a model is read, fastest first; a member says which way its architecture allows, the check which are exact.
+
+    The others are for states that cannot be rewound, or that stand for texts without padding alone.
+    """
+
+    LANES = "lanes"  # decoding/lanes.py: rows of unequal length, chunks, rewinding
+    STEPS = (
+        "steps"  # decoding/steps.py: whole texts of one length, which go on a token at a time in the model's own cache
+    )
+    ALONE = "alone"  # the same, one text at a time
+    WHOLE = "whole"  # texts of one length again, without a cache: the whole text is read again for every token
+
+
 @dataclass(frozen=True)
 class Model:
     """One causal language model, split where it matters: the trunk reads ids, the head speaks the common vocabulary.
@@ -39,6 +54,7 @@ class Model:
     as_member: Callable[[], AbstractContextManager[None]] = field(default=nullcontext)  # turns an adapter on or off
     formula: LogitFormula = LogitFormula()  # noqa: RUF009 - frozen; what follows the head's product
     outside: Outside | None = None  # rows of the head that are not in the common vocabulary
+    way: Way = Way.LANES
 
     @property
     def eager(self) -> bool:
@@ -57,8 +73,22 @@ class Model:
 
     def trunk(self, ids: Int[Tensor, "rows n"], **reading: Any) -> Float[Tensor, "rows n width"]:
         """The last hidden states (after the final norm) of `ids`; `reading` goes to the transformers trunk as it is."""
+        return self.for_head(self.outputs(ids, **reading).last_hidden_state)
+
+    def for_head(self, hidden: Tensor) -> Tensor:
+        """Hidden states as the head reads them: on its device, in its dtype (Mamba adds in float32)."""
+        return hidden.to(self.head_weight.device, self.dtype)
+
+    def outputs(self, ids: Int[Tensor, "rows n"], **reading: Any) -> Any:
+        """The same with everything else that the trunk returns, such as its cache."""
         with self.as_member():
-            return self.network.base_model(input_ids=ids, **reading).last_hidden_state
+            return self.body(input_ids=ids, **reading)
+
+    @property
+    def body(self) -> Any:
+        """The network without its head."""
+        found = self.network.base_model
+        return self.network.model if found is self.network else found  # where it is not where its class says (Llama 4)
 
 
 @dataclass(frozen=True)
@@ -84,6 +114,15 @@ class ModelPair:
     def context(self) -> int:
         """Positions that both models can read."""
         return min(self.base.context, self.rl.context)
+
+    @property
+    def way(self) -> Way:
+        """How both are read: one that cannot be rewound makes its partner go as slowly."""
+        return max((self.base.way, self.rl.way), key=list(Way).index)
+
+    def read_by(self, way: Way) -> "ModelPair":
+        """The same pair, both of whose members are read this way."""
+        return replace(self, base=replace(self.base, way=way), rl=replace(self.rl, way=way))
 
 
 def parameter_count(config: Any) -> int:

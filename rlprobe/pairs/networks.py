@@ -11,11 +11,21 @@ from typing import Any
 
 import torch
 
+from rlprobe import own
 from rlprobe.errors import IncompatiblePair, NotAvailable
-from rlprobe.pairs.architecture import attention_kinds, context_length, logit_formula, needs_eager, only_attention
+from rlprobe.pairs import live
+from rlprobe.pairs.architecture import (
+    attention_kinds,
+    context_length,
+    logit_formula,
+    needs_eager,
+    only_attention,
+    state_kinds,
+)
 from rlprobe.pairs.checkpoint import refuse_quantised, stored_parameters
 from rlprobe.pairs.compatibility import CommonVocabulary
-from rlprobe.pairs.model import Model, Outside
+from rlprobe.pairs.devices import DISK
+from rlprobe.pairs.model import Model, Outside, Way
 from rlprobe.pairs.sources import Source, loading_errors
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -25,8 +35,12 @@ def load_network(source: Source, dtype: str) -> Any:
     """The network of a source, without its adapter, on its device. Raises NotAvailable unless it is whole."""
     from transformers import AutoModelForCausalLM
 
+    if held := own.live(source.name):
+        return live.body_of(held, DTYPES[dtype], source.device)
     with loading_errors(source.name), _quiet():
         options: dict[str, Any] = {"attn_implementation": "eager"} if needs_eager(source.config) else {}
+        if source.is_spread:
+            options["device_map"] = "auto" if source.device == "auto" else spread(source)
         loaded: Any = AutoModelForCausalLM.from_pretrained(
             **source.reading, dtype=DTYPES[dtype], output_loading_info=True, ignore_mismatched_sizes=True, **options
         )  # what mismatches is in the report then, and refused below
@@ -35,10 +49,30 @@ def load_network(source: Source, dtype: str) -> Any:
         if not getattr(source.config, "quantization_config", None):
             parameters = {name for name, _ in network.named_parameters()}
             refuse_quantised(source, stored_parameters(source, parameters))
-    if getattr(network, "_is_stateful", False) and not only_attention(source.config):
-        raise IncompatiblePair(f"{source.name} ({source.config.model_type}) keeps a state that cannot be rewound")
     network.eval().requires_grad_(False)
-    return network.to(source.device)
+    return network if source.is_spread else network.to(source.device)
+
+
+def spread(source: Source) -> dict[str, str]:
+    """Where each part of a network goes, as accelerate's device_map: layers in equal shares, in order.
+
+    Embeddings go where the first layers are and everything else, the head with it, to the last device that is no disk:
+    what is on the disk is read anew for every pass, and the head is kept at hand.
+    """
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    with torch.device("meta"):
+        network = AutoModelForCausalLM.from_config(AutoConfig.from_pretrained(**source.reading))
+    lists = [(name, part) for name, part in network.named_modules() if isinstance(part, torch.nn.ModuleList)]
+    layers_name, layers = max(lists, key=lambda each: sum(p.numel() for p in each[1].parameters()))
+    last = [device for device in source.devices if device != DISK][-1]
+    first = last if source.config.tie_word_embeddings else source.devices[0]
+    shares = len(source.devices)
+    found = {f"{layers_name}.{i}": source.devices[i * shares // len(layers)] for i in range(len(layers))}
+    for name, part in network.named_modules():
+        if name and not any(True for _ in part.children()) and not name.startswith(f"{layers_name}."):
+            found[name] = first if part is network.get_input_embeddings() else last
+    return found
 
 
 @contextmanager
@@ -103,8 +137,15 @@ def model_of(source: Source, network: Any, vocabulary: CommonVocabulary, switch:
         attention_kinds=frozenset(attention_kinds(source.config)),
         formula=logit_formula(source.config),
         outside=_outside(head.weight, bias, vocabulary),
+        way=_way(network, source.config),
         **({"as_member": switch} if switch else {}),
     )
+
+
+def _way(network: Any, config: Any) -> Way:
+    """The fastest way that the architecture allows, as far as it says so itself."""
+    stateful = getattr(network, "_is_stateful", False) and not only_attention(config)
+    return Way.STEPS if stateful or state_kinds(config) else Way.LANES
 
 
 def _outside(weight: torch.Tensor, bias: torch.Tensor | None, vocabulary: CommonVocabulary) -> Outside | None:

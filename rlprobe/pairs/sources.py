@@ -15,7 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from rlprobe.errors import BadInput, NotAvailable
+from rlprobe.pairs.devices import parts_of
 
 _log = logging.getLogger(__name__)
 _TOKENIZER_PROBE = "Ann's 12,345 eggs:  x²=√2\n\n\tdon't \\boxed{60%}. 你好"
@@ -45,6 +48,21 @@ class Source:
     weight_bytes: int
     adapter_revision: str | None = None
     trust_remote_code: bool = False
+
+    @property
+    def devices(self) -> list[str]:
+        """Where its weights lie: on one device, or spread over several."""
+        return parts_of(self.device)
+
+    @property
+    def first_device(self) -> torch.device:
+        """Where ids go in."""
+        return torch.device(self.devices[0])
+
+    @property
+    def is_spread(self) -> bool:
+        """Whether accelerate places it."""
+        return self.device == "auto" or len(self.devices) > 1
 
     @property
     def full_name(self) -> str:

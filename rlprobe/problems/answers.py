@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from rlprobe import own
+
 # A run of backslashes is one mark, so that time is linear in it. An odd run takes the next character with it: \{ and \}
 # open and close nothing, \\} closes. A doubled backslash before `boxed` is a model that escapes its backslashes; \fbox
 # and \boxedx are no boxes.
@@ -125,6 +127,26 @@ def hashes(text: str) -> Answers:
     return Answers(_stated(text, [match.span("answer") for match in _HASHES.finditer(text)]))
 
 
+_CHOICE = re.compile(  # a letter behind "answer", in a box, in parentheses, or alone on its line; no part gives back
+    r"(?i:answer|choice|option)(?:\s*+(?i:is|:|：))*+[\s*$(]*+(?:\\boxed\s*+\{)?+[\s(]*+(?P<said>[A-H])(?![\w'’])"
+    r"|\\boxed\s*+\{\W*+(?:text\W*+)?+(?P<boxed>[A-H])(?!\w)"
+    r"|\((?P<bracketed>[A-H])\)"
+    r"|^[ \t]*+(?P<alone>[A-H])[.)]?+[ \t]*+$",
+    re.MULTILINE,
+)
+
+
+def choices(text: str) -> Answers:
+    """The letters A to H that are named as an answer: behind "answer", in a box or parentheses, alone on a line."""
+    found = [(match, match.lastgroup or "said") for match in _CHOICE.finditer(text)]
+    return Answers([Answer(match.start(), match.end(name), match[name]) for match, name in found])
+
+
+def whole(text: str) -> Answers:
+    """All of the response but its margins."""
+    return Answers([Answer(0, len(text.rstrip()), text.strip())] if text.strip() else [])
+
+
 def _stated(text: str, spans: list[tuple[int, int]]) -> list[Answer]:
     """The answers in these parts of a text: each part's last box where it has one, else all of it but its margins."""
     found = []
@@ -180,5 +202,14 @@ EXTRACTIONS: dict[str, Extraction] = {
     "answer_line": Extraction('the line of "Answer:"', answer_lines),
     "answer_tag": Extraction("<answer>...</answer>", answer_tags),
     "hashes": Extraction('what follows "####"', hashes),
+    "choice": Extraction("the letter of a choice", choices),
+    "whole": Extraction("the whole response", whole),
     "general": Extraction("math-verify's own search: a final answer, a box, the last formula or number", None),
 }
+
+
+def extraction_of(name: str) -> Extraction:
+    """The extraction of a name; a function of the user's runs where math-verify does."""
+    if found := own.KEY.fullmatch(name):
+        return Extraction(f"the function {found[1]}", None)
+    return EXTRACTIONS[name]

@@ -10,17 +10,19 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from rlprobe import own
 from rlprobe.errors import BadInput, NotAvailable
 from rlprobe.problems.matching import id_text
 from rlprobe.problems.spelling import gold_in
 from rlprobe.records import Problem
+from rlprobe.settings import near
 
 Row = Mapping[str, Any]
 
@@ -80,6 +82,8 @@ def load_problems(dataset: str, question_field: str | None = None, answer_field:
     candidate. Of a solution in the place of an answer, what it ends in is the gold (spelling.gold_in). Raises BadInput
     for an unknown name and for a file that cannot be used, NotAvailable for a data set that cannot be loaded.
     """
+    if (rows := own.problems(dataset)) is not None:
+        return _from_rows(_named(dataset, rows), dataset, dataset, question_field, answer_field)
     registered = DATASETS.get(dataset.lower())
     if registered is None:
         return _from_file(_existing(dataset), question_field, answer_field)
@@ -91,6 +95,39 @@ def load_problems(dataset: str, question_field: str | None = None, answer_field:
         known = " or ".join(map(str, registered.rows))
         raise NotAvailable(f"{name} has {len(problems)} rows, not {known}: {registered.source} is another edition")
     return _problem_set(name, registered.source, problems)
+
+
+def selected(whole: ProblemSet, only: Sequence[str]) -> ProblemSet:
+    """These problems of a set, in its order: ids, places as 0-9 (from 0, both included), or files of ids, one a line.
+
+    Another selection is another set. Raises BadInput for what names no problem.
+    """
+    if not only:
+        return whole
+    places = {problem.problem_id: place for place, problem in enumerate(whole.problems)}
+    wanted = sorted({place for word in only for place in _places_of(word, places, whole.name)})
+    chosen = _problem_set("", whole.source, [whole.problems[place] for place in wanted])
+    return replace(chosen, name=f"{whole.name}-only-{chosen.fingerprint[:6]}", are_documents=whole.are_documents)
+
+
+def _places_of(word: str, places: Mapping[str, int], name: str) -> list[int]:
+    if word in places:
+        return [places[word]]
+    if found := re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", word):
+        first, last = int(found[1]), int(found[2] or found[1])
+        if not first <= last < len(places):
+            raise BadInput(
+                f"--only is {word}: the {len(places)} problems of {name} have the places 0-{len(places) - 1}"
+            )
+        return list(range(first, last + 1))
+    if Path(word).is_file():
+        ids = [line.strip() for line in _plain(Path(word)).splitlines() if line.strip()]
+        if unknown := [each for each in ids if each not in places]:
+            raise BadInput(
+                f"--only: {word} names {unknown[0]!r}, which is no problem of {name}{near(unknown[0], places)}"
+            )
+        return [places[each] for each in ids]
+    raise BadInput(f"--only: {word!r} is no problem of {name}, no places such as 0-9, and no file{near(word, places)}")
 
 
 def _existing(dataset: str) -> Path:
@@ -181,9 +218,29 @@ _FOREIGN_ID_FIELDS = ("unique_id", "id")
 
 
 def _from_file(path: Path, question_field: str | None, answer_field: str | None) -> ProblemSet:
-    rows = list(read_rows(path))
+    rows = _Rows(path, printable(path.name), list(read_rows(path)))
+    return _from_rows(rows, printable(path.stem), printable(path), question_field, answer_field)
+
+
+class _Rows(NamedTuple):
+    """Rows, each with where it stands; `place` is what messages call all of them, `short` what problems do."""
+
+    place: Path | str
+    short: str
+    rows: list[tuple[str, Row]]
+
+
+def _named(given: str, rows: list[dict[str, Any]]) -> _Rows:
+    """Rows that were given as objects."""
+    return _Rows("the problems given", given, [(f"row {number}", row) for number, row in enumerate(rows)])
+
+
+def _from_rows(
+    given: _Rows, name: str, source: str, question_field: str | None, answer_field: str | None
+) -> ProblemSet:
+    path, short, rows = given
     if not rows:
-        raise BadInput(f"{path} is empty: it holds no problem")
+        raise BadInput(f"{path} is empty: it holds no problem" if isinstance(path, Path) else f"{path} are none")
     names = list(dict.fromkeys(field for _, row in rows for field in row))
     question = _field(path, names, "question", question_field, _QUESTION_FIELDS)
     answer = _field(path, names, "answer", answer_field, _ANSWER_FIELDS)
@@ -191,8 +248,8 @@ def _from_file(path: Path, question_field: str | None, answer_field: str | None)
     problems = []
     for problem_id, (where, row) in zip(ids, rows, strict=True):
         asked, gold = _cell(path, where, row, question), gold_in(_cell(path, where, row, answer))
-        problems.append(Problem(problem_id, asked, gold, f"{printable(path.name)}, {where}"))
-    return _problem_set(printable(path.stem), printable(path), problems)
+        problems.append(Problem(problem_id, asked, gold, f"{short}, {where}"))
+    return _problem_set(name, source, problems)
 
 
 _TEXT_FIELDS = ("text", "content", "document")
@@ -234,8 +291,8 @@ def printable(name: str | Path) -> str:
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
-def _field(path: Path, names: list[str], role: str, asked: str | None, usual: tuple[str, ...]) -> str:
-    available = f"{path} has the fields {', '.join(names)}"
+def _field(path: Path | str, names: list[str], role: str, asked: str | None, usual: tuple[str, ...]) -> str:
+    available = f"{path} {'has' if isinstance(path, Path) else 'have'} the fields {', '.join(names)}"
     if asked is not None:
         if asked not in names and asked.split(".")[0] not in names:
             raise BadInput(f"no field {asked!r} for the {role}: {available}")
@@ -246,11 +303,11 @@ def _field(path: Path, names: list[str], role: str, asked: str | None, usual: tu
     return candidates[0]
 
 
-def _cell(path: Path, where: str, row: Row, field: str) -> str:
+def _cell(path: Path | str, where: str, row: Row, field: str) -> str:
     return _text(_value(path, where, row, field), field, f"{path}, {where}")
 
 
-def _value(path: Path, where: str, row: Row, field: str) -> Any:
+def _value(path: Path | str, where: str, row: Row, field: str) -> Any:
     """What a field holds; with dots in its name, a field of a field."""
     if field in row:
         return row[field]
@@ -283,7 +340,7 @@ def whole_text(text: str, what: str) -> str:
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def _problem_ids(path: Path, rows: list[tuple[str, Row]]) -> list[str]:
+def _problem_ids(path: Path | str, rows: list[tuple[str, Row]]) -> list[str]:
     """`problem_id`, which must then be in every row and unique; else `unique_id` or `id` if they are; else numbers."""
     if any("problem_id" in row for _, row in rows):
         ids = [id_text(row.get("problem_id")) or _cell(path, where, row, "problem_id") for where, row in rows]

@@ -23,8 +23,10 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import IO, Any, NamedTuple
 
-from rlprobe.errors import RlprobeError
-from rlprobe.problems.answers import EXTRACTIONS, Answer, Answers, is_balanced, joined
+from rlprobe import own
+from rlprobe.errors import BadInput, RlprobeError
+from rlprobe.problems.answers import Answer, Answers, extraction_of, is_balanced, joined
+from rlprobe.problems.comparisons import COMPARISONS
 from rlprobe.problems.spelling import LONGEST, is_list, readable_at_sight, respell, suspicion, words
 from rlprobe.records import Grade, Status
 from rlprobe.settings import GraderChoice
@@ -61,13 +63,23 @@ class GraderSettings(GraderChoice):
     libraries: str = field(default_factory=_installed)
 
     def under(self, extract: str, golds: str = "") -> "GraderSettings":
-        """The settings for these golds, with this extraction where none was asked for."""
-        return replace(self, extract=self.extract or extract, golds=golds)
+        """The settings for these golds, with this extraction where none was asked for.
+
+        Where the prompt asks for no form, that of the comparison; a function of the user's sees the whole response.
+        """
+        if self.grader not in COMPARISONS:
+            extract = "whole"
+        elif extract == "general":
+            extract = COMPARISONS[self.grader].extract
+        asked = self.extract or extract
+        kept = own.key_of("extraction", asked), own.key_of("grader", self.grader)
+        return replace(self, extract=kept[0], grader=kept[1], golds=golds)
 
     def canonical(self) -> dict[str, str | int]:
         """The settings as a plain dictionary, for recording."""
         assert self.extract is not None, "no extraction yet: see under()"
-        return {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
+        said = {each.name: getattr(self, each.name) for each in fields(self) if each.compare}
+        return {name: value for name, value in said.items() if (name, value) != ("grader", "math")}
 
     @property
     def key(self) -> str:
@@ -91,7 +103,11 @@ class Grader:
 
     def __init__(self, settings: GraderChoice | None = None) -> None:
         self.settings = GraderSettings(**vars(settings or GraderChoice())).under("box")
-        self._extraction = EXTRACTIONS[self.settings.extract or "box"]
+        self._extraction = extraction_of(self.settings.extract or "box")
+        self._comparison = COMPARISONS.get(self.settings.grader)  # None: a function of the user's
+        named = {"grader": self.settings.grader, "extraction": self.settings.extract or ""}
+        self._own = {what: own.fresh(own.find(what, name)) for what, name in named.items()}
+        self._pickled = {what: own.pickled(kept) for what, kept in self._own.items() if kept}
         count = self.settings.workers or min(8, os.cpu_count() or 1)
         self._threads = ThreadPoolExecutor(count, thread_name_prefix="grader")
         self._workers = [_Worker() for _ in range(count)]
@@ -99,6 +115,10 @@ class Grader:
         self._verdicts: dict[tuple[str, str], Future[Status | None]] = {}
         for worker in self._workers:
             self._free.put(worker)
+
+    @property
+    def _is_math(self) -> bool:
+        return self._comparison is not None and self._comparison.same is None
 
     def __enter__(self) -> "Grader":
         return self
@@ -130,6 +150,9 @@ class Grader:
 
     def unreadable(self, golds: Sequence[str]) -> dict[str, str]:
         """The golds that no answer can be compared with, and why."""
+        if not self._is_math:
+            same = self._comparison.same if self._comparison else None
+            return {gold: "it names no letter" for gold in golds if same and same(gold, gold) is None}
         asked = {gold: None if readable_at_sight(gold) else self._compare(gold, gold) for gold in dict.fromkeys(golds)}
         reasons = {gold: suspicion(gold) for gold in asked}
         said = {gold: verdict is None or verdict.result() is Status.CORRECT for gold, verdict in asked.items()}
@@ -148,11 +171,12 @@ class Grader:
     def _compared(self, text: str, answers: Answers | None, gold: str) -> Callable[[], Graded]:
         """The verdicts on a response, when they are asked for; None for answers is a search that took too long."""
         found = answers.found if answers else []
-        if self._extraction.is_list and len(found) > 1 and is_list(gold):
+        if self._is_math and self._extraction.is_list and len(found) > 1 and is_list(gold):
             found = joined(text, found)
         if not found:
             without = Status.TIMEOUT if answers is None else Status.NO_ANSWER
-            return partial(self._without, without, self._compare(gold, gold))
+            readable = _known(Status.CORRECT) if self._own["grader"] else self._compare(gold, gold)
+            return partial(self._without, without, readable)
         first, last = (partial(self._with, a, self._compare(a.content, gold)) for a in (found[0], found[-1]))
         is_cut = answers is not None and answers.is_cut
         return lambda: Graded(first(), last(), is_cut)
@@ -166,13 +190,17 @@ class Grader:
         return Graded(grade, grade)
 
     def _compare(self, answer: str, gold: str) -> Future[Status | None]:
-        key = _respelt(answer), _respelt(gold)
+        key = (_respelt(answer), _respelt(gold)) if self._is_math else (answer, gold)
         if key not in self._verdicts:
             self._verdicts[key] = self._judge(*key)
         return self._verdicts[key]
 
     def _judge(self, answer: str, gold: str) -> Future[Status | None]:
-        """What can be said without math-verify, else what it will say."""
+        """What can be said without math-verify, else what it (or a function of the user's) will say."""
+        if kept := self._own["grader"]:
+            return self._threads.submit(self._ask_own, kept, answer, gold)
+        if self._comparison and self._comparison.same:
+            return _known(self._comparison.same(answer, gold))
         said = words(gold)
         if suspicion(gold) or not (said or is_balanced(gold)):
             return _known(None)
@@ -184,12 +212,24 @@ class Grader:
 
     def _search(self, text: str) -> Answers | None:
         """What math-verify's own search finds; None if it takes too long."""
-        reply = self._asked({"text": text, "seconds": self.settings.timeout_s})
+        kept = self._own["extraction"]
+        more = {"function": self._pickled["extraction"]} if kept else {}
+        reply = self._asked({"text": text, "seconds": self.settings.timeout_s, **more})
+        if "error" in reply and kept:
+            raise BadInput(f"the extraction {kept.name} fails on the response {text[:60]!r}: {reply['error']}")
         if "error" in reply:
             raise RlprobeError(f"the grader failed to search a response: {reply['error']}")
         if "found" not in reply:
             return None
         return Answers([Answer(end - len(content), end, content) for end, content in filter(None, reply["found"])])
+
+    def _ask_own(self, kept: own.Kept, answer: str, gold: str) -> Status | None:
+        """What a function of the user's says."""
+        more: dict[str, Any] = {"seconds": self.settings.timeout_s, "function": self._pickled["grader"]}
+        reply = self._asked({"answer": answer, "gold": gold, **more})
+        if "error" in reply:
+            raise BadInput(f"the grader {kept.name} fails on {answer[:60]!r} and {gold[:60]!r}: {reply['error']}")
+        return Status(reply["verdict"])
 
     def _ask(self, answer: str, gold: str) -> Status | None:
         reply = self._asked({"answer": answer, "gold": gold, "seconds": self.settings.timeout_s})

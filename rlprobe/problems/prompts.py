@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
 
+from rlprobe import own
 from rlprobe.errors import BadInput
 
 
@@ -19,11 +20,13 @@ class PromptStyle:
     """A way to ask: `render` makes the prompt of (question, tokenizer), `extract` names what finds the answer to it.
 
     `is_template`: it is the tokenizer's own chat template, which has put a BOS token there itself if it wants one.
+    `between`: what stands between the answer to a solved question and the next one; None where none has a place.
     """
 
     render: Callable[[str, Any], str]
     extract: str
     is_template: bool = False
+    between: str | None = None
 
 
 BOXED = "Please reason step by step, and put your final answer within \\boxed{}."
@@ -218,9 +221,20 @@ def encode_prompt(style: str, question: str, tokenizer: Any) -> tuple[str, list[
 
 def prompt_style(name: str) -> PromptStyle:
     """The style of that name; BadInput lists the names there are."""
+    if kept := own.find("prompt style", name):
+        more = {"extract": "general", **kept.options}
+        return PromptStyle(lambda question, tokenizer: _said(kept, question, tokenizer), **more)
     if name not in PROMPT_STYLES:
         raise BadInput(f"no prompt style {name!r}; choose one of {', '.join(PROMPT_STYLES)}")
     return PROMPT_STYLES[name]
+
+
+def _said(kept: own.Kept, question: str, tokenizer: Any) -> str:
+    """What a style of the user's makes of a question."""
+    text = own.called(kept, question, tokenizer)
+    if not isinstance(text, str):
+        raise BadInput(f"the prompt style {kept.name} makes a {type(text).__name__} of a question: it makes a text")
+    return text
 
 
 def starts_with_bos(tokenizer: Any) -> bool:
@@ -252,8 +266,8 @@ SHORT_SHOTS = (
 
 # "general" where the prompt asks for no form
 PROMPT_STYLES: dict[str, PromptStyle] = {
-    "question_answer": PromptStyle(question_answer, "box"),
-    "abel": PromptStyle(abel, "general"),
+    "question_answer": PromptStyle(question_answer, "box", between="\n\n"),
+    "abel": PromptStyle(abel, "general", between="\n\n"),
     "qwen_boxed": PromptStyle(qwen_boxed, "box"),
     "qwen_math": PromptStyle(qwen_math, "box"),
     "r1": PromptStyle(r1, "answer_tag"),
@@ -266,5 +280,5 @@ PROMPT_STYLES: dict[str, PromptStyle] = {
     "chat": PromptStyle(chat, "general", is_template=True),
     "chat_boxed": PromptStyle(chat_boxed, "box", is_template=True),
     "short_shots": PromptStyle(short_shots, "box", is_template=True),
-    "raw": PromptStyle(raw, "general"),
+    "raw": PromptStyle(raw, "general", between="\n\n"),
 }

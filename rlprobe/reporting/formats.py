@@ -1,11 +1,13 @@
-"""How a number is written, and how a table of them is: CSV, Markdown, LaTeX.
+"""How a number is written, and how a table of them is: CSV, Markdown, LaTeX, and JSON, which alone is read back.
 
-A table is a DataFrame whose entries are strings, whole numbers, `Cell`s or None. CSV keeps full precision, with an
-interval in columns of its own; the other two are for reading. Knows nothing of what the numbers mean.
+A table is a DataFrame whose entries are strings, whole numbers, `Cell`s or None. JSON keeps them all as they are; CSV
+keeps full precision, with an interval in columns of its own; the other two are for reading. Knows nothing of what the
+numbers mean.
 """
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import ceil, floor, log10
 from typing import Any
 
@@ -51,9 +53,17 @@ class Cell:
 
     def __str__(self) -> str:
         """2.11 % [1.90, 2.35]; a range as 1.0–4.1 %; an empty cell as a dash; what was never seen in words."""
-        if self.problems_bound is None:
-            return self.number
-        return f"{self.brief}{f' {self.units}' if self._is_unseen else ''}; {self.bounds}"
+        number, sure = self.parts
+        return number + ("" if not sure else f" {sure}" if sure.startswith("[") else f"; {sure}")
+
+    @property
+    def parts(self) -> tuple[str, str]:
+        """The number, and how sure it is: its interval, or its bounds in words; nothing where there is neither."""
+        if self._is_unseen:
+            return f"{self.brief} {self.units}", self.bounds
+        value, _, interval = self.number.partition(" [")
+        sure = f"[{interval}" if interval else ""
+        return value, sure if self.problems_bound is None else "; ".join(filter(None, (sure, self.bounds)))
 
     @property
     def brief(self) -> str:
@@ -154,6 +164,28 @@ def latex(table: pd.DataFrame) -> str:
     return text.to_latex(index=False, escape=True, column_format=alignment)
 
 
+def as_json(table: pd.DataFrame) -> str:
+    """The columns' titles, and a line for each row: a `Cell` as the fields that it has, all else as it stands."""
+    lines = [json.dumps([_plain(entry) for entry in row], ensure_ascii=False) for row in table.itertuples(index=False)]
+    head = json.dumps([str(name) for name in table.columns], ensure_ascii=False)
+    return f'{{"columns": {head}, "rows": [' + ",".join(f"\n{line}" for line in lines) + "\n]}\n"
+
+
+def from_json(found: Any) -> pd.DataFrame:
+    """The table that `as_json` wrote, from its parsed text, with the very entries it had."""
+    rows = [[Cell(**entry) if isinstance(entry, dict) else entry for entry in row] for row in found["rows"]]
+    return table_of([dict(zip(found["columns"], row, strict=True)) for row in rows], found["columns"])
+
+
+def _plain(entry: Any) -> Any:
+    if not isinstance(entry, Cell):
+        return entry.item() if hasattr(entry, "item") else entry
+    held = {each.name: _plain(getattr(entry, each.name)) for each in fields(Cell)}
+    return {
+        each.name: held[each.name] for each in fields(Cell) if each.name == "value" or held[each.name] != each.default
+    }
+
+
 def is_number(column: pd.Series) -> bool:
     """Whether a column holds numbers, which stand to the right."""
     return any(isinstance(entry, int | Cell) for entry in column)
@@ -165,4 +197,4 @@ def _escaped(text: str) -> str:
 
 
 # suffix of the file: table -> text
-FORMATS: dict[str, Callable[[pd.DataFrame], str]] = {"csv": csv, "md": markdown, "tex": latex}
+FORMATS: dict[str, Callable[[pd.DataFrame], str]] = {"csv": csv, "md": markdown, "tex": latex, "json": as_json}

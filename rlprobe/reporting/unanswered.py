@@ -3,13 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from rlprobe.problems.answers import EXTRACTIONS
+from rlprobe.problems.answers import extraction_of
 from rlprobe.reporting.formats import Cell
 
 
 def warning(shares: Iterable[dict[str, Any]], grader: dict[str, Any] | None) -> str:
     """What to say where the base's and RL's shares differ much; `grader` is the one that the summary names."""
-    looked_for = EXTRACTIONS[grader["extract"]].words if grader else "the grader's extraction"
+    looked_for = extraction_of(grader["extract"]).words if grader else "the grader's extraction"
     base, rl = (Cell(share["value"], unit="%") for share in shares)
     return (
         f"No answer ({looked_for}) was found in {base} of the base's and {rl} of RL's responses: "

@@ -18,15 +18,20 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from rlprobe.decoding.lanes import Lanes
+from rlprobe.decoding.steps import read_whole
 from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.measures.tokens import dual_statistics, outside_probabilities
-from rlprobe.pairs.model import Model, ModelPair
+from rlprobe.pairs.model import Model, ModelPair, Way
 from rlprobe.pairs.pieces import token_names
 from rlprobe.records import TOP, Rollout, token_schema
 
 CHUNK = 1024  # positions of one text in one pass
 PASS = 4096  # positions of all texts in one pass
+
+
+# (member, number of the pass, its rollouts) -> `hidden_of` them
+Read = Callable[[str, int, Sequence[Rollout]], Tensor]
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Reader:
     outside: dict[str, Tensor] = field(
         default_factory=dict
     )  # member -> sum over all positions read, for each row outside
+    read: Read | None = None  # else by the pair's own trunks
 
     @property
     def schema(self) -> pa.Schema:
@@ -46,20 +52,18 @@ class Reader:
 
     def table(self, rollouts: Sequence[Rollout]) -> pa.Table:
         """The token table (records.TOKEN_SCHEMA) of some rollouts, in their order, one row per response position."""
-        by_length = sorted(range(len(rollouts)), key=lambda i: _length(rollouts[i]))  # less padding in a pass
-        statistics = self._statistics([rollouts[i] for i in by_length if rollouts[i].response_ids])
-        parts = dict(zip((i for i in by_length if rollouts[i].response_ids), statistics, strict=True))
+        by_length = _by_length(rollouts)
+        parts = dict(zip(by_length, self._statistics([rollouts[i] for i in by_length]), strict=True))
         tables = [self._table(rollouts[i], parts[i]) for i in sorted(parts)]
         return pa.concat_tables(tables) if tables else self.schema.empty_table()
 
     @torch.no_grad()
     def _statistics(self, rollouts: Sequence[Rollout]) -> Iterator[dict[str, np.ndarray]]:
         """The statistics of each rollout's positions, column by column."""
-        base, rl = self.pair.base, self.pair.rl
-        heads = Head.of(base), Head.of(rl)
-        for group in _groups(rollouts):
+        heads = Head.of(self.pair.base), Head.of(self.pair.rl)
+        for number, group in enumerate(_groups(rollouts)):
             columns = torch.cat([self._columns(rollout) for rollout in group])
-            hidden = [torch.cat(response_hidden_states(member, group)) for member in (base, rl)]
+            hidden = [self._hidden(name, number, group) for name in self.pair.members]
             statistics = dual_statistics(heads[0], heads[1], hidden[0], hidden[1], columns, self.path)
             named = {name: _numpy(getattr(statistics, name)) for name in statistics._fields}
             for (name, member), states in zip(self.pair.members.items(), hidden, strict=True):
@@ -69,6 +73,11 @@ class Reader:
                 stop = start + len(rollout.response_ids)
                 yield {name: values[start:stop] for name, values in named.items()}
                 start = stop
+
+    def _hidden(self, name: str, number: int, group: Sequence[Rollout]) -> Float[Tensor, "n width"]:
+        if self.read:
+            return self.read(name, number, group)
+        return hidden_of(self.pair.member(name), group)
 
     def _outside(self, name: str, member: Model, hidden: Tensor, log_sum: Tensor) -> np.ndarray:
         """The probability that a member puts outside the common vocabulary, at each position."""
@@ -113,11 +122,29 @@ class Reader:
         return pa.table({f.name: _array(columns[f.name], f.type) for f in self.schema}, schema=self.schema)
 
 
+def hidden_of(model: Model, group: Sequence[Rollout]) -> Float[Tensor, "n width"]:
+    """The hidden states of some responses, one after the other."""
+    return torch.cat(response_hidden_states(model, group))
+
+
+def passes(rollouts: Sequence[Rollout]) -> list[list[Rollout]]:
+    """The rollouts that share a pass, in the order in which a table of them is made."""
+    return list(_groups([rollouts[i] for i in _by_length(rollouts)]))
+
+
+def _by_length(rollouts: Sequence[Rollout]) -> list[int]:
+    """The numbers of those that have a response, the shortest first: less padding in a pass."""
+    return sorted((i for i, r in enumerate(rollouts) if r.response_ids), key=lambda i: _length(rollouts[i]))
+
+
 def response_hidden_states(model: Model, rollouts: Sequence[Rollout]) -> list[Float[Tensor, "n width"]]:
     """The hidden states that predict each response token: those at index prompt-1 .. prompt+response-2 of each text."""
     texts = [
         [*rollout.prompt_ids, *rollout.response_ids[:-1]] for rollout in rollouts
     ]  # the last token predicts nothing
+    if model.way is not Way.LANES:
+        whole = read_whole(model, texts)
+        return [hidden[len(rollout.prompt_ids) - 1 :] for rollout, hidden in zip(rollouts, whole, strict=True)]
     longest = max(map(len, texts))
     lanes = Lanes(model, len(texts))
     kept: list[list[Tensor]] = [[] for _ in texts]

@@ -1,1 +1,1 @@
-"""Training: from a base model to an RL model. Nothing else imports this room; the extra `[train]` brings its needs."""
+"""Training: from a base model to an RL model. `rlprobe train` alone imports it; it needs the extra `[train]`."""

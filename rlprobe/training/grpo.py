@@ -98,6 +98,38 @@ def coin_flip(seed: int) -> Reward:
     return flipped
 
 
+def draw(
+    network: Any,
+    tokenizer: Any,
+    stop_ids: Sequence[int],
+    tasks: Sequence[Task],
+    samples: int,
+    noise: int,
+    longest: int,
+    temperature: float,
+) -> list[Sampled]:
+    """`samples` responses to each task, from noise that depends on a number alone; a longer one is cut at `longest`."""
+    prompts = [task.prompt_ids for task in tasks]
+    with torch.random.fork_rng(), merged(network):  # generate draws from the global generator of its device
+        torch.manual_seed(noise)
+        responses = respond(
+            network,
+            prompts,
+            stop_ids,
+            samples,
+            max_new_tokens=longest,
+            do_sample=True,
+            temperature=temperature,
+            top_k=0,
+        )
+    repeated = [task for task in tasks for _ in range(samples)]
+    texts = tokenizer.batch_decode(responses, skip_special_tokens=True)
+    return [
+        Sampled(ids, text, ids[-1] in stop_ids, task.gold)
+        for ids, text, task in zip(responses, texts, repeated, strict=True)
+    ]
+
+
 def advantages(rewards: Float[Tensor, " rows"], samples: int) -> Float[Tensor, " rows"]:
     """Each reward less its group's mean, over the group's deviation (of a sample, hence n - 1)."""
     groups = rewards.view(-1, samples)
@@ -158,7 +190,7 @@ class Training:
 
         network: Any = AutoModelForCausalLM.from_pretrained(base, dtype=dtype)
         network.to(device)
-        adapted = _with_adapter(network, settings, calls_base)
+        adapted = with_adapter(network, settings.rank, settings.alpha, settings.modules, settings.seed, calls_base)
         learned = [parameter for parameter in adapted.parameters() if parameter.requires_grad]
         optimizer = torch.optim.AdamW(learned, lr=settings.rate, weight_decay=0.0)
         run = cls(adapted, AutoTokenizer.from_pretrained(base), settings, folder, optimizer)
@@ -203,68 +235,57 @@ class Training:
         }
 
     def _sample(self, tasks: Sequence[Task], step: int) -> list[Sampled]:
-        how, stop = self.settings, self.tokenizer.eos_token_id
-        with torch.random.fork_rng():  # generate draws from the global generator of its device
-            torch.manual_seed(how.seed * 1_000_003 + step)  # a step's noise depends on nothing before it
-            with merged(self.network):
-                responses = respond(
-                    self.network,
-                    [task.prompt_ids for task in tasks],
-                    stop,
-                    how.samples,
-                    max_new_tokens=how.longest,
-                    do_sample=True,
-                    temperature=how.temperature,
-                    top_k=0,
-                )
-        repeated = [task for task in tasks for _ in range(how.samples)]
-        texts = self.tokenizer.batch_decode(responses, skip_special_tokens=True)
-        return [
-            Sampled(ids, text, ids[-1] == stop, task.gold)
-            for ids, text, task in zip(responses, texts, repeated, strict=True)
-        ]
+        how = self.settings
+        noise = how.seed * 1_000_003 + step  # a step's noise depends on nothing before it
+        stops = [self.tokenizer.eos_token_id]
+        return draw(self.network, self.tokenizer, stops, tasks, how.samples, noise, how.longest, how.temperature)
 
     def _save(self) -> None:
-        """Write what the run goes on from, in one rename, and the adapter."""
-        from peft import get_peft_model_state_dict
-
-        state = {
-            "settings": self.settings.canonical(),
-            "done": self.done,
-            "adapter": get_peft_model_state_dict(self.network, save_embedding_layers=False),
-            "optimizer": self.optimizer.state_dict(),
-        }
-        torch.save(state, self.folder / f"{STATE}.new")
-        (self.folder / f"{STATE}.new").replace(self.folder / STATE)
+        keep_state(self.folder, self.network, self.optimizer, self.done, self.settings.canonical())
         save_adapter(self.network, self.folder / ADAPTER)
         if self.done in self.settings.keep:
             save_adapter(self.network, self.folder / f"step-{self.done:03d}")
 
     def _resume(self) -> None:
-        from peft import set_peft_model_state_dict
-
-        state = torch.load(self.folder / STATE, weights_only=True, map_location="cpu")
-        if state["settings"] != self.settings.canonical():
-            raise BadInput(
-                f"{self.folder} holds a training with other settings: choose another folder, or the same ones"
-            )
-        set_peft_model_state_dict(self.network, state["adapter"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.done = state["done"]
+        self.done = take_state(self.folder, self.network, self.optimizer, self.settings.canonical())
         log = self.folder / LOG
         kept = [line for line in log.read_text().splitlines() if json.loads(line)["step"] <= self.done]
         log.write_text("".join(f"{line}\n" for line in kept))
 
 
-def _with_adapter(network: Any, settings: GrpoSettings, calls_base: str) -> Any:
+def keep_state(folder: Path, adapted: Any, optimizer: torch.optim.Optimizer, done: int, settings: Any) -> None:
+    """Write what a run goes on from after so many steps, in one rename."""
+    from peft import get_peft_model_state_dict
+
+    state = {
+        "settings": settings,
+        "done": done,
+        "adapter": get_peft_model_state_dict(adapted, save_embedding_layers=False),
+        "optimizer": optimizer.state_dict(),
+    }
+    torch.save(state, folder / f"{STATE}.new")
+    (folder / f"{STATE}.new").replace(folder / STATE)
+
+
+def take_state(folder: Path, adapted: Any, optimizer: torch.optim.Optimizer, settings: Any) -> int:
+    """Go on from what was kept; returns the steps that are done. Raises BadInput where its settings were others."""
+    from peft import set_peft_model_state_dict
+
+    state = torch.load(folder / STATE, weights_only=True, map_location="cpu")
+    if state["settings"] != settings:
+        raise BadInput(f"{folder} holds a training with other settings: choose another folder, or the same ones")
+    set_peft_model_state_dict(adapted, state["adapter"])
+    optimizer.load_state_dict(state["optimizer"])
+    return state["done"]
+
+
+def with_adapter(network: Any, rank: int, alpha: int, modules: Sequence[str], seed: int, calls_base: str) -> Any:
     """A LoRA adapter on the network, in float32 whatever the network's dtype: small updates vanish in bfloat16."""
     from peft import LoraConfig, get_peft_model
 
-    config = LoraConfig(
-        r=settings.rank, lora_alpha=settings.alpha, target_modules=list(settings.modules), task_type="CAUSAL_LM"
-    )
+    config = LoraConfig(r=rank, lora_alpha=alpha, target_modules=list(modules), task_type="CAUSAL_LM")
     with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(settings.seed)
+        torch.manual_seed(seed)
         adapted = get_peft_model(network, config)
     adapted.peft_config["default"].base_model_name_or_path = calls_base
     return adapted.eval()  # LoRA without dropout: training and sampling read alike
@@ -292,13 +313,13 @@ def merged(adapted: Any) -> Iterator[None]:
             base.weight.data.copy_(weight)
 
 
-def save_adapter(adapted: Any, folder: Path) -> None:
-    """Write the adapter as PEFT reads it, in bfloat16."""
+def save_adapter(adapted: Any, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
+    """Write the adapter as PEFT reads it."""
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
     folder.mkdir(parents=True, exist_ok=True)
     stored = get_peft_model_state_dict(adapted, save_embedding_layers=False)
-    weights = {name: it.to(torch.bfloat16).contiguous() for name, it in stored.items()}
+    weights = {name: it.to(dtype).contiguous() for name, it in stored.items()}
     save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
     adapted.peft_config["default"].save_pretrained(folder)

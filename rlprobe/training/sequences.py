@@ -68,14 +68,17 @@ def read_prefix(network: Any, prefix: Ids, rows: int) -> Any:
 
 
 @torch.no_grad()
-def respond(network: Any, prompts: Sequence[Ids], stop_id: int, samples: int = 1, **how: Any) -> list[Ids]:
+def respond(
+    network: Any, prompts: Sequence[Ids], stop_id: int | Sequence[int], samples: int = 1, **how: Any
+) -> list[Ids]:
     """`samples` responses to each prompt, one prompt after the other, the stop id included; a prompt is read once.
 
-    `how` is what transformers' GenerationConfig takes.
+    `stop_id`: the id, or the ids, that end a response. `how` is what transformers' GenerationConfig takes.
     """
     from transformers import GenerationConfig
 
-    laid = lay_out(prompts, [[]] * len(prompts), stop_id, network.device)
+    stops = [stop_id] if isinstance(stop_id, int) else list(stop_id)
+    laid = lay_out(prompts, [[]] * len(prompts), stops[0], network.device)
     cache = read_prefix(network, laid.prefix, len(prompts))
     if laid.ids.shape[1] > 1:  # generate reads the last id of each prompt
         network(
@@ -92,10 +95,11 @@ def respond(network: Any, prompts: Sequence[Ids], stop_id: int, samples: int = 1
         input_ids=torch.cat([before, laid.ids], dim=1).repeat_interleave(samples, dim=0),
         attention_mask=laid.whole_mask.repeat_interleave(samples, dim=0),
         past_key_values=cache,
-        generation_config=GenerationConfig(eos_token_id=stop_id, pad_token_id=stop_id, **how),
+        generation_config=GenerationConfig(eos_token_id=stops, pad_token_id=stops[0], **how),
     )
     found = out[:, len(laid.prefix) + laid.ids.shape[1] :].tolist()
-    return [ids[: ids.index(stop_id) + 1] if stop_id in ids else ids for ids in found]
+    ends = [next((place for place, each in enumerate(ids, 1) if each in stops), len(ids)) for ids in found]
+    return [ids[:end] for ids, end in zip(found, ends, strict=True)]
 
 
 def response_logprobs(

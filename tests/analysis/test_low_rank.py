@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from rlprobe.analysis.low_rank import compare_choices
+from rlprobe.analysis.weights import compare_choices
 from rlprobe.settings import Resampling
 
 

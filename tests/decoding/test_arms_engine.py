@@ -21,6 +21,8 @@ from rlprobe.errors import RlprobeError
 from rlprobe.measures.learned import Learned
 from rlprobe.pairs.kinds import KINDS, kinds_of
 from rlprobe.pairs.loading import load, locate
+from rlprobe.pairs.model import Way
+from rlprobe.records import Made
 from rlprobe.settings import PairChoice
 
 NEW = 24
@@ -120,6 +122,25 @@ def check_against_lockstep(pair, name, host, sampling, n, seed, known, rows):
     assert counts.emitted == sum(len(r.ids) for r in ours)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["lfm2", "mamba"])
+@pytest.mark.parametrize("name", ARMS)
+def test_arms_of_models_that_cannot_be_rewound_equal_reading_everything_again(pairs, kind, name):
+    """Token by token in the models' own caches and in batches, against whole passes, one text at a time."""
+    pair = pairs(kind, 0.05)
+    arm = Arm(*ARMS[name](), host="rl", seed=3, sampling=Sampling(0.9, 0.9) if name in ("delta", "mix") else None)
+    tasks = [*tasks_for(pair, 4, 2, known=True), *tasks_for(pair, 2, 2, known=False)]  # of which some are of one length
+    again = pair.read_by(Way.WHOLE)
+    ours, counts = decode(players(pair, "rl"), arm, tasks, DecodingSettings(NEW, 3, frozenset({0, 9}), 256))
+    theirs, _ = decode(players(again, "rl"), arm, tasks, DecodingSettings(NEW, 1, frozenset({0, 9}), 256))
+    for task, mine, reference in zip(tasks, ours, theirs, strict=True):
+        for part in ("ids", "gated", "host_ids", "donor_ids", "stop"):
+            assert getattr(mine, part) == getattr(reference, part), (part, arm.spec, task.problem_id)
+    assert {response.made for response in ours} == {Made.LOCKSTEP}
+    assert counts.lane_reads == 2 * counts.emitted == 2 * sum(len(r.ids) for r in ours)
+
+
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(["llama", "mixed"]),
@@ -142,6 +163,7 @@ def test_the_engine_equals_lockstep_whatever_is_drawn(
         check_against_lockstep(pairs(kind, noise), name, host, sampling, n=4, seed=seed, known=known, rows=rows)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["base", "rl"])
 def test_identities_of_arms_with_nothing_known(pairs, host):
     pair = pairs("llama", 0.05)
@@ -200,6 +222,7 @@ def handed_over(pair, host: str, prompt: list[int], begun: list[int]) -> list[in
     return begun + alone(pair, host, [prompt + begun], NEW - len(begun))[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["base", "rl"])
 def test_after_the_hand_off_the_host_goes_on_as_it_would_alone(pairs, host):
     pair, donor = pairs("llama", 0.1), "rl" if host == "base" else "base"
@@ -213,6 +236,7 @@ def test_after_the_hand_off_the_host_goes_on_as_it_would_alone(pairs, host):
     assert any(mine != whole for mine, whole in zip(expected, theirs, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["base", "rl"])
 def test_a_hand_off_at_the_first_difference_is_one_flip(pairs, host):
     pair, donor = pairs("llama", 0.1), "rl" if host == "base" else "base"
@@ -272,6 +296,7 @@ def test_a_gate_by_kind_says_when_nobody_knows_the_kinds(pairs):
         decode(Players(pair.base, pair.rl, pair.vocabulary), arm, task, DecodingSettings(4, 1, frozenset(), 256))
 
 
+@pytest.mark.slow
 def test_batch_size_order_and_refilling_change_nothing(pairs):
     pair = pairs("qwen2", 0.1)
     arm = Arm(arms.disagree(), arms.host_random(20), seed=3)

@@ -62,6 +62,7 @@ def like_donor(vocab: int) -> dict[str, Arm]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("host", ["base", "rl"])
 def test_arms_that_must_equal_host_or_donor_do(pair, tasks, host):
     donor = {"base": "rl", "rl": "base"}[host]
@@ -93,6 +94,7 @@ def grades(pair, both: list[list[Response]]) -> list[Status | None]:
         return [g.last.status for g in grader.grade_many(list(zip(texts, golds, strict=True)))]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gate", [arms.entropy_above(0.6), arms.disagree(), arms.kl_above(0.3)])
 def test_the_engine_equals_lockstep(pair, tasks, gate):
     players = Players(pair.base, pair.rl, pair.vocabulary)

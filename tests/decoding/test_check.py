@@ -1,6 +1,7 @@
 """The check at load: it sees what decoding does wrong, refuses in one line, and costs two passes a member."""
 
 import logging
+import re
 from dataclasses import replace
 
 import pytest
@@ -15,6 +16,7 @@ from rlprobe.decoding.lanes import Lanes
 from rlprobe.errors import IncompatiblePair, NotAvailable
 from rlprobe.pairs.architecture import LogitFormula
 from rlprobe.pairs.loading import load
+from rlprobe.pairs.model import Way
 
 
 @pytest.fixture
@@ -26,10 +28,17 @@ def pair_and_configs(tmp_path):
     return make
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "mistral", "mixed"])
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "mistral", "mixed", "lfm2", "mamba"])
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_what_can_be_read_passes(tmp_path, kind, dtype):
-    load_checked(located(*save_pair(tmp_path, kind), dtype=dtype))
+    pair = load_checked(located(*save_pair(tmp_path, kind), dtype=dtype))
+    assert pair.way is (Way.STEPS if kind in ("lfm2", "mamba") else Way.LANES)
+
+
+def test_one_member_that_cannot_be_rewound_makes_both_go_slowly(pair_and_configs):
+    pair, configs = pair_and_configs()
+    mixed = replace(pair, rl=replace(pair.rl, way=Way.STEPS))
+    assert {member.way for member in check(mixed, configs).members.values()} == {Way.STEPS}
 
 
 @pytest.mark.parametrize(
@@ -51,15 +60,25 @@ def test_logits_that_are_not_what_the_network_says_are_refused(pair_and_configs,
     assert "0.001" in said
 
 
-def test_a_mask_that_shows_the_future_is_refused(pair_and_configs, monkeypatch):
+def gone_from_lanes(pair, configs, caplog) -> str:
+    """What is said where lanes are wrong and the slower ways are not."""
+    with caplog.at_level(logging.WARNING):
+        checked = check(pair, configs)
+    assert {member.way for member in checked.members.values()} == {Way.STEPS}
+    (record,) = (r.getMessage() for r in caplog.records)
+    assert "\n" not in record
+    assert record.endswith("both models are read by plain passes and decode in lock-step, as exact and slower")
+    return record
+
+
+def test_a_mask_that_shows_the_future_ends_the_lanes(pair_and_configs, monkeypatch, caplog):
     pair, configs = pair_and_configs()
     seen = lambda self, kind, positions, slot: (slot <= positions[:, :, None] + 1)[:, None]  # noqa: E731
     monkeypatch.setattr(Lanes, "_mask", seen)
-    with pytest.raises(IncompatiblePair, match="is not read exactly"):
-        check(pair, configs)
+    assert "is not read exactly in rows of unequal length" in gone_from_lanes(pair, configs, caplog)
 
 
-def test_a_window_that_is_a_token_too_long_is_refused(pair_and_configs):
+def test_a_window_that_is_a_token_too_long_ends_the_lanes(pair_and_configs, caplog):
     """Reached only by a text that is longer than the window."""
     pair, configs = pair_and_configs("mistral")
     mask = Lanes._mask
@@ -69,27 +88,37 @@ def test_a_window_that_is_a_token_too_long_is_refused(pair_and_configs):
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Lanes, "_mask", wide)
-        with pytest.raises(IncompatiblePair, match="is not read exactly"):
-            check(pair, configs)
-    check(pair, configs)
+        assert "is not read exactly in rows of unequal length" in gone_from_lanes(pair, configs, caplog)
+    assert check(pair, configs).way is Way.LANES
 
 
-def test_a_rewind_that_forgets_nothing_is_refused(pair_and_configs, monkeypatch):
+def test_a_rewind_that_forgets_nothing_ends_the_lanes(pair_and_configs, monkeypatch, caplog):
     """Ids that are read a second time have to stand where they stood."""
     pair, configs = pair_and_configs()
     monkeypatch.setattr(torch.Tensor, "__isub__", lambda self, _: self)
-    with pytest.raises((IncompatiblePair, RuntimeError)):
-        check(pair, configs)
+    gone_from_lanes(pair, configs, caplog)
 
 
-def test_an_architecture_whose_code_crashes_under_the_lanes_is_refused_in_one_line(pair_and_configs, monkeypatch):
+def test_an_architecture_whose_code_crashes_under_the_lanes_leaves_them(pair_and_configs, monkeypatch, caplog):
     pair, configs = pair_and_configs()
     monkeypatch.setattr(Lanes, "_masks", lambda *_: torch.ones(1, 2, 3, 4, 5, dtype=torch.bool))
+    said = gone_from_lanes(pair, configs, caplog)
+    assert re.search(r"cannot be read in rows of unequal length \(\w+Error: .*know this", said)
+
+
+def test_what_no_way_reads_is_refused_in_one_line(pair_and_configs, monkeypatch):
+    pair, configs = pair_and_configs()
+
+    def crash(*_):
+        raise ValueError("no such state\nsecond line")
+
+    monkeypatch.setattr(Lanes, "read", crash)
+    monkeypatch.setattr(checking, "read_whole", crash)
     with pytest.raises(
-        IncompatiblePair, match=r"cannot be read in rows of unequal length \(\w+Error: .*know this"
-    ) as error:
+        IncompatiblePair, match=r"cannot be read by whole passes \(ValueError: no such state.*know this"
+    ) as it:
         check(pair, configs)
-    assert "\n" not in str(error.value)
+    assert "\n" not in str(it.value)
 
 
 @pytest.mark.parametrize("kind", ["llama", "mistral"])

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from rlprobe.analysis.interventions import ArmKey
 from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.modes import CONTROLS, MODES, Options, composed_arm, named_arms
 from rlprobe.errors import BadInput
@@ -14,6 +15,18 @@ RANKS = Options(rank_counts=(3, 2, 1))
 
 def composed(*gates, writer="donor_argmax"):
     return composed_arm(gates, writer, Options(), "base", 2, None)
+
+
+def test_a_specification_says_what_its_arm_is_made_of():
+    sampled = Sampling(0.7, 0.9)
+    ways = [(mode, host, how) for mode in MODES for host in ("base", "rl") for how in (None, sampled)]
+    made = [named.arm for mode, host, how in ways for named in named_arms(mode, RANKS, host, 3, how)]
+    assert len({arm.spec for arm in made}) > 300
+    for arm in made:
+        said, how = ArmKey.read(arm.spec), "T=0.7,top_p=0.9" if arm.sampling else ""
+        assert said == ArmKey(arm.gate.spec, arm.writer.spec, arm.host, how, arm.seed if arm.random else None)
+    for other in ("base", "power(4, 192, 10) x base x seed=0", "low_rank(4)"):
+        assert ArmKey.read(other) == ArmKey()
 
 
 def test_published_modes_mean_what_the_papers_say():

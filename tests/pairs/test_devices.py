@@ -3,12 +3,22 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
+from conftest import save_pair
+from making import decoded_rollouts, random_prompts
+from peft import LoraConfig, get_peft_model
+from transformers import AutoModelForCausalLM
 
 from rlprobe.commands import Command
-from rlprobe.errors import BadInput
+from rlprobe.decoding.arms import Arm, disagree, donor_argmax
+from rlprobe.decoding.check import load_checked
+from rlprobe.decoding.engine import DecodingSettings, Players, Task, decode
+from rlprobe.errors import BadInput, UnsupportedArchitecture
+from rlprobe.internals.modules import open_model
 from rlprobe.pairs import devices
-from rlprobe.pairs.devices import device_of, positions_at_once
+from rlprobe.pairs.devices import device_of, member_devices_of, parts_of, positions_at_once
 from rlprobe.pairs.loading import locate
+from rlprobe.pairs.networks import spread
+from rlprobe.scoring.teacher_forcing import Reader
 from rlprobe.settings import DisagreeSettings, PairChoice
 
 
@@ -103,7 +113,7 @@ def test_a_command_computes_with_the_threads_that_it_is_asked_for_and_leaves_the
     fake = ModuleType("rlprobe.commands.fake")
     fake.fake = lambda *_: said.append(torch.get_num_threads())
     monkeypatch.setitem(sys.modules, fake.__name__, fake)
-    command = Command("fake", DisagreeSettings)
+    command = Command("fake", DisagreeSettings, "fake")
     for threads in (before + 1, None):
         command.work(DisagreeSettings(pair=PairChoice(threads=threads)), None)
     assert said == [before + 1, before]
@@ -112,3 +122,71 @@ def test_a_command_computes_with_the_threads_that_it_is_asked_for_and_leaves_the
 
 def test_a_cpu_has_no_card():
     assert devices.card("cpu") == {}
+
+
+def test_a_member_may_lie_on_several_devices(monkeypatch):
+    gpus(monkeypatch, 2)
+    for name, parts in (
+        ("cuda:0, cuda:1", ["cuda:0", "cuda:1"]),
+        ("cuda:1,cpu", ["cuda:1", "cpu"]),
+        ("auto", ["cuda:0", "cuda:1"]),
+        ("cpu,disk", ["cpu", "disk"]),
+        ("cpu", ["cpu"]),
+    ):
+        assert parts_of(member_devices_of(name)) == parts
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("cuda:0,cuda:7", "no device cuda:7"),
+        ("cpu,cpu", "names a device twice"),
+        ("disk,cpu", "begins on the disk"),
+        ("cpu,", "no kind of device ''"),
+    ],
+)
+def test_a_list_of_devices_that_cannot_be_is_refused(monkeypatch, name, says):
+    gpus(monkeypatch, 2)
+    with pytest.raises(BadInput, match=says) as refused:
+        member_devices_of(name)
+    assert "give " in str(refused.value)
+
+
+def test_where_a_member_is_spread_its_layers_are_shared_in_order_and_the_head_is_at_hand(tiny_folders):
+    base, rl = map(str, tiny_folders)
+    found = spread(locate(PairChoice(base=base, rl=rl, device="cpu", rl_device="cpu,disk")).rl)
+    assert (found["model.layers.0"], found["model.layers.1"]) == ("cpu", "disk")
+    assert {found[part] for part in ("model.embed_tokens", "model.norm", "lm_head")} == {"cpu"}
+
+
+@pytest.mark.parametrize("kind", ["llama", "mixed", "lfm2"])
+def test_a_pair_with_a_member_on_cpu_and_disk_says_the_same(tmp_path, kind):
+    """The same ids, and the same numbers to the last bit: on a CPU, where a layer lies does not change what it does."""
+    base, rl = map(str, save_pair(tmp_path, kind))
+    where = {"whole": {}, "spread": {"base_device": "cpu,disk", "rl_device": "cpu,disk"}}
+    pairs = {n: load_checked(locate(PairChoice(base=base, rl=rl, device="cpu", **own))) for n, own in where.items()}
+    assert "meta" in {p.device.type for p in pairs["spread"].rl.network.parameters()}  # some weights are not in memory
+    rollouts = {name: decoded_rollouts(pair, "rl", 4) for name, pair in pairs.items()}
+    assert [r.response_ids for r in rollouts["whole"]] == [r.response_ids for r in rollouts["spread"]]
+    tables = [Reader(pair, "plain").table(rollouts["whole"]) for pair in pairs.values()]
+    assert tables[0].equals(tables[1])
+    players = [Players(pair.base, pair.rl, pair.vocabulary) for pair in pairs.values()]
+    tasks = [Task(f"p{i}", prompt) for i, prompt in enumerate(random_prompts(3, 200))]
+    settings = DecodingSettings(12, 2, frozenset({0}), 256)
+    arms = [decode(each, Arm(disagree(), donor_argmax()), tasks, settings)[0] for each in players]
+    assert arms[0] == arms[1]
+
+
+def test_an_adapter_is_not_spread(tiny_folders, tmp_path, monkeypatch):
+    base = str(tiny_folders[0])
+    network = AutoModelForCausalLM.from_pretrained(base)
+    get_peft_model(network, LoraConfig(target_modules=["q_proj"])).save_pretrained(tmp_path)
+    with pytest.raises(BadInput, match="has an adapter and cannot lie on cpu,disk"):
+        locate(PairChoice(base=base, rl=f"base+{tmp_path}", device="cpu", rl_device="cpu,disk"))
+
+
+def test_what_looks_inside_refuses_a_member_that_is_spread(tiny_folders):
+    base, rl = map(str, tiny_folders)
+    pair = load_checked(locate(PairChoice(base=base, rl=rl, device="cpu", rl_device="cpu,disk")))
+    with pytest.raises(UnsupportedArchitecture, match="is spread over several devices"):
+        open_model(pair.rl)

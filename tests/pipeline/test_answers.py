@@ -38,6 +38,7 @@ def responses(run, answer="last"):
     return summary(run)["accuracy"][answer]["arms"]["responses"]
 
 
+@pytest.mark.slow
 def test_both_readings_are_one_command_away_and_each_says_how_often_it_found_nothing(rlprobe, run):
     assert summary(run)["grader"]["extract"] == "box"
     box = responses(run)
@@ -66,6 +67,7 @@ def test_a_grade_says_where_the_answers_end_and_that_a_response_ends_inside_a_bo
     assert table["fell_back"].tolist() == [False, False, True, False]
 
 
+@pytest.mark.slow
 def test_rates_up_to_the_answer_follow_the_grader_in_use(rlprobe, run):
     def up_to_answer():
         return summary(run)["trajectories"]["responses"]["rates"]["up_to_answer"]["tokens"]
@@ -84,6 +86,7 @@ def test_rates_up_to_the_answer_follow_the_grader_in_use(rlprobe, run):
     assert {row["tokens"] for row in behind} == {0}
 
 
+@pytest.mark.slow
 def test_a_style_brings_its_extraction_and_an_option_overrides_it(rlprobe):
     file = rlprobe.problems(2)
     options = ("disagree", "--base", rlprobe.base, "--rl", rlprobe.rl, "--dataset", file, "--max-new-tokens", 4)
@@ -146,6 +149,7 @@ def test_a_column_of_prose_is_refused_before_anything_is_decoded(rlprobe):
     assert not (rlprobe.tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_dotted_field_reaches_into_a_row_and_a_solution_ends_in_its_gold(rlprobe):
     file = rlprobe.tmp_path / "nested.jsonl"
     solution = "He has 1 + 1 = <<1+1=2>>2 eggs.\n#### 2"
@@ -162,6 +166,7 @@ def test_a_dotted_field_reaches_into_a_row_and_a_solution_ends_in_its_gold(rlpro
     assert "nested.jsonl, line 1, source has no field 'gold'" in err
 
 
+@pytest.mark.slow
 def test_a_run_is_graded_again_with_other_golds_and_goes_on_with_them(rlprobe, run):
     rollouts = {f: f.read_bytes() for f in run.path.glob("rollouts/**/*.parquet")}
     corrected = with_golds(rlprobe, "2", "5", "6", "8", name="corrected.jsonl")
@@ -193,6 +198,7 @@ def test_golds_of_other_questions_are_refused(rlprobe, run):
     assert "--dataset" in err
 
 
+@pytest.mark.slow
 def test_golds_that_were_being_replaced_when_it_was_killed_are_never_mixed(rlprobe, run, monkeypatch):
     corrected = with_golds(rlprobe, "2", "5", "6", "8", name="corrected.jsonl")
 

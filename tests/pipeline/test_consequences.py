@@ -39,8 +39,9 @@ def shared_end(one, other):
     return n
 
 
-def test_every_place_is_what_a_plain_loop_finds(command, tiny_pair):
-    assert command("disagree")[0] == 0
+@pytest.mark.slow
+def test_every_place_is_what_a_plain_loop_finds(command, rlprobe, tiny_pair):
+    rlprobe.finished()
     code, out, err = command("consequences", "--json")
     assert code == 0, err
     run = runs.read(command.tmp_path / "run")
@@ -70,8 +71,9 @@ def test_every_place_is_what_a_plain_loop_finds(command, tiny_pair):
     assert expected == len(found) == json.loads(out)["classes"]["all"]["places"] > 0
 
 
+@pytest.mark.slow
 def test_the_second_time_nothing_is_decoded_and_both_doors_say_the_same(command, rlprobe):
-    assert command("disagree")[0] == 0
+    rlprobe.finished()
     first = command("consequences", "--json")
     before = {f: f.stat().st_mtime_ns for f in (command.tmp_path / "run").glob("consequences/**/*.parquet")}
     code, out, _ = command("consequences")
@@ -97,8 +99,9 @@ def test_without_a_run_or_with_claims_it_is_refused(command, rlprobe):
         rp.consequences(pair="bundled", claims=rlprobe.tmp_path / "claims.toml", out=rlprobe.tmp_path / "run")
 
 
-def test_a_smaller_limit_on_a_larger_run_shows_the_problems_that_were_asked_for(command):
-    assert command("disagree")[0] == 0
+@pytest.mark.slow
+def test_a_smaller_limit_on_a_larger_run_shows_the_problems_that_were_asked_for(command, rlprobe):
+    rlprobe.finished()
     whole = json.loads(command("consequences", "--json")[1])
     few = json.loads(command("consequences", "--limit", 2, "--json")[1])
     run = runs.read(command.tmp_path / "run")

@@ -36,20 +36,20 @@ def run(finished, tmp_path):
 # ---- the same command makes it again ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", [0, 20, -1])
 def test_the_settings_of_a_grader_that_were_cut_short_are_written_again(rlprobe, kept):
-    assert rlprobe.disagree()[0] == 0
-    (file,) = (rlprobe.tmp_path / "run").glob("grades/*/settings.json")
+    (file,) = rlprobe.finished().glob("grades/*/settings.json")
     before = file.read_bytes()
     file.write_bytes(before[:kept])
     assert rlprobe.disagree()[0] == 0
     assert file.read_bytes() == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layer", ["rollouts/rl", "tokens/base", "grades/*/rl", "problems.parquet", "tokenizer"])
 def test_what_disagree_finds_damaged_it_makes_again(rlprobe, layer):
-    assert rlprobe.disagree()[0] == 0
-    run = rlprobe.tmp_path / "run"
+    run = rlprobe.finished()
     before = contents(run)
     (place,) = run.glob(layer)
     file = place if place.is_file() else max(place.glob("*[!6]"), key=lambda file: file.stat().st_size)
@@ -63,9 +63,9 @@ def test_what_disagree_finds_damaged_it_makes_again(rlprobe, layer):
     assert rlprobe.disagree()[2].count("was damaged") == 0
 
 
+@pytest.mark.slow
 def test_a_tokenizer_that_is_half_there_changes_no_verdict(rlprobe):
-    assert rlprobe.disagree()[0] == 0
-    run = rlprobe.tmp_path / "run"
+    run = rlprobe.finished()
     before = contents(run)
     shutil.rmtree(run / "grades")
     (run / "tokenizer/tokenizer.json").unlink()
@@ -87,6 +87,7 @@ def test_a_command_on_a_run_of_another_kind_is_refused_by_name(rlprobe):
 # ---- shared, read-only, put together by somebody ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_finished_run_is_read_without_write_access(run, rlprobe):
     report(ReportSettings(run=run.path), QUIET)
     with without_write_access(run.path) as path:
@@ -132,6 +133,7 @@ def test_foreign_summaries_are_refused_in_one_line(run, rlprobe, name, text):
     assert f"{name} is not what rlprobe writes" in err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["interventions.json", "sample.json", "signals.json", "signals-dir.json"])
 @pytest.mark.parametrize("text", ["[]", "{}", '{"specs": [{}], "ends": {}, "draws": 1}', '{"suffix": 1}'])
 def test_grading_again_refuses_foreign_summaries_in_one_line(run, rlprobe, name, text):
@@ -150,14 +152,14 @@ def test_other_peoples_files_in_a_run_are_left_alone(run, rlprobe):
 
 
 def test_a_page_shows_nothing_from_outside_of_the_run(run, rlprobe, tmp_path):
-    (tmp_path / "secret").write_text("| a |\n| --- |\n| secret |\n")
-    (run.path / "tables/secret.md").symlink_to(tmp_path / "secret")
+    (tmp_path / "secret").write_text('{"columns": ["a"], "rows": [["secret"]]}')
+    (run.path / "tables/secret.json").symlink_to(tmp_path / "secret")
     for command in ("report", "view"):
         code, _, err = rlprobe(command, run.path)
         assert (code, err.splitlines()[-1].count("leads out of")) == (2, 1)
     with pytest.raises(BadInput, match="leads out of"):
         _ = read(run.path).tables["secret"]
-    (run.path / "tables/secret.md").unlink()
+    (run.path / "tables/secret.json").unlink()
     (run.path / NAME).symlink_to(tmp_path / "secret")
     with pytest.raises(BadInput, match="leads out of"):
         page_of(run.path)
@@ -209,9 +211,9 @@ def test_a_page_is_of_what_the_run_holds_now(run, changed):
     assert page_of(run.path) is None
 
 
+@pytest.mark.slow
 def test_every_summary_names_the_grader_of_its_verdicts(rlprobe):
-    assert rlprobe.disagree()[0] == 0
-    run = rlprobe.tmp_path / "run"
+    run = rlprobe.finished()
     pair = ("--base", rlprobe.base, "--rl", rlprobe.rl, "--style", "question_answer", "--dataset")
     small = ("--out", run, "--max-new-tokens", 30, "--shard-size", 3, "--answer", "first")
     assert rlprobe("intervene", *pair, rlprobe.problems(), *small, "--mode", "oracle")[0] == 0

@@ -12,10 +12,10 @@ from rlprobe import runs
 
 @pytest.fixture
 def run(rlprobe):
-    assert rlprobe.disagree()[0] == 0
-    return rlprobe.tmp_path / "run"
+    return rlprobe.finished()
 
 
+@pytest.mark.slow
 def test_direction_reads_a_run_and_writes_its_summary_tables_and_figures(rlprobe, run):
     code, out, err = rlprobe("direction", run, "--json")
     assert code == 0, err
@@ -37,6 +37,7 @@ def test_direction_reads_a_run_and_writes_its_summary_tables_and_figures(rlprobe
         assert "nan" not in table.read_text().lower().replace("quantity", ""), table
 
 
+@pytest.mark.slow
 def test_direction_says_what_a_reader_needs_first(rlprobe, run):
     code, out, err = rlprobe("direction", run)
     assert code == 0, err
@@ -49,6 +50,7 @@ def test_direction_needs_no_torch(run):
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_a_run_without_rls_text_is_read_and_says_what_it_lacks(rlprobe):
     assert rlprobe.disagree("--trajectory", "base")[0] == 0
     code, out, err = rlprobe("direction", rlprobe.tmp_path / "run")

@@ -31,9 +31,9 @@ def test_a_run_holds_rollouts_tokens_grades_tables_and_figures(rlprobe):
     assert len(tokens) == sum(map(len, rollouts["response_ids"].to_pylist()))
 
 
+@pytest.mark.slow
 def test_the_same_command_again_computes_nothing_and_another_k_only_reads(rlprobe, monkeypatch):
-    rlprobe.disagree()
-    before = contents(rlprobe.tmp_path / "run")
+    before = contents(rlprobe.finished())
     monkeypatch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))
     assert rlprobe.disagree()[0] == 0
     assert contents(rlprobe.tmp_path / "run") == before
@@ -43,12 +43,14 @@ def test_the_same_command_again_computes_nothing_and_another_k_only_reads(rlprob
     assert classes != json.loads(before["summary.json"])["trajectories"]["base"]["rates"]["all"]
 
 
+@pytest.mark.slow
 def test_json_is_all_of_standard_output(rlprobe):
     code, out, _ = rlprobe.disagree("--json")
     assert code == 0
     assert json.loads(out) == json.loads((rlprobe.tmp_path / "run" / "summary.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_larger_limit_extends_the_run(rlprobe):
     file = rlprobe.problems(9)
     assert rlprobe.disagree("--limit", 4, dataset=file)[0] == 0
@@ -65,6 +67,7 @@ def test_a_larger_limit_extends_the_run(rlprobe):
         assert rlprobe("grade", run.path)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_pair_of_a_model_with_itself_has_no_disagreement(rlprobe):
     code, out, _ = rlprobe.disagree("--json", rl=rlprobe.base)
     assert code == 0
@@ -74,6 +77,7 @@ def test_a_pair_of_a_model_with_itself_has_no_disagreement(rlprobe):
         assert rates["micro"]["disagreements"]["high"] > 0  # Clopper-Pearson, never [0, 0]
 
 
+@pytest.mark.slow
 def test_shares_of_two_machines_merge_to_the_bytes_of_one(rlprobe):
     file = rlprobe.problems(8)
     assert rlprobe.disagree(dataset=file, out="whole")[0] == 0
@@ -199,8 +203,7 @@ def test_unusable_arguments_end_with_2(rlprobe, arguments, monkeypatch):
 
 
 def test_a_run_of_another_identity_ends_with_2_and_overwrite_replaces_it(rlprobe):
-    assert rlprobe.disagree()[0] == 0
-    before = contents(rlprobe.tmp_path / "run")
+    before = contents(rlprobe.finished())
     code, _, err = rlprobe.disagree("--max-new-tokens", 31)
     assert code == 2
     assert "decoding.max_new_tokens is 30, this one's is 31" in err
@@ -229,8 +232,7 @@ def test_a_prompt_longer_than_the_context_is_left_out_and_counted(rlprobe):
 
 
 def test_a_token_shard_cut_short_is_made_again(rlprobe):
-    rlprobe.disagree()
-    before = contents(rlprobe.tmp_path / "run")
+    before = contents(rlprobe.finished())
     shard = next((rlprobe.tmp_path / "run/tokens/base").glob("*.parquet"))
     shard.write_bytes(shard.read_bytes()[:100])
     code, _, err = rlprobe.disagree()
@@ -240,8 +242,7 @@ def test_a_token_shard_cut_short_is_made_again(rlprobe):
 
 
 def test_a_broken_shard_that_cannot_be_made_again_ends_with_1(rlprobe):
-    rlprobe.disagree()
-    shard = next((rlprobe.tmp_path / "run/rollouts/base").glob("*.parquet"))
+    shard = next((rlprobe.finished() / "rollouts/base").glob("*.parquet"))
     shard.write_bytes(shard.read_bytes()[:100])
     code, _, err = rlprobe("grade", rlprobe.tmp_path / "run", "--answer", "first")
     assert code == 1
@@ -287,7 +288,7 @@ def test_ctrl_c_ends_with_130_and_says_that_the_run_goes_on(rlprobe, monkeypatch
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("rlprobe.commands.stages.score", interrupted)
+    monkeypatch.setattr("rlprobe.commands.stages.Job.score", interrupted)
     code, _, err = rlprobe.disagree()
     assert code == 130
     assert "goes on where it stopped" in err

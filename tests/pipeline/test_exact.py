@@ -37,15 +37,32 @@ def test_a_checkpoint_without_its_head_is_refused_with_4(rlprobe, rl):
     assert "lack lm_head.weight, which would be random numbers (1 such tensor)" in refused(rlprobe, 4, rl=rl)
 
 
-def test_an_architecture_that_is_not_read_exactly_is_refused_with_5(rlprobe, monkeypatch):
+def test_an_architecture_that_lanes_do_not_read_exactly_is_read_slowly_and_the_same(rlprobe, monkeypatch, caplog):
     from rlprobe.decoding.lanes import Lanes
 
+    assert rlprobe.disagree(out="right")[0] == 0
     monkeypatch.setattr(Lanes, "_mask", lambda self, _, positions, slot: (slot <= positions[:, :, None] + 1)[:, None])
-    assert "is not read exactly: decoding and a plain forward pass differ by up to" in refused(rlprobe, 5)
+    assert rlprobe.disagree()[0] == 0
+    assert "is not read exactly in rows of unequal length: that and a plain forward pass differ by up to" in caplog.text
+    ids, ours = (
+        runs.read(rlprobe.tmp_path / out).table("rollouts").to_pandas()["response_ids"].map(list).tolist()
+        for out in ("right", "run")
+    )
+    assert ids == ours
+
+
+def test_an_architecture_that_no_way_reads_exactly_is_refused_with_5(rlprobe, monkeypatch):
+    from rlprobe.decoding import check
+
+    plain = check._plain
+    monkeypatch.setattr(check, "_plain", lambda model, ids: 1.1 * plain(model, ids))
+    found = refused(rlprobe, 5)
+    assert "is not read exactly" in found
+    assert "that and a plain forward pass differ by up to" in found
 
 
 def test_a_refused_pair_leaves_the_run_that_is_there(rlprobe, rl):
-    assert rlprobe.disagree()[0] == 0
+    rlprobe.finished()
     before = {file: file.read_bytes() for file in (rlprobe.tmp_path / "run").rglob("*") if file.is_file()}
     with_weights(rl, lambda weights: {k: v for k, v in weights.items() if "lm_head" not in k})
     assert rlprobe.disagree("--overwrite", rl=rl)[0] == 4
@@ -57,7 +74,7 @@ def test_the_check_runs_once_a_loading_and_on_resuming(rlprobe, monkeypatch):
 
     checks = []
     ours = check.check
-    monkeypatch.setattr(check, "check", lambda *a: (checks.append(1), ours(*a)))
+    monkeypatch.setattr(check, "check", lambda *a: checks.append(1) or ours(*a))
     assert rlprobe.disagree("--limit", 3)[0] == 0
     assert len(checks) == 1
     assert rlprobe.disagree()[0] == 0  # more problems: loaded again

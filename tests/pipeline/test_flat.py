@@ -24,7 +24,7 @@ READERS = {
 def test_a_command_that_holds_little_writes_the_bytes_of_one_that_holds_all(tmp_path, name):
     told = {}
     for rows in (10**6, 600):
-        run = make_run(tmp_path / str(rows), problems=34)
+        run = make_run(tmp_path / str(rows) / "run", problems=34)
         before = {file.relative_to(run.path) for file in run.files("**/*")}
         with held(rows):
             READERS[name](run.path)

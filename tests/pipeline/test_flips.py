@@ -132,6 +132,7 @@ def by_lockstep(settings, asked):
     return decode_in_lockstep(players, arm, tasks, of)
 
 
+@pytest.mark.slow
 def test_flips_and_needed_edits_are_what_lockstep_and_every_subset_say(done):
     rule = Rule(done, share=0.06)
     written = flipped(done, rule)
@@ -173,6 +174,7 @@ def test_flips_and_needed_edits_are_what_lockstep_and_every_subset_say(done):
         assert all((done.output.out / f"tables/{name}.{s}").stat().st_size > 0 for s in ("csv", "md", "tex"))
 
 
+@pytest.mark.slow
 def test_placebos_are_what_a_plain_loop_over_the_base_alone_says(done):
     rule = Rule(done, share=0.2)
     written = flipped(done, rule)
@@ -235,6 +237,7 @@ def test_an_interrupted_command_goes_on_where_it_stopped_and_ends_in_the_same_by
     assert {file: file.stat().st_mtime_ns for file in kept} == kept
 
 
+@pytest.mark.slow
 def test_all_problems_show_what_breaks_and_one_problem_has_files_of_its_own(done):
     rule = Rule(done)
     some, other = sorted(ends_of(done)["base"])[:2]
@@ -266,6 +269,7 @@ def test_a_search_that_hits_the_limit_of_trials_is_counted_and_not_called_minima
     assert all(row["trials"] <= 1 for row in tables(few)[1])
 
 
+@pytest.mark.slow
 def test_a_limit_and_shares_fill_the_same_tables(done):
     rule = Rule(done)
     flipped(done, rule)
@@ -314,6 +318,7 @@ def test_a_plan_says_what_is_asked_and_done_and_writes_nothing(done):
         plan(replace(done, flips=FlipChoice(problem="q9")))
 
 
+@pytest.mark.slow
 def test_what_is_refused_says_what_to_do_and_writes_nothing(done, finished, tmp_path):
     rule = Rule(done)
     before = contents(done.output.out)

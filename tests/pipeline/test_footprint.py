@@ -34,6 +34,7 @@ def footprint(rlprobe, half):
     return run
 
 
+@pytest.mark.slow
 def test_each_checkpoint_is_a_run_and_the_base_is_decoded_once(rlprobe, footprint):
     code, out, err = footprint("--json")
     assert code == 0, err
@@ -51,6 +52,7 @@ def test_each_checkpoint_is_a_run_and_the_base_is_decoded_once(rlprobe, footprin
     assert summary["steps"][1]["followed"]["of_final"]["value"] == 1
 
 
+@pytest.mark.slow
 def test_a_footprint_grows_and_refuses_another_base_by_name(footprint, rlprobe):
     assert footprint("--limit", 3)[0] == 0
     files = {f: f.stat().st_mtime_ns for f in (rlprobe.tmp_path / "fp").rglob("*-*.parquet")}

@@ -18,6 +18,7 @@ def write(rlprobe, *rows, name="responses.jsonl"):
     return file
 
 
+@pytest.mark.slow
 def test_responses_made_elsewhere_are_read_by_both_models(rlprobe):
     rows = [{"problem_id": "q1", "response": " So \\boxed{4}. Then"}, {"problem_id": "q3", "response_ids": [40, 41, 0]}]
     code, out, err = rlprobe.disagree("--responses", write(rlprobe, *rows), "--json", "--max-failed", 4)
@@ -33,6 +34,7 @@ def test_responses_made_elsewhere_are_read_by_both_models(rlprobe):
     assert tokens[tokens.problem_id == "q3"].terminator.tolist() == [False, False, True]
 
 
+@pytest.mark.slow
 def test_problems_without_a_response_and_rows_without_a_problem_are_counted_everywhere(rlprobe):
     rows = [{"problem_id": "q1", "response": " \\boxed{4}"}, {"problem_id": "elsewhere", "response": "x"}]
     file = write(rlprobe, *rows)
@@ -60,6 +62,7 @@ def test_problems_without_a_response_and_rows_without_a_problem_are_counted_ever
     assert rlprobe("report", run)[0] == 0
 
 
+@pytest.mark.slow
 def test_an_empty_response_is_read_and_graded(rlprobe):
     rows = [{"problem_id": f"q{i}", "response": ""} for i in range(6)]
     code, out, err = rlprobe.disagree("--responses", write(rlprobe, *rows), "--json")
@@ -69,6 +72,7 @@ def test_an_empty_response_is_read_and_graded(rlprobe):
     assert found["accuracy"]["last"]["arms"]["responses"]["accuracy"]["value"] == 0
 
 
+@pytest.mark.slow
 def test_pads_do_not_count(rlprobe):
     bare = [{"problem_id": f"q{i}", "response_ids": [40, 41, 0]} for i in range(6)]
     padded = [{**row, "response_ids": row["response_ids"] + [0] * 20} for row in bare]
@@ -79,6 +83,7 @@ def test_pads_do_not_count(rlprobe):
     assert tables[0].equals(tables[1])
 
 
+@pytest.mark.slow
 def test_a_larger_limit_reads_more_of_the_same_file(rlprobe):
     file = write(rlprobe, *({"problem_id": f"q{i}", "response": f" {i}"} for i in range(6)))
     problems = rlprobe.problems()
@@ -90,6 +95,7 @@ def test_a_larger_limit_reads_more_of_the_same_file(rlprobe):
     assert run.about["responses"]["unknown_ids"] == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["of another file", "of other fields"])
 def test_another_file_or_other_fields_are_another_run(rlprobe, ending):
     rows = [{"problem_id": f"q{i}", "response": " 1", "other": " 2"} for i in range(6)]
@@ -112,6 +118,7 @@ def test_a_text_beyond_the_context_is_refused_before_anything_is_written(rlprobe
     assert not (rlprobe.tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_the_samplers_logprobs_are_kept_and_their_mismatch_is_told_for_both_models(rlprobe, tmp_path):
     """RL's own numbers, computed here by transformers alone, are its own and not the base's."""
     network = AutoModelForCausalLM.from_pretrained(rlprobe.rl)
@@ -140,6 +147,7 @@ def test_the_samplers_logprobs_are_kept_and_their_mismatch_is_told_for_both_mode
     assert (rlprobe.tmp_path / "run/tables/sampler.csv").read_text().count("\n") == 3
 
 
+@pytest.mark.slow
 def test_documents_are_read_by_both_models_without_questions_or_golds(rlprobe):
     texts = ["Ann has 12 eggs.", "So the answer is \\boxed{7}. Then 5 - 2 = 3."]
     file = write(rlprobe, *({"text": text} for text in texts), name="documents.jsonl")
@@ -176,6 +184,7 @@ def test_documents_are_read_by_both_models_without_questions_or_golds(rlprobe):
     assert "holds documents, which have no gold answers" in err
 
 
+@pytest.mark.slow
 def test_a_text_file_is_one_document(rlprobe):
     file = rlprobe.tmp_path / "essay.txt"
     file.write_text("Ann has 12 eggs.\nShe buys 3 boxes.\n")
@@ -221,6 +230,7 @@ def test_a_packed_inspect_log_ends_with_2_and_the_command_that_unpacks_it(rlprob
     assert "inspect log dump" in err
 
 
+@pytest.mark.slow
 def test_the_python_door_reads_the_same_and_says_the_same(rlprobe, tmp_path):
     rows = [{"name": f"q{i}", "out": {"text": f" \\boxed{{{2 * i + 2}}}"}} for i in range(6)]
     file, problems = write(rlprobe, *rows), rlprobe.problems()

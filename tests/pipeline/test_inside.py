@@ -66,6 +66,7 @@ def judging(_settings):
     yield lambda pairs: [(Status.WRONG, Status.CORRECT)[len(text) % 2 == 0] for text, _ in pairs]
 
 
+@pytest.mark.slow
 def test_lens_and_patch_agree_on_what_the_last_residual_alone_does(run):
     """Two ways to the same numbers: reading RL's last residual by the base's head, and patching it into the base."""
     choice = PointChoice(points=6)
@@ -86,6 +87,7 @@ def test_lens_and_patch_agree_on_what_the_last_residual_alone_does(run):
         assert (run / name).exists()
 
 
+@pytest.mark.slow
 def test_lens_twice_says_the_same_and_leaves_what_the_run_holds_alone(rlprobe, run):
     before = {f: f.read_bytes() for f in run.rglob("*.parquet")}
     first, second = (rlprobe("lens", run, "--points", 5, "--json") for _ in range(2))
@@ -94,6 +96,7 @@ def test_lens_twice_says_the_same_and_leaves_what_the_run_holds_alone(rlprobe, r
     assert before == {f: f.read_bytes() for f in run.rglob("*.parquet")}
 
 
+@pytest.mark.slow
 def test_patch_from_the_command_line_takes_some_layers_and_no_heads(rlprobe, run):
     arguments = ("--points", 2, "--layers", "1", "--before", "", "--no-heads", "--no-whole", "--json")
     code, out, err = rlprobe("patch", run, *arguments)
@@ -108,6 +111,7 @@ def test_patch_from_the_command_line_takes_some_layers_and_no_heads(rlprobe, run
     }
 
 
+@pytest.mark.slow
 def test_steering_is_compared_with_random_directions_on_the_other_half(run):
     choice = SteerChoice(coefficients=(0.0, 3.0), directions=2)
     summary = steer(SteerSettings(run=run, reading=FAST, steering=choice), QUIET, judging).summary
@@ -203,6 +207,7 @@ def adapter(tiny_folders, tmp_path):
     return tmp_path / "adapter"
 
 
+@pytest.mark.slow
 def test_a_run_of_an_adapter_is_looked_into_under_the_names_that_it_remembers(rlprobe, adapter):
     code, _, err = rlprobe.disagree("--rl", f"base+{adapter}")
     assert code == 0, err
@@ -221,6 +226,7 @@ def test_a_run_of_an_adapter_is_looked_into_under_the_names_that_it_remembers(rl
         assert code == 0, err
 
 
+@pytest.mark.slow
 def test_an_adapter_that_cannot_be_merged_exactly_is_refused_before_anything_is_loaded(rlprobe, adapter, monkeypatch):
     assert rlprobe.disagree("--rl", f"base+{adapter}", "--dtype", "bfloat16")[0] == 0
     monkeypatch.setattr("rlprobe.pairs.loading.load", lambda *_: pytest.fail("weights were loaded"))

@@ -101,6 +101,7 @@ def test_the_command_says_where_the_page_is(rlprobe, run):
     assert re.fullmatch(rf"written to {re.escape(str(run.path))}: report\.html \(\d\.\d MB\)\n", out)
 
 
+@pytest.mark.slow
 def test_a_real_run_gets_its_page(rlprobe):
     assert rlprobe.disagree("--limit", 4)[0] == 0
     code, _, err = rlprobe("report", rlprobe.tmp_path / "run")
@@ -142,6 +143,7 @@ def test_a_run_without_its_tokenizer_is_refused_in_one_line(rlprobe, run, tmp_pa
 
 def test_view_opens_the_page_and_writes_it_only_when_the_run_is_newer(rlprobe, run, tmp_path, monkeypatch):
     opened = []
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(click, "launch", lambda url: opened.append(url) or 0)
     shutil.copytree(run.path, tmp_path / "copy")
     (tmp_path / "copy" / "report.html").unlink()
@@ -152,11 +154,12 @@ def test_view_opens_the_page_and_writes_it_only_when_the_run_is_newer(rlprobe, r
     assert opened == [(tmp_path / "copy" / "report.html").as_uri()] * 2
     os.utime(tmp_path / "copy" / "report.html", (0, 0))
     assert page_of(tmp_path / "copy") is not None, "nothing is guessed from a file's age"
-    runs.read(tmp_path / "copy").write_text("tables/classes.md", "| a |\n| --- |\n| another table |\n")
+    runs.read(tmp_path / "copy").write_text("tables/classes.json", '{"columns": ["a"], "rows": [["another table"]]}')
     assert page_of(tmp_path / "copy") is None
 
 
 def test_view_writes_the_page_anew_when_another_trajectory_is_asked_for(rlprobe, run, tmp_path, monkeypatch):
+    monkeypatch.setenv("DISPLAY", ":0")
     monkeypatch.setattr(click, "launch", lambda url: 0)
     shutil.copytree(run.path, tmp_path / "copy")
     (tmp_path / "copy" / "report.html").unlink()

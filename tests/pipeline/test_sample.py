@@ -30,6 +30,7 @@ def rollouts(path):
     return {str(f.relative_to(path)): f.read_bytes() for f in path.glob("rollouts/**/*.parquet")}
 
 
+@pytest.mark.slow
 def test_both_models_answer_every_problem_n_times(command):
     code, out, err = command("sample", "--n", 3)
     assert code == 0, err
@@ -45,6 +46,7 @@ def test_both_models_answer_every_problem_n_times(command):
     assert len({ids[ALONE.format("base"), "q0", draw] for draw in range(3)}) == 3
 
 
+@pytest.mark.slow
 def test_more_draws_add_to_a_run_and_interventions_stand_between_the_same_ones(command):
     assert command("sample", "--n", 1, "--json")[0] == 0
     before = rollouts(command.tmp_path / "run")
@@ -60,6 +62,7 @@ def test_more_draws_add_to_a_run_and_interventions_stand_between_the_same_ones(c
     assert arms["extrapolate 0.5"]["identity"] is None
 
 
+@pytest.mark.slow
 def test_one_model_alone_has_no_gain_and_is_graded_again(command, rlprobe):
     code, out, err = command("sample", "--n", 2, "--member", "base", "--json")
     assert code == 0, err
@@ -74,6 +77,7 @@ def test_one_model_alone_has_no_gain_and_is_graded_again(command, rlprobe):
     assert again["answers"] == summary["answers"]
 
 
+@pytest.mark.slow
 def test_shares_merge_to_the_whole(command, rlprobe):
     file = command.problems(4)
     assert command("sample", "--n", 2, dataset=file, out="whole")[0] == 0
@@ -110,6 +114,7 @@ def test_a_dry_run_says_what_would_be_drawn(command):
     assert not (command.tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_a_power_of_the_base_is_drawn_beside_rl_and_what_it_took_is_told(command, rlprobe):
     asked = ("sample", "--n", 2, "--power", 4, "--power-block", 6, "--power-moves", 3)
     code, said, err = command(*asked, "--json")
@@ -155,6 +160,7 @@ def test_what_is_no_power_is_refused_before_anything_is_written(command, argumen
     assert not (command.tmp_path / "run").exists()
 
 
+@pytest.mark.slow
 def test_rl_is_drawn_at_the_temperature_at_which_its_entropy_is_the_bases(command, rlprobe):
     code, said, err = command("sample", "--n", 2, "--match-entropy", "--json")
     assert code == 0, err

@@ -99,6 +99,7 @@ def test_thresholds_hit_the_rates_that_were_asked_for_or_are_absent_with_a_reaso
     assert {(point["signal"], point["target"]) for point in done.summary["points"]} == reached
 
 
+@pytest.mark.slow
 def test_both_kinds_of_dose_live_in_one_run_and_neither_overwrites_the_other(done, settings, tmp_path):
     run = tmp_path / "copy"
     shutil.copytree(done.run.path, run)
@@ -145,6 +146,7 @@ def test_a_second_command_decodes_nothing_and_writes_the_same(done, settings, mo
     assert contents(again.run.path, "signals.json") == before
 
 
+@pytest.mark.slow
 def test_a_run_is_graded_and_read_again_without_models(done, tmp_path, monkeypatch):
     shutil.copytree(done.run.path, tmp_path / "copy")
     monkeypatch.setattr("rlprobe.pairs.loading.load", lambda _: pytest.fail("weights were loaded"))

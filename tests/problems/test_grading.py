@@ -9,6 +9,7 @@ import threading
 import time
 
 import pytest
+from warm import cold
 
 from rlprobe.errors import BadInput, RlprobeError
 from rlprobe.problems import grading
@@ -16,6 +17,12 @@ from rlprobe.problems.grading import Graded, Grader, GraderSettings
 from rlprobe.records import Grade, Status
 
 BOMBS = [r"9^{9^{9^9}}", r"(10^7)!", "(" * 500]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _cold():
+    with cold():
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Numbers and tables as people and programs read them."""
 
+import json
 from dataclasses import asdict
 from io import StringIO
 from math import nan
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 
 from rlprobe.analysis.statistics import rate
-from rlprobe.reporting.formats import FORMATS, Cell, csv, latex, markdown, quoted
+from rlprobe.reporting.formats import FORMATS, Cell, as_json, csv, from_json, latex, markdown, quoted
 from rlprobe.settings import Resampling
 
 TABLE = pd.DataFrame(
@@ -124,6 +125,23 @@ def test_latex_escapes_what_it_would_run():
     assert "a\\&b" in hard
     assert "50\\%" in hard
     assert "\\_\\textasciicircum \\textasciitilde \\#\\{\\}" in hard
+
+
+def test_json_holds_every_entry_and_gives_every_other_form_back():
+    entries = [
+        Cell(np.float64(1 / 3), 0.25, 0.5, "%", 91_895, "words", 0.1, "<"),
+        Cell(None),
+        Cell(0.0, 0.0, 0.25, n=12, problems_bound=0.3),
+        Cell(1),
+        None,
+        "a | \u2028 <b>",
+        12,
+    ]
+    table = pd.DataFrame({"entry one": entries, "n": range(7)}, dtype=object)
+    back = from_json(json.loads(as_json(table)))
+    assert list(back["entry one"]) == entries
+    assert list(back["n"]) == list(range(7))
+    assert [form(back) for form in FORMATS.values()] == [form(table) for form in FORMATS.values()]
 
 
 @pytest.mark.parametrize("write", FORMATS.values(), ids=FORMATS)

@@ -58,6 +58,7 @@ KINDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_table_figure_and_text_is_made_of_a_summary_that_json_can_hold(kind):
     make, tables, figures, show = KINDS[kind]

@@ -1,6 +1,8 @@
 """The figures of `rlprobe intervene`: that they can be drawn, from what, and that every arm can be read."""
 
+from dataclasses import replace
 from itertools import pairwise
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -126,6 +128,17 @@ def test_the_dose_figure_has_a_panel_a_family_through_its_edited_shares_in_their
         assert f"left to right: {', '.join(arm.removeprefix(rows['mode'].iloc[0]) for arm in rows['arm'])}" in (
             ax.get_title().replace("\n", " ")
         )
+
+
+def test_a_panel_of_arms_backward_says_so_once_and_no_two_of_its_ticks_meet():
+    kept = pd.read_csv(Path(__file__).parents[2] / "figures" / "backward-dose.csv")
+    figure, _ = render(replace(FIGURES["dose"], data=lambda table: table), kept)
+    figure.draw_without_rendering()
+    for ax in figure.axes:
+        assert ax.get_title().count("backward") == 1
+        ends = [label.get_window_extent().intervalx for label in ax.get_xticklabels() if label.get_text()]
+        assert all(left[1] < right[0] for left, right in pairwise(sorted(map(tuple, ends))))
+        assert len(ends) > 1
 
 
 def test_the_corner_says_which_pair_which_data_and_how_many(full):

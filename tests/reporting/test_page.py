@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from rlprobe import reporting
-from rlprobe.reporting.formats import Cell, markdown, written
+from rlprobe.reporting.formats import Cell
 from rlprobe.reporting.page import tables
 from rlprobe.reporting.page.chunks import FOLDER, Chunks, unpacked
-from rlprobe.reporting.page.page import NAME, Page, parts, render
+from rlprobe.reporting.page.page import NAME, Page, render
 from rlprobe.reporting.page.problems import ArmLine, ProblemList
+from rlprobe.reporting.page.tables import parts
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--\u2028]]>&amp;\"' {{ 7*7 }}"
 
@@ -50,7 +51,7 @@ def page(**changes):
     problems.lines.append({"id": HOSTILE, "question": HOSTILE, "answer": HOSTILE})
     chunks = Chunks()
     chunks.add("p0", {"responses": [HOSTILE]})
-    table = markdown(pd.DataFrame({HOSTILE: [HOSTILE]}))
+    table = pd.DataFrame({HOSTILE: [HOSTILE]})
     fields = {"base": HOSTILE, "rl": HOSTILE, "lede": HOSTILE, "settings": [(HOSTILE, HOSTILE)], "prompt": HOSTILE}
     fields |= {"confidence": "95 %", "colophon": HOSTILE, "tables": {"classes": table}, "figures": {"f": b"png"}}
     return Page(**(fields | {"class_k": 5, "arms": arms, "problems": problems, "chunks": chunks} | changes))
@@ -92,8 +93,8 @@ def test_the_policy_allows_the_pages_own_script_and_style_and_nothing_else(html)
 
 def test_the_page_names_no_address(html):
     addresses = re.findall(r'(?:src|href|url)\s*[=(]\s*["\']?([^"\')\s>]*)', html.split('id="head"')[0])
-    assert all(address.startswith(("data:", "x")) for address in addresses)  # x: HOSTILE's own, as text
-    assert "http://" not in html
+    assert all(address.startswith(("data:", "x", "#")) for address in addresses)  # x: HOSTILE's own, as text
+    assert "http://" not in html.replace("http://www.w3.org/2000/svg", "")  # the name of a namespace is no address
     assert "https://" not in html
 
 
@@ -106,23 +107,21 @@ def test_a_page_that_would_be_too_large_has_files_beside_it():
     assert head["files"] == {"p0": f"{FOLDER}/0000.js"}
 
 
-def test_a_table_is_read_back_as_it_was_written():
-    frame = pd.DataFrame(
-        {
-            "arm": ["a | b", "\\|", "*x*", None],
-            "share of|all": [Cell(0.0211, 0.019, 0.0235, "%"), Cell(None), Cell(-1.2, -1.5, -0.9), None],
-        },
-        dtype=object,
-    )
-    found = tables.read("some_table", markdown(frame))
+def test_the_page_shows_the_entries_of_a_table_as_they_are_read():
+    shares = [Cell(0.0211, 0.019, 0.0235, "%"), Cell(None), Cell(-1.2, -1.5, -0.9), None]
+    names = ["a | b", "\\|", "-3 [1, 2]", None]
+    frame = pd.DataFrame({"arm": names, "share of|all": shares}, dtype=object)
+    found = tables.page_table("some_table", frame)
     assert found.columns == ("arm", "share of|all")
     assert found.numeric == (False, True)
-    assert found.rows == tuple(tuple(map(written, row)) for row in frame.itertuples(index=False))
     assert found.heading == "Some table"
+    shown = [[parts(entry) for entry in row] for row in found.rows]
+    assert [row[0] for row in shown] == [("a | b", ""), ("\\|", ""), ("-3 [1, 2]", ""), ("–", "")]
+    assert [row[1] for row in shown] == [("2.11 %", "[1.90, 2.35]"), ("–", ""), ("−1.20", "[−1.50, −0.90]"), ("–", "")]
 
 
 def test_known_tables_come_first_and_unknown_ones_are_there():
-    frame = markdown(pd.DataFrame({"arm": ["x"], "spec": ["y"]}))
+    frame = pd.DataFrame({"arm": ["x"], "spec": ["y"]})
     shown, every = tables.arranged({"zebra": frame, "interventions": frame, "classes": frame})
     assert [table.name for table in shown] == ["classes", "interventions"]
     assert [table.name for table in every] == ["classes", "interventions", "zebra"]
@@ -139,14 +138,10 @@ def test_every_table_that_is_open_at_first_is_one_that_a_command_writes():
     assert set(tables.OPEN) <= written | {"claims"}  # a user's own, which every command writes
 
 
-def test_a_number_stands_apart_from_its_interval():
-    assert parts(
-        "0 of 9 tokens; at most 5 % of problems have one; at most 3 % of tokens if tokens were independent"
-    ) == (
-        "0 of 9 tokens",
-        "at most 5 % of problems have one; at most 3 % of tokens if tokens were independent",
-    )
-    assert parts("2.11 % [1.90, 2.35]") == ("2.11 %", "[1.90, 2.35]")
-    assert parts("-1.09 [-1.43, -0.85]") == ("−1.09", "[−1.43, −0.85]")
-    assert parts("'[/b]'") == ("'[/b]'", "")
+def test_a_number_stands_apart_from_what_is_said_of_its_bounds():
+    never = Cell(0.0, 0.0, 0.03, "%", n=9, problems_bound=0.05)
+    said = "at most 5.00 % of problems have one; at most 3.00 % of tokens if tokens were independent"
+    assert parts(never) == ("0 of 9 tokens", said)
+    assert parts(Cell(-0.5, 0, 1, n=9, problems_bound=0.05))[1].startswith("[0, 1.000]; the interval holds")
     assert parts("rl - base") == ("rl - base", "")
+    assert parts(1234) == ("1,234", "")

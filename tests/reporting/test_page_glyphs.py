@@ -5,7 +5,7 @@ import unicodedata
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rlprobe.reporting.page.glyphs import plain, segments, told_apart
+from rlprobe.reporting.page.glyphs import completed, plain, segments, told_apart
 
 
 def text_shown(found):
@@ -60,3 +60,9 @@ def test_ids_that_stand_for_the_same_show_their_ids_and_others_do_not():
         65: [["bytes", "E2", ""]],
         68: ["A", ["code", "#68", ""]],
     }
+
+
+def test_bytes_of_neighbours_complete_characters_where_they_end():
+    euro, smile = "€".encode(), "😀".encode()
+    tokens = ["a", euro[:1], euro[1:], smile[:3], "b", euro[:2], euro[2:] + smile[:1], smile[1:], b"\xff", euro]
+    assert completed(tokens) == {2: (1, "€"), 6: (5, "€"), 7: (6, "😀"), 9: (9, "€")}

@@ -77,6 +77,13 @@ def test_samples_stand_prompt_after_prompt_and_greedy_ones_are_alike(tiny):
     assert three == [response for response in one for _ in range(3)]
 
 
+def test_a_response_ends_at_the_first_of_several_stop_ids(tiny):
+    whole = respond(tiny, PROMPTS, stop_id=0, max_new_tokens=12, do_sample=False)
+    stops = [0, whole[0][3], whole[2][5]]
+    cut = [ids[: min([n for n, each in enumerate(ids, 1) if each in stops], default=len(ids))] for ids in whole]
+    assert respond(tiny, PROMPTS, stop_id=stops, max_new_tokens=12, do_sample=False) == cut != whole
+
+
 def trl_loss_and_gradients(folder, tmp_path, advantage):
     """What GRPOTrainer makes of the same completions, its prompts padded on the left and read row by row."""
     from trl import GRPOConfig, GRPOTrainer

@@ -12,6 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from rlprobe.analysis.interventions import ArmKey
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import (
     Drawing,
@@ -124,7 +125,7 @@ ENDS, SUFFIXES = ("value", "low", "high"), ("", "_low", "_high")
 
 def _writes(spec: str) -> str:
     """What kind of token an arm's writer puts in, by the writer's name in gate × writer × host."""
-    writer = [*spec.split(" x "), ""][1]
+    writer = ArmKey.read(spec).writer
     return next((kind for kind in ("donor", "mix") if writer.startswith(kind)), "other")
 
 
@@ -287,7 +288,7 @@ def _family(ax: Axes, name: str, points: pd.DataFrame) -> None:
     style |= {"marker": "o", "markersize": 4, "clip_on": False}
     ax.errorbar(points["edited"], points["accuracy"], yerr=reach(points, "accuracy", "low", "high"), **style)
     mode, _, host = name.partition(" ")
-    words = [str(arm).removeprefix(mode).strip() for arm in points["arm"]]
+    words = [str(arm).removeprefix(mode).removesuffix(host).strip() for arm in points["arm"]]
     order = f"\n{left_to_right(words)}" if any(words) else ""
     ax.set_title(f"{SWEEPS.get(mode, mode)} {host}".strip() + order, fontsize=7.5)
 
@@ -304,7 +305,7 @@ def _edited_axis(ax: Axes, edited: pd.Series) -> None:
     else:
         ax.set_xscale("symlog", linthresh=some.min(), linscale=0.3)
         ax.set_xlim(0, 1.3 * some.max())
-        ax.set_xticks([0, *(tick for tick in TICKS if some.min() <= tick <= 1.3 * some.max())], minor=False)
+        ax.set_xticks([0, *(tick for tick in TICKS if 2 * some.min() <= tick <= 1.3 * some.max())], minor=False)
         ax.set_xticks([], minor=True)
         in_percent(ax.xaxis)
 

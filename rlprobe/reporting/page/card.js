@@ -22,6 +22,7 @@ function cardContent(token) {
   const part = character(text, t);
   if (part) parts.push(element("p", "", part));
   for (const line of text.notes(t)) parts.push(element("p", "", ...line));
+  if (text.ifs?.(t).length) parts.push(element("p", "", "Click, or Enter: what if the other token stood here?"));
   return parts;
 }
 
@@ -48,20 +49,14 @@ function facts(read) {
   return element("dl", "facts", ...rows.flatMap(([name, value]) => [element("dt", "", name), element("dd", "", value)]));
 }
 
-// The character that a token of bare bytes is a part of, where its neighbours complete it.
+// The characters that a token of bare bytes is a part of, where its neighbours complete them.
 function character(text, t) {
-  const bytesOf = (i) => {
-    const found = lexicon.segments[text.ids[i]]?.[0];
-    return Array.isArray(found) && found[0] === "bytes" ? found[1].split(" ").map((b) => parseInt(b, 16)) : null;
-  };
-  if (!bytesOf(t)) return null;
+  if (bytesOf(text.ids[t]) === null) return null;
   let first = t, last = t;
-  while (first > 0 && bytesOf(first - 1)) first--;
-  while (last + 1 < text.ids.length && bytesOf(last + 1)) last++;
-  const bytes = [];
-  for (let i = first; i <= last; i++) bytes.push(...bytesOf(i));
-  const whole = new TextDecoder("utf-8").decode(Uint8Array.from(bytes));
-  return `Bytes of a character; with its neighbours: ${whole}`;
+  while (first > 0 && bytesOf(text.ids[first - 1])) first--;
+  while (last + 1 < text.ids.length && bytesOf(text.ids[last + 1])) last++;
+  const bytes = text.ids.slice(first, last + 1).flatMap(bytesOf);
+  return `Bytes of a character; with its neighbours: ${new TextDecoder("utf-8").decode(Uint8Array.from(bytes))}`;
 }
 
 function showCard(token) {

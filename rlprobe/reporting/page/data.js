@@ -41,11 +41,13 @@ async function chunk(name) {
 }
 
 let lexicon; // {ids, segments}, by number
-async function problemResponses(index) {
-  const [words, payload] = await Promise.all([lexicon ?? chunk("lexicon"), chunk(`p${index}`)]);
+async function withLexicon(name) {
+  const [words, payload] = await Promise.all([lexicon ?? chunk("lexicon"), chunk(name)]);
   lexicon = words;
-  return payload.responses;
+  return payload;
 }
+
+const problemPayload = (index) => withLexicon(`p${index}`); // {responses, prompt, ifs}
 
 // A code as nats; null where the number is missing. The inverse of scales.py.
 function nats(scale, code) {

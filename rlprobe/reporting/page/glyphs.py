@@ -4,9 +4,10 @@ A response is untrusted text: control characters, bidirectional overrides, half 
 or end something is named instead of obeyed. Knows no HTML: tokens.js and token_view.py make elements of the segments.
 """
 
+import codecs
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 
 Segment = str | list[str]  # text, or [kind, mark, the text itself]
@@ -30,6 +31,30 @@ def told_apart(pieces: Mapping[int, str | bytes]) -> dict[int, list[Segment]]:
     """The segments of each token by its id; where several ids stand for the same, the id is the last of them."""
     alike = Counter(pieces.values())
     return {i: [*segments(piece), *([[CODE, f"#{i}", ""]] if alike[piece] > 1 else [])] for i, piece in pieces.items()}
+
+
+def completed(pieces: Sequence[str | bytes]) -> dict[int, tuple[int, str]]:
+    """The characters that neighbouring tokens of bare bytes make together.
+
+    By the place of the token that ends them: the place of the first that is a part of them, and the characters.
+    """
+    found, decoder, first = {}, codecs.getincrementaldecoder("utf-8")(), None
+    for t, piece in enumerate(pieces):
+        if isinstance(piece, str):
+            decoder.reset()
+            first = None
+            continue
+        first = t if first is None else first
+        try:
+            whole = decoder.decode(piece)
+        except UnicodeDecodeError:
+            decoder.reset()
+            first = None
+            continue
+        if whole:
+            found[t] = (first, whole)
+            first = t if decoder.getstate()[0] else None
+    return found
 
 
 def plain(piece: str | bytes) -> str:

@@ -17,26 +17,40 @@ const VERDICTS = {
 };
 const ARM_VERDICTS = { any: ["any verdict", () => true], right: ["right", (v) => v === "r"], wrong: ["not right", (v) => v !== "r" && v !== " "] };
 
-// Columns: title, class, number or text to sort by, cell. `n`: the number of a trajectory.
+// What changed from base to RL, best first.
+const CHANGES = ["repaired", "broken", "both right", "both wrong"];
+function changeOf(problem) {
+  const [b, r] = [problem.verdicts[base], problem.verdicts[rl]];
+  if (problem.left_out !== null || [b, r].some((v) => v === undefined || v === " " || v === "-")) return null;
+  return b === "r" ? (r === "r" ? "both right" : "broken") : r === "r" ? "repaired" : "both wrong";
+}
+
+// Columns: key, title, class, number or text to sort by, cell, words. `n`: the number of a trajectory.
 function columns() {
   const found = [
-    ["problem", "", (p) => p.index, (p) => openButton(p)],
-    ["question", "question", (p) => p.question, (p) => p.question],
+    ["problem", "problem", "", (p) => p.index, (p) => openButton(p)],
+    ["question", "question", "question", (p) => p.question, (p) => p.question],
   ];
-  for (const [name, i] of [["base", base], ["RL", rl]]) if (i >= 0) found.push([name, "", (p) => p.verdicts[i], (p) => verdict(p.verdicts[i])]);
+  for (const [name, i] of [["base", base], ["RL", rl]]) if (i >= 0) found.push([name, name, "", (p) => p.verdicts[i], (p) => verdict(p.verdicts[i])]);
+  if (base >= 0 && rl >= 0) found.push(["change", "change", "", (p) => rankOfChange(p), (p) => changeOf(p), "repaired: base wrong, RL right; broken: the reverse"]);
   head.trajectories.forEach((name, n) => {
     const title = NAMES[name] ?? name;
-    found.push([`${title} tokens`, "n", (p) => p.tokens[armIndex(name)], (p) => p.tokens[armIndex(name)]]);
-    found.push([`reranked`, "n", (p) => p.classes[n]?.[0], (p) => p.classes[n]?.[0], `reranked tokens of ${title}'s text`]);
-    found.push([`shifted`, "n", (p) => p.classes[n]?.[1], (p) => p.classes[n]?.[1], `shifted tokens of ${title}'s text`]);
+    found.push([`tokens ${name}`, `${title} tokens`, "n", (p) => p.tokens[armIndex(name)], (p) => p.tokens[armIndex(name)]]);
+    found.push([`reranked ${name}`, "reranked", "n", (p) => p.classes[n]?.[0], (p) => p.classes[n]?.[0], `reranked tokens of ${title}'s text`]);
+    found.push([`shifted ${name}`, "shifted", "n", (p) => p.classes[n]?.[1], (p) => p.classes[n]?.[1], `shifted tokens of ${title}'s text`]);
   });
-  if (base >= 0 && rl >= 0) found.push(["part at", "n", (p) => p.parts, (p) => p.parts ?? "never", "the first position at which base and RL differ"]);
+  if (base >= 0 && rl >= 0) found.push(["part", "part at", "n", (p) => p.parts, (p) => p.parts ?? "never", "the first position at which base and RL differ"]);
   const arm = chosenArm();
   if (arm >= 0) {
-    found.push(["arm", "", (p) => p.verdicts[arm], (p) => verdict(p.verdicts[arm]), head.arms[arm].label]);
-    found.push(["edited", "n", (p) => p.edited[arm], (p) => p.edited[arm], `edited tokens of ${head.arms[arm].label}`]);
+    found.push(["arm", "arm", "", (p) => p.verdicts[arm], (p) => verdict(p.verdicts[arm]), head.arms[arm].label]);
+    found.push(["edited", "edited", "n", (p) => p.edited[arm], (p) => p.edited[arm], `edited tokens of ${head.arms[arm].label}`]);
   }
   return found;
+}
+
+function rankOfChange(problem) {
+  const change = changeOf(problem);
+  return change === null ? null : CHANGES.indexOf(change);
 }
 
 function openButton(problem) {
@@ -55,7 +69,8 @@ function verdict(letter) {
 
 const chosenArm = () => (filters.elements.arm.value === "" ? -1 : Number(filters.elements.arm.value));
 
-let order = { column: 0, falling: false };
+const FIRST_ORDER = { column: base >= 0 && rl >= 0 ? "change" : "problem", falling: false };
+let order = { ...FIRST_ORDER };
 let shown = []; // problems of the list, filtered and sorted
 
 function wanted(problem) {
@@ -64,45 +79,47 @@ function wanted(problem) {
   const haystack = `${problem.id} ${problem.question} ${problem.answer}`.toLowerCase();
   const counts = problem.classes[Number(f.trajectory.value)] ?? [0, 0];
   const arm = chosenArm();
-  return words.every((word) => haystack.includes(word))
+  const phrase = wantedWords();
+  return (words.every((word) => haystack.includes(word)) || (phrase && scan.words === phrase && scan.hits.has(problem.index)))
     && (f.verdicts.value === "any" || (problem.left_out === null && VERDICTS[f.verdicts.value][1](problem.verdicts[base], problem.verdicts[rl])))
     && counts[0] >= Number(f.reranked.value) && counts[1] >= Number(f.shifted.value)
     && (arm < 0 || (ARM_VERDICTS[f.armVerdict.value][1](problem.verdicts[arm]) && (problem.edited[arm] ?? 0) >= Number(f.edited.value)));
 }
 
-function compared(a, b) {
+function compared(a, b, falling) {
   if (a === b) return 0;
   if (a === null || a === undefined) return 1; // what is missing comes last, rising or falling
   if (b === null || b === undefined) return -1;
   const rising = typeof a === "number" ? a - b : a < b ? -1 : 1;
-  return order.falling ? -rising : rising;
+  return falling ? -rising : rising;
 }
 
 function drawList() {
-  const found = columns();
-  if (order.column >= found.length) order = { column: 0, falling: false };
-  const key = found[order.column][2];
-  shown = head.problems.filter(wanted).sort((a, b) => compared(key(a), key(b)) || a.index - b.index);
-  const headings = found.map(([title, className, , , words], i) => heading(title, className, words, i));
+  const columnsNow = columns();
+  if (!columnsNow.some(([key]) => key === order.column)) order = { ...FIRST_ORDER };
+  const sortKey = columnsNow.find(([key]) => key === order.column)[3];
+  shown = head.problems.filter(wanted).sort((a, b) => compared(sortKey(a), sortKey(b), order.falling) || a.index - b.index);
+  const headings = columnsNow.map(([key, title, className, , , words]) => heading(key, title, className, words, order));
   list.querySelector("thead").replaceChildren(element("tr", "", ...headings));
-  list.querySelector("tbody").replaceChildren(...shown.map((problem) => line(problem, found)));
-  document.getElementById("count").value = `${shown.length.toLocaleString("en")} of ${head.problems.length.toLocaleString("en")}`;
+  list.querySelector("tbody").replaceChildren(...shown.map((problem) => line(problem, columnsNow)));
+  document.getElementById("count").value = `${shown.length.toLocaleString("en")} of ${head.problems.length.toLocaleString("en")}${scanned()}`;
   markCurrent();
+  drawPlaces();
 }
 
-function heading(title, className, words, i) {
-  const button = element("button", "", title);
-  button.type = "button";
-  button.dataset.column = i;
-  const made = element("th", className, button);
+function heading(key, title, className, words, sorted) {
+  const sorting = element("button", "", title);
+  sorting.type = "button";
+  sorting.dataset.column = key;
+  const made = element("th", className, sorting);
   made.scope = "col";
   if (words) made.title = words;
-  if (i === order.column) made.setAttribute("aria-sort", order.falling ? "descending" : "ascending");
+  if (key === sorted.column) made.setAttribute("aria-sort", sorted.falling ? "descending" : "ascending");
   return made;
 }
 
 function line(problem, found) {
-  const cells = found.map(([, className, , cell]) => element("td", className, cell(problem) ?? "–"));
+  const cells = found.map(([, , className, , cell]) => element("td", className, cell(problem) ?? "–"));
   const made = element("tr", "", ...cells);
   made.dataset.index = problem.index;
   if (problem.left_out) made.title = `left out: ${problem.left_out}`;
@@ -116,9 +133,11 @@ function markCurrent() {
 }
 
 function sortBy(column) {
-  const numeric = columns()[column][1] === "n";
+  const numeric = columns().find(([key]) => key === column)[2] === "n";
   order = { column, falling: order.column === column ? !order.falling : numeric };
   drawList();
+  list.querySelector(`th button[data-column="${CSS.escape(column)}"]`).focus();
+  remember();
 }
 
 function options(select, entries) {
@@ -135,14 +154,20 @@ function startList() {
   options(f.arm, [["", "none"], ...arms]);
   document.getElementById("arm-filter").hidden = arms.length === 0;
   f.verdicts.parentElement.hidden = base < 0 || rl < 0;
-  filters.addEventListener("input", drawList);
-  filters.addEventListener("reset", () => setTimeout(drawList));
+  const filtered = () => {
+    searchResponses();
+    drawList();
+    rememberSoon();
+  };
+  filters.addEventListener("input", filtered);
+  filters.addEventListener("reset", () => setTimeout(filtered));
   filters.addEventListener("submit", (event) => event.preventDefault());
   list.addEventListener("click", (event) => {
     const button = event.target.closest("th button");
-    if (button) return sortBy(Number(button.dataset.column));
+    if (button) return sortBy(button.dataset.column);
     const row = event.target.closest("tbody tr");
     return row && openProblem(Number(row.dataset.index));
   });
+  firstAddress();
   drawList();
 }

@@ -9,31 +9,46 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from rlprobe.reporting.page import scales, tables, views
+from rlprobe.reporting.page.answer import Answer
 from rlprobe.reporting.page.chunks import PAGE_LIMIT, Chunks, OnDemand, digest
 from rlprobe.reporting.page.problems import LETTERS, WORDS, ArmLine, ProblemList
 
 NAME = "report.html"
-SCRIPTS = ("data.js", "tokens.js", "card.js", "list.js", "reader.js", "main.js")
+SCRIPTS = (
+    *(
+        "data.js",
+        "tokens.js",
+        "card.js",
+        "list.js",
+        "places.js",
+        "texts.js",
+        "strip.js",
+        "continuations.js",
+        "reader.js",
+    ),
+    *("search.js", "address.js", "save.js", "main.js"),
+)
 STYLES = ("tokens.css", "page.css")
 
 _HERE = Path(__file__).parent
 _MARK = re.compile(r'<meta name="rlprobe-(\w+)" content="([^"]*)">')
-_INTERVAL = re.compile(r"(.*?)\s*(\[-?[\d.][^\]]*\])\Z")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """What is on the page. `tables` are Markdown by name, `figures` PNG files by name, `class_k` the classes' k,
-    `source` a digest of what the page was made from.
+    """What is on the page. `tables` and `figures`, PNG files, go by their names, `class_k` the classes' k,
+    `source` a digest of what the page was made from. `numbers` names the tables whose CSV the chunk "csv" holds;
+    `commands` decode how a text goes on from another token (commands/continuations.py); `run` is the run's folder.
     """
 
     base: str
@@ -43,13 +58,17 @@ class Page:
     prompt: str
     confidence: str
     colophon: str
-    tables: Mapping[str, str]
+    tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, bytes]
     class_k: int
     arms: Mapping[str, ArmLine]
     problems: ProblemList
     chunks: Chunks
     source: str = ""
+    answer: Answer = field(default_factory=Answer)
+    numbers: Sequence[str] = ()
+    commands: Mapping[str, str] = field(default_factory=dict)
+    run: str = ""
 
 
 def render(page: Page, limit: int = PAGE_LIMIT) -> Mapping[str, str]:
@@ -79,7 +98,7 @@ def _html(page: Page, chunks: Mapping[str, str], files: Mapping[str, str], besid
         chunks=chunks,
         shown=shown,
         every=every,
-        parts=parts,
+        parts=tables.parts,
     )
 
 
@@ -89,16 +108,6 @@ def marks_of(html: str) -> dict[str, str]:
     `chunks`, the digest of the files beside it. The first 2000 characters of it are enough.
     """
     return dict(_MARK.findall(html))
-
-
-def parts(cell: str) -> tuple[str, str]:
-    """A number and its interval, or what is said of its bounds; with a minus sign where a hyphen stands for one."""
-    number, bounds, said = cell.partition("; at most ")
-    if bounds:
-        return number, (bounds + said).removeprefix("; ")
-    found = _INTERVAL.match(cell)
-    value, interval = (found[1], found[2]) if found else (cell, "")
-    return re.sub(r"^-(?=\d)", "−", value), re.sub(r"(?<=[\[ ])-(?=\d)", "−", interval)
 
 
 @cache
@@ -153,4 +162,6 @@ def _head(page: Page, files: Mapping[str, str]) -> dict[str, Any]:
         "letters": {status: letter for status, letter in LETTERS.items() if status},
         "verdicts": {LETTERS[status]: words for status, words in WORDS.items()},
         "files": dict(files),
+        "commands": dict(page.commands),
+        "run": page.run,
     }

@@ -2,102 +2,84 @@
 
 const reader = document.getElementById("reader");
 const place = document.getElementById("problem");
-let opened = null; // {index, responses}
+let opened = null; // {index, payload, texts, third}
+let opening = 0; // how often a problem was asked for: the last one is shown
 
-// A response with everything that the page can say of its tokens.
-class Text {
-  constructor(response, all) {
-    Object.assign(this, { response, ids: response.ids, arm: head.arms[response.arm], table: response.table ?? null });
-    this.gated = gatedSet(response.gated);
-    this.host = new Map(response.host ? response.host[0].map((t, i) => [t, response.host[1][i]]) : []);
-    this.after = this.table ? this.table.after : null;
-    // both models have read a text up to where it leaves a trajectory: position t depends on what stands before it only
-    this.known = all.filter((other) => other.table && other !== response)
-      .map((other) => ({ table: other.table, until: firstDifference(other.ids, response.ids), ids: other.ids }))
-      .sort((a, b) => b.until - a.until)[0] ?? null;
-  }
-
-  read(t) {
-    if (this.table) return reading(this.table, t);
-    if (!this.known || t > this.known.until || t >= this.known.ids.length) return null;
-    const found = reading(this.known.table, t);
-    return this.known.ids[t] === this.ids[t] ? found : { ...found, delta: null, logprob: [null, null], rank: ["–", "–"] };
-  }
-
-  // What an arm did here, as lines of the card.
-  notes(t) {
-    const lines = [];
-    if (this.host.has(t)) lines.push([`${this.label}: edited; the host would have said `, element("span", "tokens", ...tokenText(this.host.get(t), true)), `, id ${lexicon.ids[this.host.get(t)]}`]);
-    else if (this.gated.has(t)) lines.push([`${this.label}: gated, and the token is the host's own choice`]);
-    return lines;
-  }
-
-  get label() {
-    return this.response.draw ? `${this.arm.label}, draw ${this.response.draw}` : this.arm.label;
-  }
-
-  get who() {
-    return MEMBERS.includes(this.arm.name) ? `who-${this.arm.name}` : "who-arm";
-  }
-
-  isMarked(t) {
-    return this.host.has(t) || (this.read(t)?.cls ?? 0) > 0;
-  }
-}
-
-async function openProblem(index, quietly = false) {
+// `at`: {arm, t} of the token to go to; `third`: the name of the arm in the third column.
+async function openProblem(index, { quietly = false, push = true, third, at } = {}) {
   const problem = head.problems[index];
+  if (push && pending) remember();
   hideCard();
   document.getElementById("h-reader").textContent = problem.id;
   reader.hidden = false;
-  let responses = [];
+  const mine = ++opening;
+  let payload = { responses: [], prompt: [], ifs: [] };
   try {
-    responses = problem.left_out === null ? await problemResponses(index) : [];
+    if (problem.left_out === null) payload = await problemPayload(index);
   } catch (error) {
     place.replaceChildren(element("p", "note", `This problem cannot be opened: ${error.message}.`));
     return;
   }
-  opened = { index, responses };
-  offerThird(responses);
+  if (mine !== opening) return;
+  opened = { index, payload, third: opened?.third };
+  lastToken = null;
+  offerThird(payload.responses, third);
   drawProblem();
   markCurrent();
-  history.replaceState(null, "", `#${encodeURIComponent(problem.id)}`);
+  remember(push);
+  if (at) return goTo(at);
   if (!quietly) {
     reader.scrollIntoView({ block: "start" });
     document.getElementById("h-reader").focus({ preventScroll: true });
   }
 }
 
-// The responses that may stand in the third column, the arm of the filter first.
-function offerThird(responses) {
+function goTo({ arm, t }) {
+  const text = opened.texts.find((each) => each.arm.name === arm && each.response.draw === 0);
+  const token = text && tokenAt(text, t);
+  if (token) focusToken(token);
+}
+
+// The responses that may stand in the third column; the wanted arm, or the one of the filter, is chosen.
+function offerThird(responses, wanted) {
   const select = document.getElementById("third");
-  const before = select.value;
   const others = responses.map((r, i) => [String(i), new Text(r, []).label, r.arm]).filter(([, , arm]) => arm !== base && arm !== rl);
+  const before = select.value === "" ? chosenArm() : opened.third;
+  const match = others.find(([, , arm]) => arm === (wanted === undefined ? before : armIndex(wanted)));
   options(select, [["", "none"], ...others]);
-  const wantedArm = before === "" ? chosenArm() : opened.third;
-  const match = others.find(([, , arm]) => arm === wantedArm);
   select.value = match ? match[0] : "";
   select.parentElement.hidden = others.length === 0;
   if (others.length && base < 0 && rl < 0) select.value = match ? match[0] : others[0][0];
 }
 
 function drawProblem() {
-  const { responses } = opened;
+  const { responses, ifs, prompt } = opened.payload;
   const problem = head.problems[opened.index];
   const third = document.getElementById("third").value;
   const chosen = responses.filter((r, i) => (r.arm === base || r.arm === rl) ? true : String(i) === third);
   opened.third = third === "" ? null : responses[Number(third)].arm;
   chosen.sort((a, b) => rankOf(a) - rankOf(b));
-  const texts = chosen.map((r) => new Text(r, responses));
-  const parts = [element("p", "question-text", problem.question), element("p", "gold", "gold answer ", element("b", "", problem.answer))];
+  const texts = chosen.map((r) => new Text(r, responses, ifs));
+  opened.texts = texts;
+  const question = element("p", "question-text", problem.question);
+  question.dir = "auto";
+  const parts = [question, element("p", "gold", "gold answer ", element("b", "", element("bdi", "", problem.answer)))];
+  if (prompt.length) parts.push(promptOf(prompt));
   if (problem.left_out) parts.push(element("p", "note", `Left out: ${problem.left_out}.`));
   if (texts.length) parts.push(...sideBySide(texts));
   place.replaceChildren(...parts);
-  place.querySelectorAll(".tokens").forEach((flow) => flow.querySelector(".tok")?.setAttribute("tabindex", "0"));
+  place.querySelector(".tok")?.setAttribute("tabindex", "0");
   redraw();
+  findInTexts();
 }
 
 const rankOf = (r) => (r.arm === base ? 0 : r.arm === rl ? 1 : 2);
+
+function promptOf(ids) {
+  const whole = completed(ids);
+  const nodes = ids.flatMap((number, t) => [...tokenText(number), ...(whole.has(t) ? [element("bdi", "whole", whole.get(t))] : [])]);
+  return element("details", "of-problem", element("summary", "", `The prompt, ${ids.length} tokens`), element("div", "tokens prompt-tokens", ...nodes));
+}
 
 function sideBySide(texts) {
   const apart = Math.min(...texts.slice(1).map((text) => firstDifference(texts[0].ids, text.ids)), texts[0].ids.length);
@@ -120,34 +102,10 @@ function columnHead(text) {
   const counts = [`${text.ids.length} tokens`, r.stop === "length" ? "cut at the limit" : null];
   if (text.table) counts.push(...[1, 2].map((c) => `${[...text.table.classes].filter((x) => Number(x) === c).length} ${CLASSES[c]}`));
   if (text.who === "who-arm") counts.push(`${text.gated.size} gated`, r.host ? `${text.host.size} edited` : "host not asked");
-  const said = r.answer === null ? WORDS[letter] : `${WORDS[letter]}: ${r.answer}`;
-  return element("header", "", element("span", "line", element("b", "", text.label), verdict(letter), ` ${said}`),
-    element("span", "line", counts.filter(Boolean).join(" · ")), text.who === "who-arm" && text.arm.spec !== text.label ? element("span", "line", text.arm.spec) : null);
-}
-
-// Tokens from..to of a text; `marking` are the texts whose gates and edits show on them, `texts` those it parts from.
-function flow(text, from, to, marking, texts = []) {
-  const made = element("div", "tokens");
-  made.text = text;
-  const forks = new Map();
-  for (const other of texts) {
-    const at = firstDifference(text.ids, other.ids);
-    if (other !== text && at > from && at < text.ids.length) forks.set(at, [...(forks.get(at) ?? []), other.label]);
-  }
-  for (let t = from; t < to; t++) {
-    if (forks.has(t)) made.append(element("span", "fork", `parts from ${forks.get(t).join(", ")}`));
-    const token = tokenElement(text, t);
-    made.append(token);
-    for (const each of marking) markEdits(token, each, t);
-    if (marking.some((each) => each.isMarked(t))) token.dataset.marked = "";
-    token.view = marking.length > 1 ? shared(text, marking) : text;
-  }
-  return made;
-}
-
-// A token of several texts: the notes of all of them.
-function shared(text, marking) {
-  return { ids: text.ids, read: (t) => marking.find((each) => each.table)?.read(t) ?? text.read(t), notes: (t) => marking.flatMap((each) => each.notes(t)) };
+  const said = r.answer === null ? [WORDS[letter]] : [`${WORDS[letter]}: `, element("bdi", "", r.answer)];
+  return element("header", "", element("span", "line", element("b", "", text.label), verdict(letter), " ", ...said),
+    element("span", "line", counts.filter(Boolean).join(" · ")), text.who === "who-arm" && text.arm.spec !== text.label ? element("span", "line", text.arm.spec) : null,
+    strip(text));
 }
 
 function redraw() {
@@ -159,11 +117,16 @@ function redraw() {
 
 // ---- going from token to token
 
+const tokens = () => [...place.querySelectorAll(".tok")];
 const marks = () => [...place.querySelectorAll(".tok[data-marked]")];
 const current = () => (document.activeElement?.classList.contains("tok") ? document.activeElement : null);
 
 function stepMark(by) {
-  const all = marks();
+  step(marks(), by);
+}
+
+// From the token in focus, or the last that was, to the next of some tokens, round and round.
+function step(all, by) {
   if (!all.length) return;
   const here = current() ?? lastToken;
   let at = here && place.contains(here) ? all.indexOf(here) : -1;
@@ -175,16 +138,37 @@ function stepMark(by) {
 }
 
 function stepToken(by) {
-  const here = current();
-  if (!here) return;
-  const all = [...place.querySelectorAll(".tok")];
-  const next = all[all.indexOf(here) + by];
+  const all = tokens();
+  const next = all[all.indexOf(current()) + by];
   if (next) focusToken(next);
+}
+
+// To the token above or below, of those in the same column; else to that of the part before or behind.
+function stepLine(by) {
+  const here = current();
+  const box = here.getBoundingClientRect();
+  const middle = (box.left + box.right) / 2;
+  const away = (token) => {
+    const other = token.getBoundingClientRect();
+    return [by * (other.top - box.top), Math.abs((other.left + other.right) / 2 - middle)];
+  };
+  const beyond = tokens().map((token) => [token, ...away(token)]).filter(([, down]) => down > 4);
+  const own = beyond.filter(([token]) => token.closest(".tokens") === here.closest(".tokens"));
+  const nearest = (own.length ? own : beyond).sort((a, b) => a[1] - b[1] || a[2] - b[2]);
+  const line = nearest.filter(([, down]) => down < nearest[0][1] + 4).sort((a, b) => a[2] - b[2]);
+  if (line.length) focusToken(line[0][0]);
+}
+
+function stepColumn() {
+  const flows = [...place.querySelectorAll(".tokens[role=group]")];
+  const next = flows[(flows.indexOf(current()?.closest(".tokens")) + 1) % flows.length];
+  focusToken(next?.querySelector(".tok"));
 }
 
 let lastToken = null;
 function focusToken(token) {
-  token.closest(".tokens").querySelector('.tok[tabindex="0"]')?.setAttribute("tabindex", "-1");
+  if (!token) return;
+  place.querySelector('.tok[tabindex="0"]')?.setAttribute("tabindex", "-1");
   token.tabIndex = 0;
   token.focus({ preventScroll: true });
   const { top, bottom } = token.getBoundingClientRect();

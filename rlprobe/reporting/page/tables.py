@@ -1,11 +1,16 @@
-"""The tables of a run as it holds them, read back from Markdown: whatever a command wrote there has its place here.
+"""The tables of a run: whatever a command wrote there has its place on the page.
 
-Knows the form of formats.py and the names of some tables; a table that it has never heard of is shown as well.
+Knows the names of some tables; one that it has never heard of is shown as well.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from rlprobe.reporting.formats import Cell, is_number, written
 
 # the tables that are open when the page opens, in this order, and their headings
 OPEN = {
@@ -40,18 +45,16 @@ HEADLINE = {
     "interventions": ("arm", "accuracy", "no answer", "gated", "edited", "recovery", "p against base", "p against RL")
 }
 
-_PART = re.compile(r"\\.|\||[^\\|]+")  # an escaped character, the border of a cell, or text
-
 
 @dataclass(frozen=True, slots=True)
 class PageTable:
-    """A table as text: its columns, which of them are numbers, and its rows."""
+    """A table: its columns, which of them are numbers, and the entries of its rows, as formats.py has them."""
 
     name: str
     heading: str
     columns: tuple[str, ...]
     numeric: tuple[bool, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Any, ...], ...]
 
     def only(self, columns: Iterable[str]) -> "PageTable":
         """The same with some of its columns."""
@@ -61,26 +64,24 @@ class PageTable:
         return replace(self, columns=kept, numeric=tuple(self.numeric[i] for i in at), rows=rows)
 
 
-def read(name: str, markdown: str) -> PageTable:
-    """One table from the text that `formats.markdown` made."""
-    header, rules, *rows = [_cells(line) for line in markdown.splitlines() if line.strip()]
+def page_table(name: str, table: pd.DataFrame) -> PageTable:
+    """A table of a run as the page shows it."""
     heading = OPEN.get(name, name.replace("_", " ").replace("-", " ").capitalize())
-    return PageTable(name, heading, header, tuple(rule.endswith(":") for rule in rules), tuple(rows))
+    numeric = tuple(is_number(table[column]) for column in table.columns)
+    return PageTable(name, heading, tuple(table.columns), numeric, tuple(table.itertuples(index=False, name=None)))
 
 
-def arranged(texts: Mapping[str, str]) -> tuple[Sequence[PageTable], Sequence[PageTable]]:
-    """(the tables to show at once, all tables in full), from name -> Markdown."""
-    tables = {name: read(name, text) for name, text in sorted(texts.items())}
+def arranged(found: Mapping[str, pd.DataFrame]) -> tuple[Sequence[PageTable], Sequence[PageTable]]:
+    """(the tables to show at once, all tables in full), by name."""
+    tables = {name: page_table(name, table) for name, table in sorted(found.items())}
     shown = [tables[name].only(HEADLINE.get(name, tables[name].columns)) for name in OPEN if name in tables]
     first = [name for name in OPEN if name in tables]
     return shown, [tables[name] for name in dict.fromkeys((*first, *tables))]
 
 
-def _cells(line: str) -> tuple[str, ...]:
-    cells = [""]
-    for part in _PART.findall(line.strip().removeprefix("|").removesuffix("|")):
-        if part == "|":
-            cells.append("")
-        else:
-            cells[-1] += part[1:] if part[0] == "\\" else part
-    return tuple(cell.strip() for cell in cells)
+def parts(entry: Any) -> tuple[str, str]:
+    """An entry as it is read, and what is said of how sure a number is; with a minus sign where a hyphen stood."""
+    if not isinstance(entry, Cell):
+        return written(entry), ""
+    value, sure = entry.parts
+    return re.sub(r"^-(?=\d)", "−", value), re.sub(r"(?<=[\[ ])-(?=\d)", "−", sure)

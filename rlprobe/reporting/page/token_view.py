@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from rlprobe.errors import BadInput
 from rlprobe.reporting.page.card import card
-from rlprobe.reporting.page.glyphs import SPACE, Segment, told_apart
+from rlprobe.reporting.page.glyphs import SPACE, Segment, completed, told_apart
 from rlprobe.reporting.page.page import style_sheet, template
 from rlprobe.reporting.page.passage import Passage
 from rlprobe.reporting.page.views import VIEWS, marks, words
@@ -72,9 +72,11 @@ class TokenView:
     def _tokens(self) -> Iterator[dict[str, Any]]:
         """What the template writes of each token."""
         passage, glyphs = self.passage, told_apart(self.pieces)
+        whole = completed([self.pieces[i] for i in passage.ids])
         for t, (i, name) in enumerate(zip(passage.ids, passage.classes(self.class_k), strict=True)):
             yield {
                 "parts": _parts(glyphs[i]),
+                "whole": whole[t][1] if t in whole else None,
                 "host": _parts(glyphs[passage.host[t]], marked=True) if t in passage.host else None,
                 "classes": " ".join(["tok", *self._classes(t, name)]),
                 "card": card(passage, t, name, self.pieces),

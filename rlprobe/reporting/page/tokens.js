@@ -36,13 +36,23 @@ function tokenText(number, marked = false) {
   return nodes;
 }
 
-// A token of `text` (see reader.js) at position t, with everything that is known of it.
+const SPOKEN = { "·": "space", "⏎": "new line", "→": "tab", "⍽": "no-break space" };
+
+// What a token is called where it is heard instead of seen.
+function tokenName(number, cls = 0) {
+  const parts = lexicon.segments[number].map((s) => (typeof s === "string" ? s : s[0] === "space" ? SPOKEN[s[1]] : s[0] === "bytes" ? `bytes ${s[1]}` : s[1]));
+  return `${parts.join(" ")}${cls ? `, ${CLASSES[cls]}` : ""}`;
+}
+
+// A token of `text` (see texts.js) at position t, with everything that is known of it.
 function tokenElement(text, t) {
   const made = element("span", "tok", ...tokenText(text.ids[t]));
   made.dataset.t = t;
   made.tabIndex = -1;
   made.view = text;
   const read = text.read(t);
+  made.setAttribute("role", "button");
+  made.setAttribute("aria-label", tokenName(text.ids[t], read?.cls));
   if (read && read.cls) made.classList.add(CLASSES[read.cls]);
   if (text.after !== null && t >= text.after) made.classList.add("after");
   return made;

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from rlprobe.analysis.across import OVER_BASES, OVER_SEEDS, OnPair, over_pairs
+from experiments.across import OVER_BASES, OVER_SEEDS, OnPair, over_pairs
 from rlprobe.analysis.statistics import Interval, missing
 
 
