@@ -150,6 +150,10 @@ class Run:
         """The problems of the run, in order."""
         return [Problem(**{k: v for k, v in row.items() if k != "left_out"}) for row in self._problem_rows()]
 
+    def problems_of(self, shard: Shard) -> list[Problem]:
+        """The problems of a shard, in order."""
+        return self.problems()[shard.start : shard.stop]
+
     def left_out(self) -> dict[str, str]:
         """The problems that have no rollouts, and why."""
         return {row["problem_id"]: row["left_out"] for row in self._problem_rows() if row["left_out"]}

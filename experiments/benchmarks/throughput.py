@@ -1,6 +1,6 @@
 """What more workers bring: the time and the GPU hours of an arm over a data set, by simulation, to 64 workers.
 
-The unit of work is the shard. Measured are the seconds that each shard of the bundled pair took on one processor
+The unit of work is the shard. Measured are the processor seconds that each shard of the bundled pair took
 (`--measure`, figures/throughput_shards.csv): what is used of them is how unequal they are. How long a shard takes on a
 card is that of the model on paper (cost_by_scale.py), with the fixed price of a pass that one H200 was
 measured to have (figures/on_gpu.md); a 7B or 32B pair itself was not timed decoding. The longest shards go first;
@@ -106,13 +106,13 @@ class Watched(Reporter):
 
     @contextmanager
     def task(self, name: str, total: int, unit: str) -> Iterator[Meter]:
-        """As it is, with the times between two advances."""
+        """As it is, with the processor seconds of this process between two advances."""
         with super().task(name, total, unit) as meter:
-            at, advance = time.perf_counter(), meter.advance
+            at, advance = time.process_time(), meter.advance
 
             def advanced(units: int = 1) -> None:
                 nonlocal at
-                now = time.perf_counter()
+                now = time.process_time()
                 self.rows.append({"work": name.partition(" (")[0], "problems": units, "seconds": round(now - at, 4)})
                 at = now
                 advance(units)

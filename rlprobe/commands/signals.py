@@ -133,9 +133,11 @@ def _retold(again: Retelling, name: str) -> Written:
     asked = run.read_json(name, _parsed)
     of = runs.read(run.file(f"{runs.INSIDE}/evaluation")) if asked["split"] else run
     if asked.get("equal_entropy"):
-        equal_entropy.graded_again(run, again.grader, again.reporter)
+        equal_entropy.graded_again(again)
     with of.locked() if asked["split"] else nullcontext():
-        return summarise_signals(run, of, stages.grade(of, again.grader, again.reporter), asked, again.reading)
+        return summarise_signals(
+            run, of, stages.grade(of, again.grader, again.reporter, again.crew), asked, again.reading
+        )
 
 
 def _parsed(saved: Any) -> dict[str, Any]:
