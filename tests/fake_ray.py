@@ -25,6 +25,10 @@ class ObjectLostError(Exception):
     pass
 
 
+class OutOfMemoryError(Exception):
+    pass
+
+
 class RayTaskError(Exception):
     def __init__(self, cause):
         super().__init__(str(cause))
@@ -71,7 +75,7 @@ class FakeRay:
     order: list = field(default_factory=list)  # shards in the order in which they were asked for
 
     def __post_init__(self):
-        errors = (ActorDiedError, ActorUnavailableError, NodeDiedError, ObjectLostError, RayTaskError)
+        errors = (ActorDiedError, ActorUnavailableError, NodeDiedError, ObjectLostError, OutOfMemoryError, RayTaskError)
         self.exceptions = SimpleNamespace(**{error.__name__: error for error in errors})
         strategies = SimpleNamespace(PlacementGroupSchedulingStrategy=lambda group: group)
         self.util = SimpleNamespace(

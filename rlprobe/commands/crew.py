@@ -97,7 +97,7 @@ def fitting(nodes: Sequence[Node], choice: WorkerChoice, threads: int | None) ->
         raise BadInput(f"no machine has {gpus:g} GPUs for a worker, the most is {most:g}: give --gpus-per-worker")
     if not gpus:
         count = asked or max(1, sum(int(node.cpus // (threads or 1)) for node in usable))
-        return Fit(count, 0, *_on_processors([node.cpus for node in usable], count, threads))
+        return Fit(count, 0.0, *_on_processors([node.cpus for node in usable], count, threads))
     places = [int(node.gpus / gpus + 1e-9) for node in usable]
     if asked and asked > sum(places):
         raise BadInput(f"{sum(places)} workers of {gpus:g} GPUs fit, not {asked}: give fewer, or --gpus-per-worker")
@@ -110,13 +110,13 @@ def _on_processors(cpus: Sequence[float], count: int, threads: int | None) -> tu
     """(processors that each of `count` workers reserves, threads of each); more workers than processors share them."""
     for each in (threads,) if threads else range(int(max(cpus)), 0, -1):
         if sum(n // each for n in cpus) >= count:
-            return each, each
+            return float(each), each
     return _counted(min(cpus) / math.ceil(count / len(cpus))), threads or 1
 
 
 def _counted(cpus: float) -> float:
     """As Ray counts processors: whole ones, or a part of one."""
-    return math.floor(cpus) if cpus >= 1 else math.floor(cpus * 1e4) / 1e4
+    return float(math.floor(cpus)) if cpus >= 1 else math.floor(cpus * 1e4) / 1e4
 
 
 def _ray() -> Any:
@@ -273,8 +273,9 @@ def placed(located: LocatedPair) -> LocatedPair:
     count = torch.cuda.device_count()
     if not count:
         raise NotAvailable("a worker sees no GPU, and the run computes on one: give --gpus-per-worker")
-    names = [f"cuda:{i}" for i in range(count)]
-    half = math.ceil(count / 2)
+    is_whole = any(getattr(located, member).adapter for member in MEMBERS)  # what an adapter lies on is not spread
+    names = [f"cuda:{i}" for i in range(1 if is_whole else count)]
+    half = math.ceil(len(names) / 2)
     lies = names[:half], names[half:] or names
     base, rl = (replace(getattr(located, m), device=",".join(d)) for m, d in zip(MEMBERS, lies, strict=True))
     return replace(located, base=base, rl=rl)
@@ -285,6 +286,8 @@ def _refuse_other_files(located: LocatedPair) -> None:
     like = None
     for member in MEMBERS:
         source = getattr(located, member)
+        if own.is_key(source.name):
+            continue  # it came with the worker, under the hash of its content
         revision = source.adapter_revision if source.adapter else source.revision
         here = find_source(source.full_name, revision, source.device, like, source.trust_remote_code)
         if here.files != source.files:
@@ -476,6 +479,9 @@ class Crew:
             self._failed, self.lost = self._failed + 1, self.lost + 1
             if self._failed >= STARTS:
                 raise NotAvailable(f"{STARTS} workers died before they were ready: {_line(error)}") from None
+        except Exception:
+            self._end(hand)
+            raise
         else:
             self._failed = 0
             self._idle.append(hand)
@@ -491,6 +497,9 @@ class Crew:
             self.lost += 1
             self._end(hand)
             desk.again(cost, shard)
+        except Exception:
+            self._end(hand)
+            raise
         else:
             self._idle.append(hand)
             yield shard, done
@@ -519,7 +528,7 @@ def hired(choice: WorkerChoice) -> "Iterator[Crew | None]":
 def lost() -> tuple[type[BaseException], ...]:
     """What says that a worker is gone, cannot be reached, or took its answer with it."""
     of = _ray().exceptions
-    return (of.ActorDiedError, of.ActorUnavailableError, of.NodeDiedError, of.ObjectLostError)
+    return (of.ActorDiedError, of.ActorUnavailableError, of.NodeDiedError, of.ObjectLostError, of.OutOfMemoryError)
 
 
 def _line(error: BaseException) -> str:

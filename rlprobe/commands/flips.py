@@ -238,7 +238,7 @@ class Flipped:
 
     def needs(self, shard: Shard) -> list[Need]:
         """Both greedy responses and the token table of the base's; a search also knows the single flips."""
-        needs = [*(Need("rollouts", member, 0) for member in MEMBERS), Need("tokens", "base", None, COLUMNS)]
+        needs = [*(Need("rollouts", member, 0) for member in MEMBERS), Need("tokens", "base", None, tuple(COLUMNS))]
         return needs + ([Need(self.single, shard.arm)] if self.table == "needed" else [])
 
     def make(self, bench: Bench, shard: Shard) -> Made:

@@ -1,7 +1,7 @@
 """Rollouts as the rows of a run, and responses as text."""
 
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -10,6 +10,7 @@ from rlprobe.records import Made, Problem, Rollout, Stop, rollout_schema
 from rlprobe.runs import Shard
 
 
+@runtime_checkable
 class Shelf(Protocol):
     """What can be read of a run: all of it, or the part that a worker was handed (work.py)."""
 

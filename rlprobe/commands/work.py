@@ -1,14 +1,14 @@
 """What is made of a shard, as a piece of work that knows no run: this process can do it, and so can another.
 
-A piece says what it needs of a run and makes tables of that. Alone, a command reads its run and makes one shard after
-the other; workers (commands/crew.py) are handed what is needed, and the tables come back. Whoever made them, the
-command writes: a run has one writer, and what it holds does not depend on who made what.
+A piece says what it needs of a run, is handed that, and makes tables of it: here, one shard after the other, or by
+workers (commands/crew.py), from which the tables come back. Whoever made them, the command writes: a run has one
+writer, and what it holds does not depend on who made what.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import pyarrow as pa
 
@@ -107,6 +107,7 @@ class Made:
     also: Any = None
 
 
+@runtime_checkable
 class Piece(Protocol):
     """A kind of work on shards."""
 
@@ -117,6 +118,7 @@ class Piece(Protocol):
         """Do it for a shard."""
 
 
+@runtime_checkable
 class Makers(Protocol):
     """Workers (crew.py)."""
 
@@ -178,7 +180,8 @@ class Site:
         tools = Tools()
         try:
             for shard in shards:
-                yield shard, piece.make(Bench(self.run, watch, tools, self.prepared), shard)
+                handed = Handed.of(self.run, piece, shard)  # what a worker would know, and no more
+                yield shard, piece.make(Bench(handed, watch, tools, self.prepared), shard)
         finally:
             tools.close()
 

@@ -17,7 +17,7 @@ from rlprobe.errors import BadInput, NotAvailable, ProblemsLeftOut
 from rlprobe.runs import Shard
 from rlprobe.settings import ComputeChoice, DisagreeSettings, WorkerChoice, Workers, made
 
-QUIET, COUNT = Reporter(quiet=True), Count()
+QUIET, COUNT, SIX = Reporter(quiet=True), Count(), Fit(6, 2.0, 4.0, 4)
 
 
 def filled(run, crew=None, piece=COUNT, block=2):
@@ -48,7 +48,7 @@ def serial(tmp_path):
 @pytest.mark.parametrize("workers", [1, 2, 4])
 def test_workers_make_what_this_process_makes(tmp_path, monkeypatch, serial, workers):
     ray, run = FakeRay({"here": {"CPU": 4}}), made_run(tmp_path / "run")
-    told = filled(run, crew_on(monkeypatch, ray, Fit(workers, 0, 1, 1)))
+    told = filled(run, crew_on(monkeypatch, ray, Fit(workers, 0.0, 1.0, 1)))
     assert sorted(told) == sorted(serial[1])
     assert shards_of(run) == shards_of(serial[0])
     assert not ray.groups  # every bundle was given back
@@ -58,7 +58,7 @@ def test_workers_make_what_this_process_makes(tmp_path, monkeypatch, serial, wor
 def test_the_shard_of_a_lost_worker_is_asked_for_again(tmp_path, monkeypatch, serial, error):
     deaths = Counter({("make", Shard("base", 4, 6)): 2, ("make", Shard("base", 0, 2)): 1, ("begin", None): 2})
     ray, run = FakeRay({"here": {"CPU": 2}}, deaths, error), made_run(tmp_path / "run")
-    crew = crew_on(monkeypatch, ray, Fit(2, 0, 1, 1))
+    crew = crew_on(monkeypatch, ray, Fit(2, 0.0, 1.0, 1))
     filled(run, crew)
     assert crew.lost == 5
     assert shards_of(run) == shards_of(serial[0])
@@ -67,7 +67,7 @@ def test_the_shard_of_a_lost_worker_is_asked_for_again(tmp_path, monkeypatch, se
 def test_a_shard_of_which_three_workers_died_is_set_aside_when_all_others_are_there(tmp_path, monkeypatch, serial):
     ray, run = FakeRay({"here": {"CPU": 2}}, Counter({("make", Shard("base", 4, 6)): 3})), made_run(tmp_path / "run")
     with pytest.raises(ProblemsLeftOut, match=r"3 workers died of each .*: base 000004-000006.parquet; .*run,") as told:
-        filled(run, crew_on(monkeypatch, ray, Fit(2, 0, 1, 1)))
+        filled(run, crew_on(monkeypatch, ray, Fit(2, 0.0, 1.0, 1)))
     assert told.value.exit_code == 3
     assert ray.order.count(Shard("base", 4, 6)) == 3
     missing = shards_of(serial[0]).keys() - shards_of(run).keys()
@@ -78,23 +78,23 @@ def test_a_shard_of_which_three_workers_died_is_set_aside_when_all_others_are_th
 def test_what_a_worker_refuses_is_refused_at_once_in_its_words(tmp_path, monkeypatch):
     ray, run = FakeRay({"here": {"CPU": 2}}), made_run(tmp_path / "run")
     with pytest.raises(BadInput, match="this cannot be counted"):
-        filled(run, crew_on(monkeypatch, ray, Fit(2, 0, 1, 1)), Count(refuses=True))
+        filled(run, crew_on(monkeypatch, ray, Fit(2, 0.0, 1.0, 1)), Count(refuses=True))
     assert not ray.groups
 
 
 def test_workers_that_die_before_they_are_ready_are_given_up_after_three(tmp_path, monkeypatch):
     ray, run = FakeRay({"here": {"CPU": 2}}, Counter({("begin", None): 9})), made_run(tmp_path / "run")
     with pytest.raises(NotAvailable, match="3 workers died before they were ready: it died of"):
-        filled(run, crew_on(monkeypatch, ray, Fit(2, 0, 1, 1)))
+        filled(run, crew_on(monkeypatch, ray, Fit(2, 0.0, 1.0, 1)))
 
 
-@pytest.mark.parametrize("gpus", [0.5, 1, 2])
+@pytest.mark.parametrize("gpus", [0.5, 1.0, 2.0])
 def test_workers_share_no_gpu_lie_on_one_node_each_and_start_one_after_the_other(tmp_path, monkeypatch, gpus):
-    nodes = {"a": {"CPU": 8, "GPU": 3}, "b": {"CPU": 8, "GPU": 2}}
+    nodes = {"a": {"CPU": 8.0, "GPU": 3.0}, "b": {"CPU": 8.0, "GPU": 2.0}}
     ray, run = FakeRay(nodes), made_run(tmp_path / "run")
     fit = fitting([Node(n, has["CPU"], has["GPU"]) for n, has in nodes.items()], WorkerChoice(ray="x"), None)
     assert fit.count == 5
-    fit = fitting([Node(n, 8, has["GPU"]) for n, has in nodes.items()], WorkerChoice(None, "x", gpus), 1)
+    fit = fitting([Node(n, 8.0, has["GPU"]) for n, has in nodes.items()], WorkerChoice(None, "x", gpus), 1)
     assert fit.count == sum(int(has["GPU"] // gpus) for has in nodes.values())
     crew = crew_on(monkeypatch, ray, fit)
     filled(run, crew, block=1)
@@ -116,7 +116,7 @@ def test_the_longest_shards_go_first(tmp_path, monkeypatch):
         rows |= {"host_ids": [[1] * n], "gated": [[False] * n], "logprobs": [[0.0] * n], "stop": ["eos"]}
         run.write_shard("rollouts", Shard("base", i, i + 1), pa.table(rows | {"made": ["engine"]}))
     ray = FakeRay({"here": {"CPU": 1}})
-    site = Site(run, QUIET, crew_on(monkeypatch, ray, Fit(1, 0, 1, 1)))
+    site = Site(run, QUIET, crew_on(monkeypatch, ray, Fit(1, 0.0, 1.0, 1)))
     site.fill(Read(), [Shard("base", i, i + 1) for i in range(4)], "reading")
     assert [shard.start for shard in ray.order] == [1, 3, 0, 2]
 
@@ -124,14 +124,19 @@ def test_the_longest_shards_go_first(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("nodes", "choice", "threads", "fit"),
     [
-        ([Node("a", 8)], WorkerChoice(Workers()), None, Fit(8, 0, 1, 1)),
-        ([Node("a", 8)], WorkerChoice(Workers(2)), None, Fit(2, 0, 4, 4)),
-        ([Node("a", 2)], WorkerChoice(Workers(4)), None, Fit(4, 0, 0.5, 1)),
-        ([Node("a", 8)], WorkerChoice(Workers(2)), 3, Fit(2, 0, 3, 3)),
-        ([Node("a", 16, 4)], WorkerChoice(Workers()), None, Fit(4, 1, 4, 4)),
-        ([Node("a", 16, 4)], WorkerChoice(Workers(3), None, 0.5), None, Fit(3, 0.5, 2, 2)),
-        ([Node("a", 16, 8), Node("b", 64, 4), Node("c", 4)], WorkerChoice(None, "x", 2), None, Fit(6, 2, 4, 4)),
-        ([Node("a", 4), Node("b", 2)], WorkerChoice(None, "x"), 2, Fit(3, 0, 2, 2)),
+        ([Node("a", 8.0)], WorkerChoice(Workers()), None, Fit(8, 0.0, 1.0, 1)),
+        ([Node("a", 8.0)], WorkerChoice(Workers(2)), None, Fit(2, 0.0, 4.0, 4)),
+        ([Node("a", 2.0)], WorkerChoice(Workers(4)), None, Fit(4, 0.0, 0.5, 1)),
+        ([Node("a", 8.0)], WorkerChoice(Workers(2)), 3, Fit(2, 0.0, 3.0, 3)),
+        ([Node("a", 16.0, 4.0)], WorkerChoice(Workers()), None, Fit(4, 1.0, 4.0, 4)),
+        ([Node("a", 16.0, 4.0)], WorkerChoice(Workers(3), None, 0.5), None, Fit(3, 0.5, 2.0, 2)),
+        (
+            [Node("a", 16.0, 8.0), Node("b", 64.0, 4.0), Node("c", 4.0)],
+            WorkerChoice(None, "x", 2.0),
+            None,
+            Fit(6, 2.0, 4.0, 4),
+        ),
+        ([Node("a", 4.0), Node("b", 2.0)], WorkerChoice(None, "x"), 2, Fit(3, 0.0, 2.0, 2)),
     ],
 )
 def test_workers_are_counted_by_what_the_nodes_have(nodes, choice, threads, fit):
@@ -141,9 +146,9 @@ def test_workers_are_counted_by_what_the_nodes_have(nodes, choice, threads, fit)
 
 def test_what_does_not_fit_is_refused_in_a_line_that_says_what_does():
     with pytest.raises(BadInput, match="no machine has 8 GPUs for a worker, the most is 4: give --gpus-per-worker"):
-        fitting([Node("a", 8, 4)], WorkerChoice(None, "x", 8), None)
+        fitting([Node("a", 8.0, 4.0)], WorkerChoice(None, "x", 8.0), None)
     with pytest.raises(BadInput, match="4 workers of 1 GPUs fit, not 5"):
-        fitting([Node("a", 8, 4)], WorkerChoice(Workers(5)), None)
+        fitting([Node("a", 8.0, 4.0)], WorkerChoice(Workers(5)), None)
 
 
 def test_workers_are_auto_or_a_number():

@@ -54,15 +54,16 @@ def serial(tmp_path):
     return shards_of(run)
 
 
-def killing(folder, times, stop):
-    """Kill a worker that has made a shard, now and then, each once."""
-    killed = set()
+def killing(pids, run, times, stop):
+    """Kill a worker at work now and then, each once, and only when something was made since the last kill."""
+    killed, there = set(), 0
     while len(killed) < times and not stop.is_set():
-        for file in list(folder.iterdir()):
-            if file.name not in killed and len(killed) < times:
-                killed.add(file.name)
-                os.kill(int(file.name), signal.SIGKILL)
-        time.sleep(0.05)
+        made, alive = len(run.shards("counted", "base")), [f.name for f in pids.iterdir() if f.name not in killed]
+        if made > there and alive:
+            os.kill(int(alive[0]), signal.SIGKILL)
+            killed.add(alive[0])
+            there = made
+        time.sleep(0.02)
 
 
 def test_workers_that_are_killed_are_replaced_and_nothing_is_missing(tmp_path, serial):
@@ -70,7 +71,7 @@ def test_workers_that_are_killed_are_replaced_and_nothing_is_missing(tmp_path, s
     pids.mkdir()
     with connection(HERE) as nodes:
         crew = Crew(fitting(nodes, HERE, 1), {})
-        killer = threading.Thread(target=killing, args=(pids, 3, stop))
+        killer = threading.Thread(target=killing, args=(pids, run, 3, stop))
         killer.start()
         try:
             Site(run, QUIET, crew).fill(Slow(pids=str(pids)), shards(), "counting")
