@@ -2,7 +2,6 @@
 
 import sys
 from collections import Counter
-from dataclasses import dataclass
 
 import pyarrow as pa
 import pytest
@@ -18,6 +17,13 @@ from rlprobe.runs import Shard
 from rlprobe.settings import ComputeChoice, DisagreeSettings, WorkerChoice, Workers, made
 
 QUIET, COUNT, SIX = Reporter(quiet=True), Count(), Fit(6, 2.0, 4.0, 4)
+
+
+class Read(Count):
+    """The same of responses, whose length is known."""
+
+    def needs(self, shard):
+        return [Need("rollouts", shard.arm)]
 
 
 def filled(run, crew=None, piece=COUNT, block=2):
@@ -104,11 +110,6 @@ def test_workers_share_no_gpu_lie_on_one_node_each_and_start_one_after_the_other
 
 
 def test_the_longest_shards_go_first(tmp_path, monkeypatch):
-    @dataclass(frozen=True)
-    class Read(Count):
-        def needs(self, shard):
-            return [Need("rollouts", shard.arm)]
-
     run = made_run(tmp_path / "run", problems=4)
     lengths = [3, 9, 1, 5]
     for i, n in enumerate(lengths):
