@@ -7,14 +7,16 @@ import pyarrow as pa
 import pytest
 from counting import Count, made_run, shards_of
 from fake_ray import ActorDiedError, ActorUnavailableError, FakeRay, ObjectLostError
+from synthetic_run import make_run
 
 from rlprobe.commands import crew as crews
 from rlprobe.commands.crew import Crew, Fit, Node, fitting
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.stages import grade
 from rlprobe.commands.work import Need, Site
 from rlprobe.errors import BadInput, NotAvailable, ProblemsLeftOut
 from rlprobe.runs import Shard
-from rlprobe.settings import ComputeChoice, DisagreeSettings, WorkerChoice, Workers, made
+from rlprobe.settings import ComputeChoice, DisagreeSettings, GraderChoice, WorkerChoice, Workers, made
 
 QUIET, COUNT, SIX = Reporter(quiet=True), Count(), Fit(6, 2.0, 4.0, 4)
 
@@ -120,6 +122,21 @@ def test_the_longest_shards_go_first(tmp_path, monkeypatch):
     site = Site(run, QUIET, crew_on(monkeypatch, ray, Fit(1, 0.0, 1.0, 1)))
     site.fill(Read(), [Shard("base", i, i + 1) for i in range(4)], "reading")
     assert [shard.start for shard in ray.order] == [1, 3, 0, 2]
+
+
+def test_verdicts_by_workers_are_those_of_this_process(tmp_path, monkeypatch):
+    found = {}
+    for name in ("alone", "by workers"):
+        run = make_run(tmp_path / name, problems=40)
+        crew = (
+            crew_on(monkeypatch, FakeRay({"here": {"CPU": 2}}), Fit(2, 0.0, 1.0, 1)) if name == "by workers" else None
+        )
+        layer = grade(run, GraderChoice(workers=1), QUIET, crew)
+        if crew:
+            crew.close()
+        found[name] = {str(f.relative_to(run.path)): f.read_bytes() for f in run.files(f"{layer}/**/*")}
+    assert found["alone"] == found["by workers"]
+    assert len(found["alone"]) >= 6
 
 
 @pytest.mark.parametrize(
