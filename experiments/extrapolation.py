@@ -24,10 +24,10 @@ from experiments.interventions import against
 from experiments.kept import Shelf
 from experiments.request import Request, asked, known_pair
 from rlprobe import runs
-from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.claims import Claim
-from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise
-from rlprobe.commands.shown import Shown
+from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.commands.reading import read_shown
+from rlprobe.commands.shown import First, Shown
 from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.reporting.drawing import Drawing, corner_of, encode, in_percent, off_grid, on_ratios, reach, render
 from rlprobe.reporting.formats import FORMATS, Cell, table_of
@@ -167,7 +167,7 @@ def _options(case: Case, request: Request, draws: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Responses:
-    """The rollouts and verdicts of a case, its ends as "base" and "rl", and what its arms are."""
+    """What is kept of the responses of a case, the verdicts, its ends as "base" and "rl", and what its arms are."""
 
     rollouts: pd.DataFrame
     grades: pd.DataFrame
@@ -179,7 +179,7 @@ class Responses:
         arms = tuple(NamedArm(**spec) for spec in written.summary["specs"])
         shown = Shown([arm.name for arm in arms], written.summary["ends"], written.summary["draws"])
         grades = f"grades/{written.summary['grader']['key']}"
-        return cls(shown.read(written.run, "rollouts", ROLLOUTS), shown.read(written.run, grades, GRADES), arms)
+        return cls(*read_shown(First(written.run), shown, grades), arms)
 
     def towards(self, final: "Responses") -> dict[str, Any]:
         """Every arm, and this case's own RL model as the arm "itself", between the base and the final RL model."""

@@ -12,7 +12,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rlprobe.api import Pair, list_datasets, list_pairs, list_runs, pair, replay, report, train
+    from rlprobe.api import Pair, list_datasets, list_pairs, list_runs, list_workers, pair, replay, report, train
     from rlprobe.functions import claim, extraction, gate, grader, style, writer
     from rlprobe.results import Comparison, Results, compare, read
 
@@ -29,6 +29,7 @@ __all__ = [
     "list_datasets",
     "list_pairs",
     "list_runs",
+    "list_workers",
     "pair",
     "read",
     "replay",

@@ -28,7 +28,7 @@ from typing import Any
 import pandas as pd
 
 from rlprobe import functions, own
-from rlprobe.commands import COMMANDS, Command, calls, listed
+from rlprobe.commands import COMMANDS, Command, calls, listed, workers
 from rlprobe.commands.progress import Reporter
 from rlprobe.errors import BadInput
 from rlprobe.pairs import live
@@ -41,7 +41,17 @@ from rlprobe.records import MEMBERS
 from rlprobe.results import Comparison as Comparison
 from rlprobe.results import Results, read
 from rlprobe.results import compare as compare
-from rlprobe.settings import Asked, PairChoice, ReportSettings, TrainSettings, by_keyword, made, options_of, said_of
+from rlprobe.settings import (
+    Asked,
+    PairChoice,
+    ReportSettings,
+    TrainSettings,
+    WorkersSettings,
+    by_keyword,
+    made,
+    options_of,
+    said_of,
+)
 
 # ---- a pair ----------------------------------------------------------------------------------------------------------
 
@@ -121,6 +131,17 @@ def list_datasets() -> pd.DataFrame:
 def list_runs(folder: str | Path = "runs") -> pd.DataFrame:
     """The runs below a folder, one row each: pair, data set, problems, arms, and how far it is."""
     return pd.DataFrame(listed.listed(Path(folder)), columns=list(listed.COLUMNS))
+
+
+def list_workers(**options: Any) -> pd.DataFrame:
+    """The machines that workers could run on, one row each; `attrs["fits"]` says how many workers of a pair fit there.
+
+    `options` are those of `rlprobe workers`: `pair=`, `ray=`, `workers=`, `gpus_per_worker=`, ...
+    """
+    rows, lines = workers.machines(made(WorkersSettings, options))
+    table = pd.DataFrame(rows, columns=list(workers.COLUMNS))
+    table.attrs["fits"] = lines
+    return table
 
 
 def replay(file: str | Path, quiet: Any = False, progress: Any = None) -> Results:

@@ -306,32 +306,35 @@ def _plain(value: Any) -> Any:
 
 
 def pack(*whats: str) -> bytes:
-    """Everything this process was given (or only objects of some kinds), for `unpack` in another one.
-
-    Functions of files that cannot be imported there travel whole.
-    """
-    import cloudpickle
-
-    there = {place: kept for place, kept in _KEPT.items() if not whats or kept.what in whats}
-    with _whole():
-        return cloudpickle.dumps(there)
+    """Everything this process was given (or only objects of some kinds), for `unpack` in another one."""
+    return dumps({place: kept for place, kept in _KEPT.items() if not whats or kept.what in whats})
 
 
 def unpack(packed: bytes) -> None:
     """Know what another process was given."""
-    import cloudpickle
-
-    there = cloudpickle.loads(packed)
+    there = loads(packed)
     _KEPT.update(there)
     _UNPACKED.update(kept.key for kept in there.values())
 
 
-def pickled(kept: Kept) -> str:
-    """One function as text, for a process that knows nothing of rlprobe."""
+def dumps(thing: Any) -> bytes:
+    """Anything, for `loads` in another process; what is of files that cannot be imported there travels whole."""
     import cloudpickle
 
     with _whole():
-        return base64.b64encode(cloudpickle.dumps(kept.thing)).decode()
+        return bytes(cloudpickle.dumps(thing))
+
+
+def loads(packed: bytes) -> Any:
+    """What another process packed."""
+    import cloudpickle
+
+    return cloudpickle.loads(packed)
+
+
+def pickled(kept: Kept) -> str:
+    """One function as text, for a process that knows nothing of rlprobe."""
+    return base64.b64encode(dumps(kept.thing)).decode()
 
 
 @contextmanager

@@ -100,6 +100,7 @@ class Run:
     identity: dict[str, Any]
     about: dict[str, Any]
     broken: list[str] = field(default_factory=list)  # what was moved aside since this run was opened
+    made_on: Sequence[Mapping[str, str]] = ()  # the cards that its shards are computed on from now on; of a CPU nothing
 
     # ---- problems and the tokenizer ----------------------------------------------------------------------------------
 
@@ -148,6 +149,10 @@ class Run:
     def problems(self) -> list[Problem]:
         """The problems of the run, in order."""
         return [Problem(**{k: v for k, v in row.items() if k != "left_out"}) for row in self._problem_rows()]
+
+    def problems_of(self, shard: Shard) -> list[Problem]:
+        """The problems of a shard, in order."""
+        return self.problems()[shard.start : shard.stop]
 
     def left_out(self) -> dict[str, str]:
         """The problems that have no rollouts, and why."""
@@ -212,12 +217,13 @@ class Run:
         """Write one shard, whole or not at all."""
         schema = _whole_schema(layer, {*table.column_names})
         table = (table if schema is None else table.cast(schema)).combine_chunks()
-        storage.write_table(self._writable(self._name(layer, shard)), table, self._key(layer, shard))
+        made_on = () if layer.startswith("grades/") else self.made_on  # no model says what is right
+        storage.write_table(self._writable(self._name(layer, shard)), table, self._key(layer, shard), made_on)
 
     def read_shard(self, layer: str, shard: Shard, columns: Sequence[str] | None = None) -> pa.Table:
         """One shard, all its columns or some. Raises Damaged if it is not what was written."""
         file, key = self.file(self._name(layer, shard)), self._key(layer, shard)
-        return storage.read_table(file, key, _schema(layer), columns, optional=(DONOR_IDS,))
+        return storage.read_table(file, key, _schema(layer), columns, optional=(DONOR_IDS, *OUTSIDE))
 
     def check_shard(self, layer: str, shard: Shard) -> Path:
         """The file of a shard. Raises Damaged if it is not what was written."""
@@ -228,6 +234,12 @@ class Run:
     def take_shard(self, layer: str, shard: Shard, of: "Run") -> None:
         """Copy a whole shard of a run of the same identity, byte for byte."""
         storage.copy_table(of.check_shard(layer, shard), self._writable(self._name(layer, shard)))
+
+    def cards(self) -> list[str]:
+        """What the run's shards were computed on, in words, where that was a GPU."""
+        shards = [(layer, s) for layer in self.layers() for arm in self.arms(layer) for s in self.shards(layer, arm)]
+        found = (storage.made_on(self.file(self._name(layer, shard))) for layer, shard in shards)
+        return sorted({" and ".join(", ".join(card.values()) for card in cards) for cards in found if cards})
 
     def arms(self, layer: str) -> list[str]:
         """The arms that a layer has shards of."""

@@ -240,8 +240,8 @@ class Asked:
         kind, wanted = self.plain, "text"
         if isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
             made = value
-        elif isinstance(value, str) and hasattr(kind, "parse"):
-            made = kind.parse(value)
+        elif isinstance(value, str | int) and not isinstance(value, bool) and hasattr(kind, "parse"):
+            made = kind.parse(str(value))
         elif kind is Path and isinstance(value, str):
             made = Path(value)
         elif kind is str and isinstance(value, Path):
@@ -449,6 +449,9 @@ class PairChoice(Noun):
         None, "Another device for the base; several, as cuda:0,cuda:1 or cpu,disk, share it; auto is every GPU."
     )
     rl_device: str | None = option(None, "Another device, or several, for the RL model.")
+    threads: int | None = option(
+        None, "Processor threads to compute with (auto: what torch takes); part of a run.", unset="auto", least=1
+    )
 
 
 @dataclass(frozen=True)
@@ -556,6 +559,51 @@ class OutputChoice(Noun):
         "repeatable.",
         given="claim",
     )
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many workers; None is one on every device there is."""
+
+    count: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Workers":
+        """From "auto" or a number. Raises BadInput for anything else."""
+        if text == "auto":
+            return cls()
+        if not re.fullmatch("[1-9][0-9]{0,5}", text):
+            raise BadInput(f"--workers is {text!r}: it is auto, or a whole number from 1 up")
+        return cls(int(text))
+
+    def __str__(self) -> str:
+        return "auto" if self.count is None else str(self.count)
+
+
+@dataclass(frozen=True)
+class WorkerChoice(Noun):
+    """By which Ray workers shards are made; without any it is this process. Needs the extra [ray]."""
+
+    HEADING = "Workers"
+    LAST = True
+
+    workers: Workers | None = option(
+        None,
+        "So many workers on this machine, or auto for one on every GPU, else core.  [default: this process alone]",
+        metavar="auto|N",
+    )
+    ray: str | None = option(None, "Workers on a running Ray cluster instead: its address, or auto.")
+    gpus_per_worker: float | None = option(None, "GPUs of one worker.  [default: 1 where there are any]", least=0)
+
+    @property
+    def asked(self) -> bool:
+        """Whether there are to be workers."""
+        return self.workers is not None or self.ray is not None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gpus_per_worker is not None and not self.asked:
+            raise BadInput("--gpus-per-worker has no use without --workers or --ray: give one with it")
 
 
 @dataclass(frozen=True)
@@ -681,6 +729,7 @@ class Settings(Noun):
     pair: PairChoice = PairChoice()
     problems: ProblemChoice = ProblemChoice()
     compute: ComputeChoice = ComputeChoice()
+    crew: WorkerChoice = WorkerChoice()
     output: OutputChoice = OutputChoice()
     reading: Reading = noun(Reading(), "tau")
     grader: GraderChoice = GraderChoice()
@@ -694,6 +743,8 @@ class Settings(Noun):
                 "--one-at-a-time is for disagree and sample: this command needs both models at every token; spread "
                 "them over several devices with --base-device and --rl-device"
             )
+        if self.compute.one_at_a_time and self.crew.asked:
+            raise BadInput("--one-at-a-time keeps what one model read on this machine's disk: give no workers with it")
         if not (self.pair.pair or self.pair.base or self.pair.rl):
             object.__setattr__(self, "pair", replace(self.pair, pair="bundled"))
 
@@ -1497,6 +1548,7 @@ class GradeSettings(Noun):
 
     run: Path = place()
     golds: Golds = Golds()
+    crew: WorkerChoice = WorkerChoice()
     reading: Reading = Reading()
     grader: GraderChoice = GraderChoice()
 
@@ -1530,6 +1582,26 @@ class ReportSettings(Noun):
     run: Path = place()
     trajectory: str = option("both", "Whose token tables are on the page.", choices=_TRAJECTORIES)
     limit: int | None = None  # bytes of the page; what pages have by default
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkersSettings(Noun):
+    """List the machines that workers could run on, and how many workers of a pair fit there.
+
+    This machine, or those of a Ray cluster. Nothing is loaded.
+    """
+
+    pair: PairChoice = PairChoice()
+    crew: WorkerChoice = noun(
+        WorkerChoice(),
+        workers="Whether so many fit on this machine.  [default: auto, one on every GPU, else core]",
+        ray="A running Ray cluster instead of this machine: its address, or auto.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.pair.pair or self.pair.base or self.pair.rl):
+            object.__setattr__(self, "pair", replace(self.pair, pair="bundled"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import pandas as pd
-
 from rlprobe.analysis import noise, thresholds
-from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
-from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise, unnamed
+from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
+from rlprobe.analysis.statistics import rate
 from rlprobe.commands import collected
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
 from rlprobe.commands.collected import TOLD, Family
 from rlprobe.commands.disagree import resolvable
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.reading import PLACE, Asked, read_shown
 from rlprobe.commands.shown import GREEDY, First, Shown, first_asked
 from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
@@ -86,7 +85,7 @@ def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, e
     run = asked.run
     halves = {entry.name: entry.half for entry in entries if entry.half}
     shown = Shown([entry.name for entry in entries], family.ends, family.draws, _alike(run, entries), halves)
-    rollouts, verdicts = (asked.rows(shown.read(run, *of)) for of in (("rollouts", ROLLOUTS), (layer, GRADES)))
+    responses, verdicts = read_shown(asked, shown, layer)
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
@@ -96,19 +95,19 @@ def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, e
         "first": asked.count,
         "noise_floor": _noise_floors(asked, reading),
         "problems": asked.problems(verdicts, reading.answer),
-        **summarise(rollouts, verdicts, entries, reading, asked.left_out()),
+        **summarise(responses, verdicts, entries, reading, asked.left_out()),
     }
     return REPORT.write(run, TOLD.format(""), summary, suffix=family.suffix)
 
 
 def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
     """Of each model whose greedy text has a token table, its noise floor."""
-    columns = ["arm", "problem_id", "token_id", *(f"argmax_{m}" for m in MEMBERS)]
-    run = asked.run
-    tokens = run.table("tokens", columns, MEMBERS).to_pandas() if run.arms("tokens") else pd.DataFrame(columns=columns)
-    tokens = asked.rows(tokens)
-    own = {m: tokens[tokens["arm"] == m] for m in MEMBERS}
-    return plain({m: noise.floor(rows, m, reading.resampling) for m, rows in own.items() if len(rows)})
+    columns, told = ["token_id", *(f"argmax_{m}" for m in MEMBERS)], {}
+    read = Asked(asked, [*PLACE, *columns], reading)
+    for m in MEMBERS:
+        if sizes := read.sizes(m):
+            told[m] = rate(*noise.floor_sums(read.text(m, sorted(sizes)), m), reading.resampling)
+    return plain(told)
 
 
 def retell(again: Retelling) -> list[Written]:
