@@ -175,7 +175,7 @@ def draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     for ax in axes:
         ax.set_xticks(WORKERS, [str(n) for n in WORKERS])
         ax.minorticks_off()
-    axes[1].legend(fontsize=5, loc="upper right")
+    axes[1].legend(fontsize=5, loc="lower left")
 
 
 def keep(table: pd.DataFrame) -> None:
