@@ -123,6 +123,7 @@ class FakeRay:
     def kill(self, actor, no_restart):
         assert no_restart
         actor.dead = True
+        actor.thing._tools.close()  # what it had started ends with its process
 
     def get_runtime_context(self):
         return SimpleNamespace(get_node_id=lambda: next(iter(self.nodes)))

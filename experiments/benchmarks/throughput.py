@@ -1,11 +1,12 @@
-"""What more workers bring: the time and the GPU hours of an arm over a data set, by simulation, to 64 workers.
+"""What more workers bring: the time and the GPU hours of thirty arms over a data set, by simulation, to 64 workers.
 
 The unit of work is the shard. Measured are the processor seconds that each shard of the bundled pair took
 (`--measure`, figures/throughput_shards.csv): what is used of them is how unequal they are. How long a shard takes on a
-card is that of the model on paper (cost_by_scale.py), with the fixed price of a pass that one H200 was
-measured to have (figures/on_gpu.md); a 7B or 32B pair itself was not timed decoding. The longest shards go first;
-workers of a node start one after the other; a worker is lost now and then, which is noticed late, and its shard is
-asked for again of whoever is free, while it starts anew. Writes figures/throughput.{csv,md,png,pdf}.
+card is that of the model on paper (cost_by_scale.py), with the fixed price of a pass that one H200 was measured to have
+(figures/on_gpu.md); a 7B or 32B pair itself was not timed decoding. The longest shards go first; workers of a node
+start one after the other; an arm begins when the one before is whole; a worker is lost now and then, which is noticed
+late, and its shard is asked for again of whoever is free, while it starts anew. Writes
+figures/throughput.{csv,md,png,pdf}.
 
     python -m experiments.benchmarks.throughput [--measure]
 """
@@ -13,6 +14,7 @@ asked for again of whoever is free, while it starts anew. Writes figures/through
 import heapq
 import tempfile
 import time
+from bisect import insort
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -34,7 +36,8 @@ A_NODE = 8  # workers that start one after the other
 LOADING = 2e9  # bytes of weights a second, from disk to a card
 NOTICED = 2.2  # seconds until a lost worker is known to be lost, as tried with Ray on one machine
 EVERY = {"none lost": np.inf, "one in 4 GPU hours": 4 * 3600.0, "one in 20 GPU minutes": 1200.0}  # seconds of work
-WORKERS, TRIALS = (1, 2, 4, 8, 16, 32, 64), 200
+WORKERS, TRIALS = (1, 2, 4, 8, 16, 32, 64), 10
+ASKED = 30  # arms of one call, one after the other
 ARMS = ("lock-step", "entropy")
 
 
@@ -46,30 +49,41 @@ class Cluster:
     start: float
     every: float
 
-    def run(self, shards: Sequence[float], rng: np.random.Generator) -> tuple[float, float, int]:
-        """(seconds until the last shard is there, seconds of useful work, workers lost) for shards of these seconds."""
-        waiting = [(-seconds, number) for number, seconds in enumerate(shards)]
-        heapq.heapify(waiting)
+    def run(self, arms: Sequence[Sequence[float]], rng: np.random.Generator) -> tuple[float, float, int]:
+        """(seconds until everything is there, seconds of useful work, workers lost) for arms, each of shards that take
+        so many seconds; an arm begins when all shards of the one before are there."""
         free = [(self.start * (1 + worker % A_NODE), worker) for worker in range(self.workers)]
         heapq.heapify(free)
-        again: list[tuple[float, tuple[float, int]]] = []  # when a shard of a lost worker is asked for again
-        ended, lost = 0.0, 0
+        begun, lost = 0.0, 0
+        for shards in arms:
+            begun, more = self._arm(begun, shards, free, rng)
+            lost += more
+        return begun, float(sum(map(sum, arms))), lost
+
+    def _arm(
+        self, begun: float, shards: Sequence[float], free: list[tuple[float, int]], rng: np.random.Generator
+    ) -> tuple[float, int]:
+        """(when the last shard is there, workers lost); `free` are the workers and when each is free, which changes."""
+        waiting = sorted(shards)
+        again: list[tuple[float, float]] = []  # when a shard of a lost worker is asked for again, and its seconds
+        ended, lost = begun, 0
         while waiting or again:
             now, worker = heapq.heappop(free)
+            now = max(now, begun)
             while again and (again[0][0] <= now or not waiting):
                 now = max(now, again[0][0])
-                heapq.heappush(waiting, heapq.heappop(again)[1])
-            shard = heapq.heappop(waiting)
+                insort(waiting, heapq.heappop(again)[1])
+            seconds = waiting.pop()
             until_lost = rng.exponential(self.every) if np.isfinite(self.every) else np.inf
-            if until_lost < -shard[0]:
+            if until_lost < seconds:
                 lost += 1
                 known = now + until_lost + NOTICED
-                heapq.heappush(again, (known, shard))
+                heapq.heappush(again, (known, seconds))
                 heapq.heappush(free, (known + self.start, worker))
             else:
-                ended = max(ended, now - shard[0])
-                heapq.heappush(free, (now - shard[0], worker))
-        return ended, float(sum(shards)), lost
+                ended = max(ended, now + seconds)
+                heapq.heappush(free, (now + seconds, worker))
+        return ended, lost
 
 
 def simulated(shape: Shape, arm: str, reads: tuple[float, float], spread: np.ndarray) -> Iterator[dict[str, object]]:
@@ -79,9 +93,9 @@ def simulated(shape: Shape, arm: str, reads: tuple[float, float], spread: np.nda
         for workers in WORKERS:
             found = []
             for _ in range(TRIALS):
-                drawn = rng.choice(spread, PROBLEMS // PER_SHARD)
+                drawn = rng.choice(spread, (ASKED, PROBLEMS // PER_SHARD))
                 cluster = Cluster(workers, shape.cards * shape.weights / LOADING, every)
-                found.append(cluster.run(drawn / drawn.sum() * whole, rng))
+                found.append(cluster.run((drawn / drawn.sum(axis=1, keepdims=True) * whole).tolist(), rng))
             ended, work, lost = np.array(found).T
             yield {
                 "pair": shape.name,
@@ -90,7 +104,7 @@ def simulated(shape: Shape, arm: str, reads: tuple[float, float], spread: np.nda
                 "cards": workers * shape.cards,
                 "lost": words,
                 "minutes": round(float(np.median(ended)) / 60, 2),
-                "tokens/s": round(TOKENS / float(np.median(ended))),
+                "tokens/s": round(ASKED * TOKENS / float(np.median(ended))),
                 "busy": round(float(np.median(work / (ended * workers))), 3),
                 "GPU hours": round(float(np.median(ended)) * workers * shape.cards / 3600, 3),
                 "workers lost": round(float(lost.mean()), 2),
@@ -167,7 +181,9 @@ def draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
 def keep(table: pd.DataFrame) -> None:
     """The table and the figure."""
     drawing = Drawing(lambda: table, draw, panels=2, size=lambda _: (7.4, 3.0), intervals=False)
-    figure, _ = render(drawing, corner="simulated  ·  MATH-500, 600 tokens a response  ·  entropy gate")
+    figure, _ = render(
+        drawing, corner=f"simulated  ·  {ASKED} arms on MATH-500, 600 tokens a response  ·  entropy gate"
+    )
     for suffix in ("png", "pdf"):
         (FIGURES / f"throughput.{suffix}").write_bytes(encode(figure, suffix))
     table.to_csv(FIGURES / "throughput.csv", index=False)
