@@ -393,6 +393,7 @@ def helped():
     told = []
     group = click.Context(cli, info_name="rlprobe", terminal_width=100, **cli.context_settings)
     for name, command in [("", cli), *cli.commands.items()]:
+        command._help_option = None  # click keeps the one of whoever asked first
         context = click.Context(command, info_name=name, parent=group, terminal_width=100) if name else group
         told.append(" ".join(filter(None, ("$ rlprobe", name, "--help"))) + f"\n{command.get_help(context)}\n")
     return "\n".join(told)
