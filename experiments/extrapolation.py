@@ -145,10 +145,10 @@ def main(request: Request, named: tuple[str, ...], draws: int) -> None:
 
 def _write(table: pd.DataFrame, corner: str, shelf: Shelf) -> None:
     figure, _ = render(FIGURE, table, corner=corner)
-    for suffix, text in FORMATS.items():
-        shelf.file(f"extrapolation.{suffix}").write_text(text(table), encoding="utf-8")
-    for suffix in ("png", "pdf"):
-        shelf.file(f"extrapolation.{suffix}").write_bytes(encode(figure, suffix))
+    for suffix in ("csv", "md", "json"):
+        shelf.file(f"extrapolation.{suffix}").write_text(FORMATS[suffix](table), encoding="utf-8")
+    if shelf.keeps("extrapolation.png"):
+        shelf.file("extrapolation.png").write_bytes(encode(figure, "png"))
 
 
 def _options(case: Case, request: Request, draws: int) -> dict[str, Any]:
@@ -255,7 +255,7 @@ def _draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
         for where, line in data[(data["decoding"] == decoding) & (data["model"] == model)].groupby("where"):
             _line(ax, str(where), line.sort_values("gamma"))
         ax.set_xticks(ticks["x"], [f"{gamma:g}" for gamma in ticks["gamma"]], rotation=45)
-        ax.set(title=f"{model}, {decoding}", xlabel="γ (0 stands apart)", ylim=(room.min() - 0.02, room.max() + 0.02))
+        ax.set(title=f"{model}, {decoding}", ylim=(room.min() - 0.02, room.max() + 0.02))
         ax.set_xlim(ticks["x"].min() - 0.5, ticks["x"].max() + 0.5)
         in_percent(ax.yaxis)
         sns.despine(ax=ax)
@@ -263,6 +263,7 @@ def _draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     figure = axes[0].figure
     figure.suptitle("Beyond RL: log π = (1 + γ) log π_RL − γ log π_base", fontsize=9)
     figure.supylabel("accuracy", fontsize=8)
+    figure.supxlabel("γ (0, no extrapolation, stands apart from the doublings)", fontsize=8)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 

@@ -104,7 +104,7 @@ class Option:
     `name`: the keyword, where that is not the field's name; `flag`: the same for the command line. `unset` is how the
     command line writes None. `split`: several values stand in one word, as 1,2,4; `percent`: the command line says them
     in per cent. `place`: an argument, no option. `needs`: the option without which this one has no use; `unless`: those
-    beside which it has none.
+    beside which it has none. `given`: what an object of the user's is, where it can be given in place of the value.
     """
 
     words: str = ""
@@ -122,6 +122,13 @@ class Option:
     place: bool = False
     needs: str = ""
     unless: tuple[str, ...] = ()
+    given: str = ""
+
+    @property
+    def objects(self) -> str:
+        """What an object of the user's (own.py) would be here: a gate, a data set, ...; nothing where none is taken."""
+        names = self.names or (self.choices if isinstance(self.choices, Names) else None)
+        return self.given or (names.what if names else "")
 
     @property
     def among(self) -> tuple[str, ...]:
@@ -218,12 +225,14 @@ class Asked:
 
     def read(self, value: Any) -> Any:
         """A value as it was given, written or not, as what it is to be. Raises BadInput where it is none."""
+        value = value.tolist() if hasattr(value, "tolist") else value  # of numpy, pandas, torch
         if value == self.option.unset and self.option.unset:
             return None
         if not self.is_several:
             return self.one(value)
         if isinstance(value, str) and self.option.split:
             value = value.replace(",", " ").split()
+        value = list(value) if isinstance(value, range) else value
         return tuple(self.one(each) for each in (value if isinstance(value, list | tuple) else (value,)))
 
     def one(self, value: Any) -> Any:
@@ -235,6 +244,8 @@ class Asked:
             made = kind.parse(value)
         elif kind is Path and isinstance(value, str):
             made = Path(value)
+        elif kind is str and isinstance(value, Path):
+            made = str(value)
         elif kind is int:
             made, wanted = _whole(value), "a whole number" + (f" or {self.option.unset!r}" if self.option.unset else "")
         elif kind is float:
@@ -323,6 +334,7 @@ def made(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
     """
     every: Any = options_of
     known: dict[str, Asked] = {asked.name: asked for asked in every(kind)}
+    given = by_keyword(kind, given)
     for name in sorted(given.keys() - known.keys()):
         raise BadInput(unknown(name, known))
     values = {name: known[name].read(value) for name, value in given.items() if value is not None}
@@ -337,6 +349,18 @@ def made(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
         for other in (known[name] for name in asked.option.unless if name in asked_for):
             raise BadInput(f"give either {asked.flag} or {other.flag}, not both")
     return _built(kind, values)
+
+
+def by_keyword(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given by the names of the command line (gate, tau) by those of the settings (gates, taus).
+
+    Raises BadInput where an option is given by both.
+    """
+    flags = {asked.option.flag: asked.name for asked in options_of(kind) if asked.option.flag}
+    for flag, name in flags.items():
+        if flag in given and name in given:
+            raise BadInput(f"{flag} and {name} are one option: give either")
+    return {flags.get(name, name): value for name, value in given.items()}
 
 
 def options_in(settings: Any) -> dict[str, Any]:
@@ -449,7 +473,9 @@ class ProblemChoice(Noun):
         names=STYLE,
     )
     system: str | None = option(None, "A system turn before the question, in styles that are chats.")
-    shots: Path | None = option(None, "Solved questions before the question: a file with question and answer.")
+    shots: Path | None = option(
+        None, "Solved questions before the question: a file with question and answer.", given="data set"
+    )
     only: tuple[str, ...] = option(
         (),
         "Only these problems: an id, places as 0-9 (from 0, both included), or a file of ids, one a line; repeatable.",
@@ -513,7 +539,7 @@ ALL = Share()
 
 @dataclass(frozen=True)
 class OutputChoice(Noun):
-    """Where to, which share of the work, and a file of the user's own claims."""
+    """Where to, which share of the work, and the user's own claims."""
 
     HEADING = "Run directory"
     LAST = True
@@ -524,8 +550,11 @@ class OutputChoice(Noun):
         False, "Go on with a run that was made with another number of threads; last digits may differ, and it is noted."
     )
     share: Share = option(ALL, "Only this machine's share of the work.", name="shard", metavar="I/N")
-    claims: Path | None = option(
-        None, "Your own claims, a TOML file: registered in the run, then judged by its numbers."
+    claims: tuple[str, ...] = option(
+        (),
+        "Your own claims, a TOML file or the name of a function: registered in the run, then judged by its numbers; "
+        "repeatable.",
+        given="claim",
     )
 
 
