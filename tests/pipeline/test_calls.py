@@ -306,3 +306,17 @@ def test_two_runs_stand_side_by_side(twice, where, tmp_path):
     assert "tables: " in repr(both)
     with pytest.raises(BadInput, match="is compared with itself"):
         rp.compare(other, tmp_path / "other")
+
+
+def test_a_call_that_was_cut_short_is_refused_and_noted_anew_by_the_same_call(where, tmp_path):
+    rp.disagree(**where, limit=2, out=tmp_path / "run")
+    (file,) = (tmp_path / "run/calls").iterdir()
+    whole = file.read_bytes()
+    for kept in range(len(whole) - 1):
+        file.write_bytes(whole[:kept])
+        with pytest.raises(BadInput):
+            rp.replay(file)
+    for kept in (0, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:kept])
+        rp.disagree(**where, limit=2, out=tmp_path / "run")
+        assert [each.read_bytes() for each in (tmp_path / "run/calls").iterdir()] == [whole]
