@@ -8,6 +8,7 @@ The command stands last: a file that was cut short names none and is refused, an
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -55,8 +56,9 @@ def keep(run: Run, command: str, settings: Any) -> None:
     text = "\n".join([*lines, f"command = {json.dumps(command)}"]) + "\n"
     there = run.files(f"{FOLDER}/*.toml")
     alike = (file.name for file in there if file.name.endswith(f"-{command}.toml") and text.startswith(_said(file)))
+    number = max((int(found[0]) for file in there if (found := re.match(r"\d+", file.name))), default=0) + 1
     if run.is_writable:
-        run.keep_text(f"{FOLDER}/{next(alike, f'{len(there) + 1:03d}-{command}.toml')}", text)
+        run.keep_text(f"{FOLDER}/{next(alike, f'{number:03d}-{command}.toml')}", text)
 
 
 def _said(file: Path) -> str:

@@ -50,6 +50,7 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
             known.append(named.arm.spec)
             _log(job.run, named, took)
         layer = job.grade(settings.grader)
+        collected.call_by_decoding(job.run, (*TABLES, *FIGURES))
         family = collected.collect(job.run, family)
         asked = first_asked(job.run, len(prepared.problems))
         return summarise_arms(asked, layer, family, settings.reading, family.chosen(settings.arms.shown, entries))
@@ -113,6 +114,8 @@ def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
 
 def retell(again: Retelling) -> list[Written]:
     """The same for every family of arms that the runs were asked for."""
+    if again.run.is_writable:
+        collected.call_by_decoding(again.run, (*TABLES, *FIGURES))
     families = collected.joined([family for each in again.told for family in collected.families(each)])
     if families and again.run.is_writable:
         collected.keep(again.run, families)

@@ -112,6 +112,19 @@ def test_a_run_of_an_older_rlprobe_keeps_its_arms(twice, where, tmp_path):
     assert list(rp.read(tmp_path).tables["interventions"]["arm"]) == ["base", "oracle", "entropy 0.5", "RL"]
 
 
+def test_sampled_arms_that_an_older_rlprobe_called_interventions_get_their_own_name(where, tmp_path):
+    """It told whatever was asked last in interventions.json, and kept no arms.json."""
+    rp.intervene(**where, modes="oracle", sample=True, draws=2, temperature=0.8, limit=2, out=tmp_path)
+    own = {file.relative_to(tmp_path): file.read_bytes() for file in tmp_path.rglob("*-T0.8-top_p1.*")}
+    assert len(own) > 10
+    for file in own:
+        (tmp_path / file).rename(tmp_path / file.with_name(file.name.replace("-T0.8-top_p1", "")))
+    (tmp_path / "arms.json").unlink()
+    rp.grade(tmp_path)
+    assert {file.relative_to(tmp_path): file.read_bytes() for file in tmp_path.rglob("*-T0.8-top_p1.*")} == own
+    assert not list(tmp_path.rglob("interventions.*")), "nothing is left that no later call would tell again"
+
+
 # ---- calls -----------------------------------------------------------------------------------------------------------
 
 
@@ -320,3 +333,7 @@ def test_a_call_that_was_cut_short_is_refused_and_noted_anew_by_the_same_call(wh
         file.write_bytes(whole[:kept])
         rp.disagree(**where, limit=2, out=tmp_path / "run")
         assert [each.read_bytes() for each in (tmp_path / "run/calls").iterdir()] == [whole]
+    file.rename(file.with_name("007-disagree.toml"))
+    rp.disagree(**where, limit=2, class_k=3, out=tmp_path / "run")
+    names = sorted(each.name for each in (tmp_path / "run/calls").iterdir())
+    assert names == ["007-disagree.toml", "008-disagree.toml"], "no number is used twice"
