@@ -73,7 +73,9 @@ def _of_file(file: Path) -> ClaimFile:
     except UnicodeDecodeError:
         raise BadInput(f"{file} is no TOML: it is not UTF-8") from None
     except OSError as error:
-        raise BadInput(f"cannot read the claims in {file}: {error.strerror or error}") from None
+        is_name = str(file).isidentifier()
+        or_function = f"; a claim {file} of your own comes with --include FILE" if is_name else ""
+        raise BadInput(f"cannot read the claims in {file}: {error.strerror or error}{or_function}") from None
     except BadInput as error:
         raise BadInput(f"{file}: {error}") from None
 

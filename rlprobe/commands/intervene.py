@@ -36,13 +36,12 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
     """Decode the ends and the arms that the run still lacks, grade, and summarise."""
     prepared = prepare_intervene(settings)
     with Job.begun(prepared, settings.output, reporter) as job:
+        if not settings.arms.asks_the_run:  # all arms have their names before anything is decoded
+            collected.refuse_unknown(job.run, _family(settings.arms, FromRun())[1], settings.arms.shown)
         for member in MEMBERS if settings.arms.asks_greedy_ends else ():
             job.decode_greedy_arm(member)
-        from_run = _from_run(job, settings.arms)
-        arms, halved = chosen(settings.arms, from_run), read_off(settings.arms, from_run)
-        entries = [_entry(named, halved) for named in arms if named.mode not in MEMBERS]
-        ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
-        family = Family(ends, settings.arms.draws_each, tuple(entries))
+        arms, family = _family(settings.arms, _from_run(job, settings.arms))
+        entries = family.arms
         collected.refuse_unknown(job.run, family, settings.arms.shown)
         known = list(MEMBERS)
         for named in arms:
@@ -138,6 +137,14 @@ def _from_run(job: Job, choice: ArmChoice) -> FromRun:
     job.score(choice.host)
     tokens = job.run.table("tokens", ["problem_id", *thresholds.COLUMNS], [choice.host]).to_pandas()
     return FromRun(tokens[tokens["problem_id"].map(half_of) == CALIBRATION])
+
+
+def _family(choice: ArmChoice, from_run: FromRun) -> tuple[list[Named], Family]:
+    """What is to be decoded, ends that are drawn included, and the family that its arms are."""
+    arms, halved = chosen(choice, from_run), read_off(choice, from_run)
+    ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
+    entries = tuple(_entry(named, halved) for named in arms if named.mode not in MEMBERS)
+    return arms, Family(ends, choice.draws_each, entries)
 
 
 def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:

@@ -68,6 +68,12 @@ def test_the_arms_that_are_asked_for_are_shown_and_the_others_stay(twice, where)
         rp.intervene(**where, modes="oracle", arms="delta", out=twice.path)
 
 
+def test_an_arm_that_is_not_there_is_refused_before_anything_is_decoded(where, tmp_path):
+    with pytest.raises(BadInput, match="no arm of the run is called 'delta'"):
+        rp.intervene(**where, modes="oracle", arms="delta", out=tmp_path / "run")
+    assert not (tmp_path / "run/rollouts").exists()
+
+
 def test_what_a_file_is_called_does_not_depend_on_what_was_asked_first(where, tmp_path):
     sampled = {"sample": True, "draws": 2, "temperature": 0.8}
     rp.intervene(**where, modes="oracle", **sampled, out=tmp_path)
