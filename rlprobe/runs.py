@@ -315,9 +315,13 @@ class Run:
 
     def keep_json(self, name: str, content: Any) -> None:
         """The same, unless the file is there and says just this."""
+        self.keep_text(name, _json(content))
+
+    def keep_text(self, name: str, text: str) -> None:
+        """Write a text file, unless it is there and says just this."""
         file = self.file(name)
-        if not file.is_file() or file.read_bytes() != _json(content).encode():
-            self.write_json(name, content)
+        if not file.is_file() or file.read_bytes() != text.encode("utf-8", "backslashreplace"):
+            self.write_text(name, text)
 
     def write_text(self, name: str, text: str) -> Path:
         """A text file, whole or not at all; half a character, as a file name can have, is escaped as in JSON."""

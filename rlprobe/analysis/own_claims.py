@@ -7,9 +7,9 @@
     margin = 0.05                               # by at least so much; 0 for none
 
 Or a function of the user's is the quantity (own.py), and answers numbers by problem. Shares and accuracies are from 0
-to 1. A name on the way may hold dots and spaces: interventions.arms.entropy
-0.6.answers.last.recovery. QUANTITIES holds every way, so that a slip is refused before anything is decoded. Verdicts
-are those of analysis/claims.py. Knows no run and no disk.
+to 1. A name on the way may hold dots and spaces: interventions.arms.entropy 0.6.answers.last.recovery, of greedy arms;
+of sampled ones interventions-T0.8-top_p1.arms.oracle... QUANTITIES holds every way, so that a slip is refused before
+anything is decoded. Verdicts are those of analysis/claims.py. Knows no run and no disk.
 """
 
 import difflib
@@ -94,7 +94,7 @@ class OwnClaim:
 
     def found_in(self, summaries: Mapping[str, Any]) -> Finding:
         """The claim beside the number that the summaries hold; missing, with the reason, where they do not."""
-        summary, _, way = self.quantity.partition(".")
+        summary, way = next(parts for known in quantities() if (parts := _parts(self.quantity, known)))
         if summary not in summaries:
             return Finding(self.claim, missing(f"there is no {summary}.json yet"))
         held = _at(summaries[summary], way)
@@ -206,7 +206,7 @@ def _numbers(table: pd.DataFrame, problems: Collection[str]) -> np.ndarray:
     rows = [str(row) for row in table.index]
     if strange := next((row for row in rows if row not in problems), None):
         raise BadInput(f"it answers for {strange!r}, which is no problem of the run: its numbers are by problem_id")
-    if twice := next((row for row in rows if rows.count(row) > 1), None):
+    if twice := next((row for row, is_again in zip(rows, pd.Index(rows).duplicated(), strict=True) if is_again), None):
         raise BadInput(f"it answers twice for {twice!r}: a number a problem, of draws for instance their mean")
     try:
         numbers = table.to_numpy(dtype=float)
@@ -225,7 +225,7 @@ def _quantity(name: str, quantity: Any) -> str:
     if not isinstance(quantity, str):
         raise BadInput(f"{name!r} has no quantity such as summary.accuracy.last.gain")
     known = list(quantities())
-    if not any(_fits(quantity, way) for way in known):
+    if not any(_parts(quantity, way) for way in known):
         raise BadInput(f"{name!r} asks about {quantity!r}, which no summary has{_meant(quantity, known)}")
     return quantity
 
@@ -238,8 +238,15 @@ def quantities() -> Iterator[str]:
             yield from (f"{summary}.{''.join(chosen)}" for chosen in product(*parts))
 
 
-def _fits(quantity: str, way: str) -> bool:
-    return re.fullmatch(re.escape(way).replace(re.escape(ANY), ".+"), quantity) is not None
+def _parts(quantity: str, known: str) -> tuple[str, str] | None:
+    """The summary's name and the way in it, of a quantity that is the known one; None of another.
+
+    A run has several summaries of `interventions` and `signals`, by what they end in: interventions-T0.8-top_p1.
+    """
+    summary, _, way = known.partition(".")
+    ending = r"(?:-[\w.-]+?)?" if summary in ("interventions", "signals") else ""
+    found = re.fullmatch(rf"({summary}{ending})\.({re.escape(way).replace(re.escape(ANY), '.+')})", quantity)
+    return (found[1], found[2]) if found else None
 
 
 def _meant(given: str, known: Any) -> str:

@@ -73,7 +73,9 @@ def _of_file(file: Path) -> ClaimFile:
     except UnicodeDecodeError:
         raise BadInput(f"{file} is no TOML: it is not UTF-8") from None
     except OSError as error:
-        raise BadInput(f"cannot read the claims in {file}: {error.strerror or error}") from None
+        is_name = str(file).isidentifier()
+        or_function = f"; a claim {file} of your own comes with --include FILE" if is_name else ""
+        raise BadInput(f"cannot read the claims in {file}: {error.strerror or error}{or_function}") from None
     except BadInput as error:
         raise BadInput(f"{file}: {error}") from None
 
@@ -121,17 +123,12 @@ def judged(run: Run) -> list[Judged]:
     there = registered(run)
     if not there:
         return []
-    held = {name: run.read_json(file, dict) for name in QUANTITIES for file in _meant(run, name)}
+    files = [file for name in QUANTITIES for file in run.files(f"{name}*.json")]
+    held = {file.stem: run.read_json(file.name, dict) for file in files}
     first = {claim: registration for registration in reversed(there) for claim in registration.claims}
     order = dict.fromkeys(claim for registration in there for claim in registration.claims)
     newest, evidence = there[-1].claims, Evidence(run, held)
     return [_judged(claim, first[claim], claim not in newest, evidence) for claim in order]
-
-
-def _meant(run: Run, name: str) -> list[str]:
-    """The file that claims about `name` read: the one called so, else the only one whose name begins so."""
-    there = [file.name for file in run.files(f"{name}*.json")]
-    return [f"{name}.json"] if f"{name}.json" in there else there if len(there) == 1 else []
 
 
 def _judged(claim: OwnClaim, first: Registration, withdrawn: bool, evidence: Evidence) -> Judged:

@@ -35,15 +35,17 @@ class Evidence:
     def responses(self) -> pd.DataFrame:
         """One row per arm, problem and draw.
 
-        `arm` is "base", "rl" or a key, `label` what the tables call it; `tokens`, `gated` and `edited` are counts;
-        `stop`; and by the verdicts in use `status`, `answer` and `correct` (1 or 0; missing where nothing was graded).
+        `arm` is "base", "rl" or a key, `label` what the tables call it; `tokens`, `gated` and `edited` are counts, the
+        last two missing where the response was made elsewhere; `stop`; and by the verdicts in use `status`, `answer`
+        and `correct` (1 or 0; missing where nothing was graded).
         """
         columns = (*KEY, "response_ids", "host_ids", "gated", "stop")
         rows = self.run.table("rollouts", columns).to_pandas()
         names = {arm.name: arm.title for family in families(self.run) for arm in family.arms}
         ids, host = rows.pop("response_ids"), rows.pop("host_ids")
-        edited = [np.count_nonzero(np.asarray(i) != np.asarray(h)) for i, h in zip(ids, host, strict=True)]
-        counted = {"tokens": ids.map(len), "gated": rows["gated"].map(np.count_nonzero), "edited": edited}
+        edited = [np.nan if h is None else np.count_nonzero(i != h) for i, h in zip(ids, host, strict=True)]
+        gated = rows["gated"].map(np.count_nonzero).where(host.notna())
+        counted = {"tokens": ids.map(len), "gated": gated, "edited": edited}
         rows = rows.assign(label=[names.get(arm, arm) for arm in rows["arm"]], **counted)
         layer = layer_of(self.run)
         if layer is None:

@@ -35,13 +35,12 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
     """Decode the ends and the arms that the run still lacks, grade, and summarise."""
     prepared = prepare_intervene(settings)
     with Job.begun(prepared, settings.output, reporter) as job:
+        if not settings.arms.asks_the_run:  # all arms have their names before anything is decoded
+            collected.refuse_unknown(job.run, _family(settings.arms, FromRun())[1], settings.arms.shown)
         for member in MEMBERS if settings.arms.asks_greedy_ends else ():
             job.decode_greedy_arm(member)
-        from_run = _from_run(job, settings.arms)
-        arms, halved = chosen(settings.arms, from_run), read_off(settings.arms, from_run)
-        entries = [_entry(named, halved) for named in arms if named.mode not in MEMBERS]
-        ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
-        family = Family(ends, settings.arms.draws_each, tuple(entries))
+        arms, family = _family(settings.arms, _from_run(job, settings.arms))
+        entries = family.arms
         collected.refuse_unknown(job.run, family, settings.arms.shown)
         known = list(MEMBERS)
         for named in arms:
@@ -49,6 +48,7 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
             known.append(named.arm.spec)
             _log(job.run, named, took)
         layer = job.grade(settings.grader)
+        collected.call_by_decoding(job.run, (*TABLES, *FIGURES))
         family = collected.collect(job.run, family)
         asked = first_asked(job.run, len(prepared.problems))
         return summarise_arms(asked, layer, family, settings.reading, family.chosen(settings.arms.shown, entries))
@@ -112,6 +112,8 @@ def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
 
 def retell(again: Retelling) -> list[Written]:
     """The same for every family of arms that the runs were asked for."""
+    if again.run.is_writable:
+        collected.call_by_decoding(again.run, (*TABLES, *FIGURES))
     families = collected.joined([family for each in again.told for family in collected.families(each)])
     if families and again.run.is_writable:
         collected.keep(again.run, families)
@@ -134,6 +136,14 @@ def _from_run(job: Job, choice: ArmChoice) -> FromRun:
     job.score(choice.host)
     tokens = job.run.table("tokens", ["problem_id", *thresholds.COLUMNS], [choice.host]).to_pandas()
     return FromRun(tokens[tokens["problem_id"].map(half_of) == CALIBRATION])
+
+
+def _family(choice: ArmChoice, from_run: FromRun) -> tuple[list[Named], Family]:
+    """What is to be decoded, ends that are drawn included, and the family that its arms are."""
+    arms, halved = chosen(choice, from_run), read_off(choice, from_run)
+    ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
+    entries = tuple(_entry(named, halved) for named in arms if named.mode not in MEMBERS)
+    return arms, Family(ends, choice.draws_each, entries)
 
 
 def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:

@@ -108,6 +108,29 @@ def ways(held, way=""):
             yield from ways(entry, f"{way}.{key}" if way else str(key))
 
 
+def test_a_claim_on_sampled_arms_never_reads_greedy_ones():
+    way = "arms.entropy 0.6.answers.last.recovery"
+    text = """
+[[claim]]
+name = "a"
+quantity = "{}"
+above = 0
+margin = 0
+"""
+    sampled, greedy = (
+        parse(text.format(f"{name}.{way}"))[0] for name in ("interventions-T0.8-top_p1", "interventions")
+    )
+    held = {
+        name: {"arms": {"entropy 0.6": {"answers": {"last": {"recovery": interval(low, low + 1, low + 2)}}}}}
+        for name, low in (("interventions", -9.0), ("interventions-T0.8-top_p1", 1.0))
+    }
+    assert (sampled.found_in(held).ours.value, greedy.found_in(held).ours.value) == (2.0, -8.0)
+    alone = greedy.found_in({"interventions-T0.8-top_p1": held["interventions-T0.8-top_p1"]})
+    assert alone.ours.reason == "there is no interventions.json yet"
+    with pytest.raises(BadInput, match="which no summary has"):
+        parse(text.format(f"summary-T0.8.{way}"))
+
+
 def test_no_quantity_is_named_twice():
     known = list(quantities())
     assert len(known) == len(set(known)) > 100

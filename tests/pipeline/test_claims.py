@@ -133,6 +133,14 @@ def oracle_edits(told):
 """
 
 
+def test_the_name_of_a_function_that_was_not_included_says_how_to(rlprobe):
+    code, _, err = rlprobe.disagree("--claims", "few_differ")
+    assert code == 2
+    assert err.endswith(
+        "few_differ: No such file or directory; a claim few_differ of your own comes with --include FILE\n"
+    )
+
+
 @pytest.mark.slow
 def test_a_function_is_a_claim_and_says_what_the_summary_says(rlprobe):
     run, file = rlprobe.tmp_path / "run", rlprobe.tmp_path / "mine.py"

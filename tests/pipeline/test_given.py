@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 
 import rlprobe as rp
 from rlprobe import runs
+from rlprobe.commands.evidence import Evidence
 from rlprobe.errors import BadInput
 
 
@@ -32,6 +33,9 @@ def test_responses_made_elsewhere_are_read_by_both_models(rlprobe):
     ]
     tokens = run.table("tokens").to_pandas()
     assert tokens[tokens.problem_id == "q3"].terminator.tolist() == [False, False, True]
+    told = Evidence(run, {}).responses
+    assert told["tokens"].tolist() == [len(rollouts[i]["response_ids"]) for i in told["problem_id"]]
+    assert told[["gated", "edited"]].isna().all(axis=None), "nothing was decoded here"
 
 
 @pytest.mark.slow
