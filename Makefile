@@ -78,7 +78,7 @@ browser:
 	touch $@
 
 .venv/dev: .venv/run
-	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,gguf,dev]"
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[train,gguf,ray,dev]"
 	touch $@
 
 clean:

@@ -24,10 +24,10 @@ from experiments.interventions import against
 from experiments.kept import Shelf
 from experiments.request import Request, asked, known_pair
 from rlprobe import runs
-from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.claims import Claim
-from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise
-from rlprobe.commands.shown import Shown
+from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.commands.reading import read_shown
+from rlprobe.commands.shown import First, Shown
 from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.reporting.drawing import Drawing, corner_of, encode, in_percent, off_grid, on_ratios, reach, render
 from rlprobe.reporting.formats import FORMATS, Cell, table_of
@@ -145,10 +145,10 @@ def main(request: Request, named: tuple[str, ...], draws: int) -> None:
 
 def _write(table: pd.DataFrame, corner: str, shelf: Shelf) -> None:
     figure, _ = render(FIGURE, table, corner=corner)
-    for suffix, text in FORMATS.items():
-        shelf.file(f"extrapolation.{suffix}").write_text(text(table), encoding="utf-8")
-    for suffix in ("png", "pdf"):
-        shelf.file(f"extrapolation.{suffix}").write_bytes(encode(figure, suffix))
+    for suffix in ("csv", "md", "json"):
+        shelf.file(f"extrapolation.{suffix}").write_text(FORMATS[suffix](table), encoding="utf-8")
+    if shelf.keeps("extrapolation.png"):
+        shelf.file("extrapolation.png").write_bytes(encode(figure, "png"))
 
 
 def _options(case: Case, request: Request, draws: int) -> dict[str, Any]:
@@ -167,7 +167,7 @@ def _options(case: Case, request: Request, draws: int) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Responses:
-    """The rollouts and verdicts of a case, its ends as "base" and "rl", and what its arms are."""
+    """What is kept of the responses of a case, the verdicts, its ends as "base" and "rl", and what its arms are."""
 
     rollouts: pd.DataFrame
     grades: pd.DataFrame
@@ -179,7 +179,7 @@ class Responses:
         arms = tuple(NamedArm(**spec) for spec in written.summary["specs"])
         shown = Shown([arm.name for arm in arms], written.summary["ends"], written.summary["draws"])
         grades = f"grades/{written.summary['grader']['key']}"
-        return cls(shown.read(written.run, "rollouts", ROLLOUTS), shown.read(written.run, grades, GRADES), arms)
+        return cls(*read_shown(First(written.run), shown, grades), arms)
 
     def towards(self, final: "Responses") -> dict[str, Any]:
         """Every arm, and this case's own RL model as the arm "itself", between the base and the final RL model."""
@@ -255,7 +255,7 @@ def _draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
         for where, line in data[(data["decoding"] == decoding) & (data["model"] == model)].groupby("where"):
             _line(ax, str(where), line.sort_values("gamma"))
         ax.set_xticks(ticks["x"], [f"{gamma:g}" for gamma in ticks["gamma"]], rotation=45)
-        ax.set(title=f"{model}, {decoding}", xlabel="γ (0 stands apart)", ylim=(room.min() - 0.02, room.max() + 0.02))
+        ax.set(title=f"{model}, {decoding}", ylim=(room.min() - 0.02, room.max() + 0.02))
         ax.set_xlim(ticks["x"].min() - 0.5, ticks["x"].max() + 0.5)
         in_percent(ax.yaxis)
         sns.despine(ax=ax)
@@ -263,6 +263,7 @@ def _draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     figure = axes[0].figure
     figure.suptitle("Beyond RL: log π = (1 + γ) log π_RL − γ log π_base", fontsize=9)
     figure.supylabel("accuracy", fontsize=8)
+    figure.supxlabel("γ (0, no extrapolation, stands apart from the doublings)", fontsize=8)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=3)
 
 

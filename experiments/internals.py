@@ -33,7 +33,7 @@ def main(request: Request, run: Path | None, points: int, coefficients: tuple[fl
         shelf.keep(rp.patch(found, points=points, host=host).run, names, (*names, "factorial"))
     steered = rp.steer(found, points=points, tau=TAU, coefficients=coefficients)
     shelf.keep(steered.run, ("steering",), ("steering",))
-    shelf.show("lens_choices", "trunk_and_head", "steering")
+    shelf.show("lens_choices", "trunk_and_head", "steering", run=steered.run)
 
 
 if __name__ == "__main__":

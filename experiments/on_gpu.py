@@ -24,7 +24,6 @@ A part that fails says so in the table, and the others go on. What the budget of
 
 import json
 import platform
-import subprocess
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +59,7 @@ from rlprobe.errors import RlprobeError
 from rlprobe.measures.head import Head
 from rlprobe.measures.tokens import TokenStatistics, dual_statistics
 from rlprobe.pairs.compatibility import common_vocabulary
+from rlprobe.pairs.devices import driver
 from rlprobe.pairs.loading import PairChoice, load, locate
 from rlprobe.pairs.model import Model, ModelPair
 from rlprobe.problems.datasets import load_problems
@@ -562,16 +562,8 @@ def card(device: torch.device) -> dict[str, str]:
     there = torch.cuda.get_device_properties(device)
     return about | {
         "device": f"{there.name}, {there.total_memory / 2**30:.0f} GiB, {torch.cuda.device_count()} of them",
-        "driver": _driver(),
+        "driver": driver(),
     }
-
-
-def _driver() -> str:
-    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
-    try:
-        return subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout.split()[0]
-    except (OSError, subprocess.SubprocessError, IndexError):
-        return "unknown: nvidia-smi does not say"
 
 
 @dataclass

@@ -134,7 +134,7 @@ def main(request: Request, only: tuple[str, ...]) -> None:
         kept = tuple(title + compared.summary["suffix"] for title in REPORTS[compared.summary["kind"]][0])
         shelf = request.shelf(compared.run)
         shelf.keep(compared.run, kept, kept)
-        shelf.show(kept[0])
+        shelf.show(kept[0], run=compared.run)
         found[name] = compared.summary
     if len(found) == len(COMPARISONS):
         write_claims("signals", CLAIMS, found, shelf)

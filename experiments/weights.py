@@ -100,7 +100,7 @@ def main(request: Request) -> None:
         ("weights", "low_rank"),
         ("weights_by_kind", "weights_by_tensor", "low_rank_answers", "low_rank_choices"),
     )
-    shelf.show("low_rank_answers")
+    shelf.show("low_rank_answers", run=found.run)
     summary = dict(found.summary) | {"counted": counted(found.summary["weights"]["total"])}
     write_claims("weights", CLAIMS, summary, shelf)
 

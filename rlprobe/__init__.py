@@ -12,8 +12,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rlprobe.api import Pair, list_datasets, list_pairs, list_runs, pair, replay, report, train
-    from rlprobe.functions import extraction, gate, grader, style, writer
+    from rlprobe.api import Pair, list_datasets, list_pairs, list_runs, list_workers, pair, replay, report, train
+    from rlprobe.functions import claim, extraction, gate, grader, style, writer
     from rlprobe.results import Comparison, Results, compare, read
 
 __version__ = "0.2.0"
@@ -29,13 +29,14 @@ __all__ = [
     "list_datasets",
     "list_pairs",
     "list_runs",
+    "list_workers",
     "pair",
     "read",
     "replay",
     "report",
     "train",
 ]
-__all__ += ["extraction", "gate", "grader", "style", "writer"]
+__all__ += ["claim", "extraction", "gate", "grader", "style", "writer"]
 __all__ += COMMANDS
 
 
@@ -43,7 +44,7 @@ def __getattr__(name: str) -> Any:
     """The Python door, opened when somebody first asks for something behind it."""
     if name not in __all__:
         raise AttributeError(f"module 'rlprobe' has no attribute {name!r}")
-    if name in ("extraction", "gate", "grader", "style", "writer"):
+    if name in ("claim", "extraction", "gate", "grader", "style", "writer"):
         return getattr(importlib.import_module("rlprobe.functions"), name)
     api = importlib.import_module("rlprobe.api")
     return api.FUNCTIONS[name] if name in COMMANDS else getattr(api, name)

@@ -11,8 +11,9 @@
     rp.disagree(base=model, rl=tuned, tokenizer=tokenizer, problems=frame)    # what is in memory already
 
 A function a command, made of its settings (settings.py): a keyword is called like the option (`max_new_tokens`,
-`class_k`, ...), what cannot be is refused in the command's own words. Progress is said on standard error; errors are
-those of errors.py. Whatever a command keeps in its run directory, the same command finds again, from Python or not.
+`class_k`, ...), one of several values also as on the command line (`gate` for `gates`); what cannot be is refused in
+the command's own words. Progress is said on standard error; errors are those of errors.py. Whatever a command keeps in
+its run directory, the same command finds again, from Python or not.
 `import rlprobe` imports none of this: rlprobe/__init__.py does, when somebody first asks for a name.
 """
 
@@ -27,7 +28,7 @@ from typing import Any
 import pandas as pd
 
 from rlprobe import functions, own
-from rlprobe.commands import COMMANDS, Command, calls, listed
+from rlprobe.commands import COMMANDS, Command, calls, listed, workers
 from rlprobe.commands.progress import Reporter
 from rlprobe.errors import BadInput
 from rlprobe.pairs import live
@@ -40,7 +41,17 @@ from rlprobe.records import MEMBERS
 from rlprobe.results import Comparison as Comparison
 from rlprobe.results import Results, read
 from rlprobe.results import compare as compare
-from rlprobe.settings import Asked, Names, PairChoice, ReportSettings, TrainSettings, made, options_of, said_of
+from rlprobe.settings import (
+    Asked,
+    PairChoice,
+    ReportSettings,
+    TrainSettings,
+    WorkersSettings,
+    by_keyword,
+    made,
+    options_of,
+    said_of,
+)
 
 # ---- a pair ----------------------------------------------------------------------------------------------------------
 
@@ -122,13 +133,24 @@ def list_runs(folder: str | Path = "runs") -> pd.DataFrame:
     return pd.DataFrame(listed.listed(Path(folder)), columns=list(listed.COLUMNS))
 
 
-def replay(file: str | Path) -> Results:
+def list_workers(**options: Any) -> pd.DataFrame:
+    """The machines that workers could run on, one row each; `attrs["fits"]` says how many workers of a pair fit there.
+
+    `options` are those of `rlprobe workers`: `pair=`, `ray=`, `workers=`, `gpus_per_worker=`, ...
+    """
+    rows, lines = workers.machines(made(WorkersSettings, options))
+    table = pd.DataFrame(rows, columns=list(workers.COLUMNS))
+    table.attrs["fits"] = lines
+    return table
+
+
+def replay(file: str | Path, quiet: Any = False, progress: Any = None) -> Results:
     """Do again what a file of settings says, as a run keeps one of every call (RUN/calls/001-intervene.toml).
 
     In the run where the file lies, or where its `out` says. Raises BadInput for what is no such file.
     """
     call = calls.read(Path(file))
-    return FUNCTIONS[call.command.name](**call.given)
+    return FUNCTIONS[call.command.name](**call.given, quiet=quiet, progress=progress)
 
 
 def _member(source: Source) -> dict[str, str]:
@@ -154,18 +176,18 @@ def _name(source: Source) -> str:
 # ---- a function a command --------------------------------------------------------------------------------------------
 
 
-def report(*places: Any, **options: Any) -> Path:
+def report(*places: Any, quiet: Any = False, progress: Any = None, **options: Any) -> Path:
     """Write the page of a run; its settings say more, below."""
     from rlprobe.commands.report import report
 
-    return report(made(ReportSettings, _given(ReportSettings, places, options)), Reporter())[0]
+    return report(made(ReportSettings, _given(ReportSettings, places, options)), _reporter(quiet, progress))[0]
 
 
-def train(*places: Any, **options: Any) -> Path:
+def train(*places: Any, quiet: Any = False, progress: Any = None, **options: Any) -> Path:
     """Train an adapter; its settings say more, below."""
     from rlprobe.commands.train import train
 
-    return train(made(TrainSettings, _given(TrainSettings, places, options)), Reporter())
+    return train(made(TrainSettings, _given(TrainSettings, places, options)), _reporter(quiet, progress))
 
 
 def _reporter(quiet: Any, progress: Any) -> Reporter:
@@ -194,7 +216,7 @@ def _given(kind: type, places: tuple[Any, ...], options: Mapping[str, Any]) -> d
     given = dict(zip(names, places, strict=False))
     if twice := given.keys() & options.keys():
         raise BadInput(f"{min(twice)} is given twice")
-    given = _by_name(kind, {**given, **options})
+    given = _by_name(kind, by_keyword(kind, {**given, **options}))
     if isinstance(chosen := given.get("pair"), Pair):
         of_pair = asdict(chosen.choice)
         of_pair = {name: value for name, value in of_pair.items() if value != getattr(PairChoice(), name)}
@@ -230,19 +252,18 @@ def _in_memory(given: dict[str, Any]) -> dict[str, Any]:
 
 def _named(asked: Asked, value: Any) -> Any:
     """A value that is an object of the user's, or several, by name."""
-    option = asked.option
-    names = option.names or (option.choices if isinstance(option.choices, Names) else None)
-    if names is None or value is None or isinstance(value, str | Path):
+    what = asked.option.objects
+    if not what or value is None or isinstance(value, str | Path):
         return value
-    if names.what == "data set":
+    if what == "data set":
         return own.keep_problems(value)
     if isinstance(value, list | tuple):
         return [_named(asked, each) for each in value]
     if hasattr(value, "spec"):  # a gate, a writer
         return value.spec
-    if names.what not in own.WHATS or not callable(value):
+    if what not in own.WHATS or not callable(value):
         return value
-    return functions.keep(names.what, value, **own.said_of(names.what, value)).key  # what it reads may have changed
+    return functions.keep(what, value, **own.said_of(what, value)).key  # what it reads may have changed
 
 
 def _path(place: Any) -> Any:
@@ -263,7 +284,7 @@ def _said(function: Callable, words: str, options: tuple[Asked, ...], leading: t
         for asked in sorted(options, key=lambda asked: not asked.option.place)
     ]
     here = {name: words for name, (words, beside) in HERE.items() if beside <= {asked.name for asked in options}}
-    here |= AS_IT_WORKS if function not in (report, pair) else {}
+    here |= AS_IT_WORKS if function is not pair else {}
     keywords += [Parameter(name, Parameter.KEYWORD_ONLY, default=None, annotation=Any) for name in here]
     width = max(len(asked.name) for asked in options)
     lines = [f"    {asked.name:<{width}}  {_in_python(asked, options)}" for asked in options if not asked.option.place]

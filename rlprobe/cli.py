@@ -22,7 +22,17 @@ from rlprobe import __version__, own
 from rlprobe.commands import COMMANDS, Command
 from rlprobe.errors import INTERRUPTED, RlprobeError
 from rlprobe.printable import printable
-from rlprobe.settings import Asked, ReportSettings, TrainSettings, ViewSettings, made, options_of, said_of, unknown
+from rlprobe.settings import (
+    Asked,
+    ReportSettings,
+    TrainSettings,
+    ViewSettings,
+    WorkersSettings,
+    made,
+    options_of,
+    said_of,
+    unknown,
+)
 
 if TYPE_CHECKING:
     from rlprobe.commands.written import Written
@@ -246,6 +256,14 @@ def _show(settings: ViewSettings) -> None:
         console.print(line, soft_wrap=not console.is_terminal, markup=False, highlight=False)
 
 
+def _workers(**_: Any) -> None:
+    from rlprobe.commands.workers import COLUMNS, machines
+
+    rows, lines = machines(made(WorkersSettings, _given(WorkersSettings)))
+    _list(COLUMNS, rows)
+    say("\n".join(lines))
+
+
 def _train(dry_run: bool, **_: Any) -> None:
     from rlprobe.commands import train
 
@@ -363,6 +381,7 @@ _DRY_RUN = click.Option(["--dry-run"], is_flag=True, help="Print one rendered pr
         _apart("train grpo --dataset word-problems --steps 24 --out runs/trained", TrainSettings, _train, _DRY_RUN),
         _apart("report runs/first", ReportSettings, _report),
         _apart("view runs/first --serve", ViewSettings, _view),
+        _apart("workers --pair bundled", WorkersSettings, _workers),
         *(runs, pairs, datasets, arms, methods),
     ],
     context_settings={"help_option_names": ["-h", "--help"], "auto_envvar_prefix": "RLPROBE"},

@@ -4,7 +4,8 @@
     ├── Damaged               1   a file of a run is not what was written, and cannot be made again here
     ├── BadInput              2   an argument, a file or a setting that cannot be used
     │   └── OtherRun          2   the run directory holds a run of another identity
-    ├── ProblemsLeftOut       3   finished, but more problems were left out or ungraded than --max-failed allows
+    ├── ProblemsLeftOut       3   finished, but more problems were left out or ungraded than --max-failed allows; or
+    │                             workers died of a shard, and everything else is there
     ├── NotAvailable          4   a model, a tokenizer or a data set that cannot be loaded, or not as it is on disk
     └── IncompatiblePair      5   two models that cannot be compared, or a model that is not read exactly
         └── UnsupportedArchitecture   5   a model whose layers cannot be found, or that carries an adapter
@@ -41,7 +42,7 @@ class OtherRun(BadInput):
 
 
 class ProblemsLeftOut(RlprobeError):
-    """The command finished and wrote its results, but too many problems are not in them."""
+    """Too many problems are not in what a command wrote."""
 
     exit_code = 3
 

@@ -302,10 +302,16 @@ def _package(top: str) -> str | None:
     try:
         return f"{top} {importlib.metadata.version(top)}"
     except importlib.metadata.PackageNotFoundError:
-        named = importlib.metadata.packages_distributions().get(top, ())
+        named = _distributions().get(top, ())
         version = importlib.metadata.version(named[0]) if named else None
         version = version or getattr(sys.modules.get(top), "__version__", None)
         return f"{top} {version}" if version else None
+
+
+@functools.cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Which distributions have a module of each name: the whole folder is read for that."""
+    return importlib.metadata.packages_distributions()
 
 
 def _is_installed(top: str) -> bool:

@@ -1,6 +1,6 @@
-"""Functions of the user's, and what they can be: `rp.gate`, `rp.writer`, `rp.style`, `rp.extraction`, `rp.grader`.
+"""Functions of the user's, and what they can be: `rp.gate`, `writer`, `style`, `extraction`, `grader`, `claim`.
 
-    @rp.gate                                              | rp.intervene(gates=hesitates & ~rp.gate("first", 2))
+    @rp.gate                                              | rp.intervene(gate=hesitates & ~rp.gate("first", 2))
     def hesitates(view):                                  |
         return view.host_entropy > 0.5                    | rlprobe intervene --include mine.py --gate hesitates
 
@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from rlprobe import own
+from rlprobe.analysis.own_claims import of_function
 from rlprobe.decoding.arms import GATES, WRITERS, Gate, Writer
 from rlprobe.decoding.words import gate_of, own_gate, own_writer, writer_of
 from rlprobe.errors import BadInput
@@ -85,10 +86,25 @@ def grader(function: Any = None, *, name: str | None = None, version: Any = None
     return _made("grader", function, {"name": name, "version": version}, _itself)
 
 
+def claim(function: Any = None, *, name: str | None = None, version: Any = None, **asked: Any) -> Any:
+    """A claim: a function from the evidence of a run (commands/evidence.py) to the number that it is about.
+
+    It answers a number a problem (a Series by problem_id; the mean is judged), two (a DataFrame of two columns; the
+    ratio of their sums), or an interval of a summary. `above`, `below` or `between`, and `margin`, are those of a
+    claims.toml. The command line takes it as `--claims NAME`. Raises BadInput for what cannot be one.
+    """
+    return _made("claim", function, {"name": name, "version": version, **asked}, _itself)
+
+
 def keep(what: str, function: Any, name: str | None = None, version: Any = None, **more: Any) -> own.Kept:
-    """A function of the user's under its key (own.keep). Raises BadInput where rlprobe has one of that name."""
+    """A function of the user's under its key (own.keep).
+
+    Raises BadInput where rlprobe has one of that name, or for a claim that asks nothing.
+    """
     if (taken := name or own.name_of(function)) in NAMES[what]():
         raise BadInput(f"rlprobe has a {what} {taken}: call yours otherwise, with name=")
+    if what == "claim" and callable(function):
+        of_function(taken, taken, more)
     return own.keep(what, function, name, version, **more)
 
 
@@ -119,4 +135,5 @@ NAMES: dict[str, Callable[[], Any]] = {  # the names that a function of the user
     "prompt style": lambda: PROMPT_STYLES,
     "extraction": EXTRACTION.known,
     "grader": GRADER.known,
+    "claim": tuple,
 }

@@ -3,7 +3,8 @@
 A name travels where names travel: through settings, identities and the keys of arms. It is made of a hash, so that a
 changed object is another one, and a run is never gone on with by what did not make it.
 
-    own(hesitates, 3fa9c01b77de)    a function of the user's (gate, writer, prompt style, extraction, grader)
+    own(hesitates, 3fa9c01b77de)    a function of the user's (gate, writer, prompt style, extraction, grader,
+                                    claim)
     live:3fa9c01b77de               a model in memory and its tokenizer
     given:3fa9c01b77de              problems that were given as objects
 
@@ -25,7 +26,7 @@ from rlprobe import fingerprint
 from rlprobe.errors import BadInput
 from rlprobe.fingerprint import Unreadable, package_of
 
-WHATS = ("gate", "writer", "prompt style", "extraction", "grader")  # what functions can be
+WHATS = ("gate", "writer", "prompt style", "extraction", "grader", "claim")  # what functions can be
 KEY = re.compile(r"own\((\w+), ([0-9a-f]{12})\)|(live|given):[0-9a-f]{12}")
 
 
@@ -79,8 +80,10 @@ _UNPACKED: set[str] = set()  # the keys that came from another process
 # ---- functions -------------------------------------------------------------------------------------------------------
 
 
-def keep(what: str, function: Any, name: str | None = None, version: Any = None, **options: Any) -> Kept:
-    """A function of the user's under its key. With a `version` that is what makes the key, else its content is.
+def keep(
+    what: str, function: Any, name: str | None = None, version: Any = None, bare: bool = True, **options: Any
+) -> Kept:
+    """A function of the user's under its key, and its `bare` name. A `version` makes the key, else its content does.
 
     Raises BadInput for what is no function, for a name that cannot be, and for one whose content cannot be told.
     """
@@ -90,7 +93,7 @@ def keep(what: str, function: Any, name: str | None = None, version: Any = None,
     if not re.fullmatch(r"[^\W\d]\w*", name):
         raise BadInput(f"the {what} is called {name!r}: a name is letters, digits and _, as in entropy_above")
     kept = Kept(what, name, "", function, options, version)
-    return _put(replace(kept, key=_key(kept)))
+    return _put(replace(kept, key=_key(kept)), bare)
 
 
 def _key(kept: Kept) -> str:
@@ -131,8 +134,10 @@ def name_of(function: Any) -> str:
     return "function" if name == "<lambda>" else name
 
 
-def _put(kept: Kept) -> Kept:
-    _KEPT[kept.what, kept.key] = _KEPT[kept.what, kept.name] = kept
+def _put(kept: Kept, bare: bool = True) -> Kept:
+    _KEPT[kept.what, kept.key] = kept
+    if bare:
+        _KEPT[kept.what, kept.name] = kept
     return kept
 
 
@@ -301,32 +306,35 @@ def _plain(value: Any) -> Any:
 
 
 def pack(*whats: str) -> bytes:
-    """Everything this process was given (or only objects of some kinds), for `unpack` in another one.
-
-    Functions of files that cannot be imported there travel whole.
-    """
-    import cloudpickle
-
-    there = {place: kept for place, kept in _KEPT.items() if not whats or kept.what in whats}
-    with _whole():
-        return cloudpickle.dumps(there)
+    """Everything this process was given (or only objects of some kinds), for `unpack` in another one."""
+    return dumps({place: kept for place, kept in _KEPT.items() if not whats or kept.what in whats})
 
 
 def unpack(packed: bytes) -> None:
     """Know what another process was given."""
-    import cloudpickle
-
-    there = cloudpickle.loads(packed)
+    there = loads(packed)
     _KEPT.update(there)
     _UNPACKED.update(kept.key for kept in there.values())
 
 
-def pickled(kept: Kept) -> str:
-    """One function as text, for a process that knows nothing of rlprobe."""
+def dumps(thing: Any) -> bytes:
+    """Anything, for `loads` in another process; what is of files that cannot be imported there travels whole."""
     import cloudpickle
 
     with _whole():
-        return base64.b64encode(cloudpickle.dumps(kept.thing)).decode()
+        return bytes(cloudpickle.dumps(thing))
+
+
+def loads(packed: bytes) -> Any:
+    """What another process packed."""
+    import cloudpickle
+
+    return cloudpickle.loads(packed)
+
+
+def pickled(kept: Kept) -> str:
+    """One function as text, for a process that knows nothing of rlprobe."""
+    return base64.b64encode(dumps(kept.thing)).decode()
 
 
 @contextmanager

@@ -185,8 +185,6 @@ TOKEN_SCHEMA = pa.schema(
         *[(f"top_logprobs_{m}", pa.list_(pa.float32(), TOP)) for m in MEMBERS],
     ]
 )
-# what is counted, and not for people to look at
-TOKEN_NUMBERS = tuple(f.name for f in TOKEN_SCHEMA if not pa.types.is_nested(f.type) and f.name != "token")
 
 # where a head has rows outside the common vocabulary (ids of one model alone, padding): the probability of all of them
 OUTSIDE = tuple(f"outside_{m}" for m in MEMBERS)

@@ -12,7 +12,7 @@ import pandas as pd
 from rlprobe import runs, storage
 from rlprobe.analysis.classes import classify
 from rlprobe.commands.report import Source, labels_of, summary_of
-from rlprobe.commands.stages import response_text
+from rlprobe.commands.rollouts import response_text
 from rlprobe.commands.verdicts import layer_of
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import pieces

@@ -100,6 +100,7 @@ class Run:
     identity: dict[str, Any]
     about: dict[str, Any]
     broken: list[str] = field(default_factory=list)  # what was moved aside since this run was opened
+    made_on: Sequence[Mapping[str, str]] = ()  # the cards that its shards are computed on from now on; of a CPU nothing
 
     # ---- problems and the tokenizer ----------------------------------------------------------------------------------
 
@@ -143,11 +144,15 @@ class Run:
     def write_identity(self) -> None:
         """Write run.json."""
         content = {"schema_version": SCHEMA_VERSION, "identity": self.identity, "about": self.about}
-        self.write_json("run.json", {**content, "sha256": storage.digest_of(content)})
+        self.keep_json("run.json", {**content, "sha256": storage.digest_of(content)})
 
     def problems(self) -> list[Problem]:
         """The problems of the run, in order."""
         return [Problem(**{k: v for k, v in row.items() if k != "left_out"}) for row in self._problem_rows()]
+
+    def problems_of(self, shard: Shard) -> list[Problem]:
+        """The problems of a shard, in order."""
+        return self.problems()[shard.start : shard.stop]
 
     def left_out(self) -> dict[str, str]:
         """The problems that have no rollouts, and why."""
@@ -212,12 +217,13 @@ class Run:
         """Write one shard, whole or not at all."""
         schema = _whole_schema(layer, {*table.column_names})
         table = (table if schema is None else table.cast(schema)).combine_chunks()
-        storage.write_table(self._writable(self._name(layer, shard)), table, self._key(layer, shard))
+        made_on = () if layer.startswith("grades/") else self.made_on  # no model says what is right
+        storage.write_table(self._writable(self._name(layer, shard)), table, self._key(layer, shard), made_on)
 
     def read_shard(self, layer: str, shard: Shard, columns: Sequence[str] | None = None) -> pa.Table:
         """One shard, all its columns or some. Raises Damaged if it is not what was written."""
         file, key = self.file(self._name(layer, shard)), self._key(layer, shard)
-        return storage.read_table(file, key, _schema(layer), columns, optional=(DONOR_IDS,))
+        return storage.read_table(file, key, _schema(layer), columns, optional=(DONOR_IDS, *OUTSIDE))
 
     def check_shard(self, layer: str, shard: Shard) -> Path:
         """The file of a shard. Raises Damaged if it is not what was written."""
@@ -228,6 +234,12 @@ class Run:
     def take_shard(self, layer: str, shard: Shard, of: "Run") -> None:
         """Copy a whole shard of a run of the same identity, byte for byte."""
         storage.copy_table(of.check_shard(layer, shard), self._writable(self._name(layer, shard)))
+
+    def cards(self) -> list[str]:
+        """What the run's shards were computed on, in words, where that was a GPU."""
+        shards = [(layer, s) for layer in self.layers() for arm in self.arms(layer) for s in self.shards(layer, arm)]
+        found = (storage.made_on(self.file(self._name(layer, shard))) for layer, shard in shards)
+        return sorted({" and ".join(", ".join(card.values()) for card in cards) for cards in found if cards})
 
     def arms(self, layer: str) -> list[str]:
         """The arms that a layer has shards of."""
@@ -303,9 +315,13 @@ class Run:
 
     def keep_json(self, name: str, content: Any) -> None:
         """The same, unless the file is there and says just this."""
+        self.keep_text(name, _json(content))
+
+    def keep_text(self, name: str, text: str) -> None:
+        """Write a text file, unless it is there and says just this."""
         file = self.file(name)
-        if not file.is_file() or file.read_bytes() != _json(content).encode():
-            self.write_json(name, content)
+        if not file.is_file() or file.read_bytes() != text.encode("utf-8", "backslashreplace"):
+            self.write_text(name, text)
 
     def write_text(self, name: str, text: str) -> Path:
         """A text file, whole or not at all; half a character, as a file name can have, is escaped as in JSON."""
@@ -365,10 +381,10 @@ def create_or_resume(path: Path, identity: dict[str, Any], about: dict[str, Any]
     if (path / "run.json").exists():
         run = read(path)
         refuse_other(path, run.identity, identity)
-        return run
-    run = Run(path, *json.loads(json.dumps([identity, about])))
-    storage.make_folder(path)
-    run.write_identity()
+    else:
+        run = Run(path, *json.loads(json.dumps([identity, about])))
+        storage.make_folder(path)
+    run.write_identity()  # of a run that is gone on with the same bytes, whatever white space its file has lost
     return run
 
 

@@ -104,7 +104,7 @@ class Option:
     `name`: the keyword, where that is not the field's name; `flag`: the same for the command line. `unset` is how the
     command line writes None. `split`: several values stand in one word, as 1,2,4; `percent`: the command line says them
     in per cent. `place`: an argument, no option. `needs`: the option without which this one has no use; `unless`: those
-    beside which it has none.
+    beside which it has none. `given`: what an object of the user's is, where it can be given in place of the value.
     """
 
     words: str = ""
@@ -122,6 +122,13 @@ class Option:
     place: bool = False
     needs: str = ""
     unless: tuple[str, ...] = ()
+    given: str = ""
+
+    @property
+    def objects(self) -> str:
+        """What an object of the user's (own.py) would be here: a gate, a data set, ...; nothing where none is taken."""
+        names = self.names or (self.choices if isinstance(self.choices, Names) else None)
+        return self.given or (names.what if names else "")
 
     @property
     def among(self) -> tuple[str, ...]:
@@ -218,12 +225,14 @@ class Asked:
 
     def read(self, value: Any) -> Any:
         """A value as it was given, written or not, as what it is to be. Raises BadInput where it is none."""
+        value = value.tolist() if hasattr(value, "tolist") else value  # of numpy, pandas, torch
         if value == self.option.unset and self.option.unset:
             return None
         if not self.is_several:
             return self.one(value)
         if isinstance(value, str) and self.option.split:
             value = value.replace(",", " ").split()
+        value = list(value) if isinstance(value, range) else value
         return tuple(self.one(each) for each in (value if isinstance(value, list | tuple) else (value,)))
 
     def one(self, value: Any) -> Any:
@@ -231,10 +240,12 @@ class Asked:
         kind, wanted = self.plain, "text"
         if isinstance(value, kind) and not (isinstance(value, bool) and kind is not bool):
             made = value
-        elif isinstance(value, str) and hasattr(kind, "parse"):
-            made = kind.parse(value)
+        elif isinstance(value, str | int) and not isinstance(value, bool) and hasattr(kind, "parse"):
+            made = kind.parse(str(value))
         elif kind is Path and isinstance(value, str):
             made = Path(value)
+        elif kind is str and isinstance(value, Path):
+            made = str(value)
         elif kind is int:
             made, wanted = _whole(value), "a whole number" + (f" or {self.option.unset!r}" if self.option.unset else "")
         elif kind is float:
@@ -323,6 +334,7 @@ def made(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
     """
     every: Any = options_of
     known: dict[str, Asked] = {asked.name: asked for asked in every(kind)}
+    given = by_keyword(kind, given)
     for name in sorted(given.keys() - known.keys()):
         raise BadInput(unknown(name, known))
     values = {name: known[name].read(value) for name, value in given.items() if value is not None}
@@ -337,6 +349,18 @@ def made(kind: type[Kind], given: Mapping[str, Any]) -> Kind:
         for other in (known[name] for name in asked.option.unless if name in asked_for):
             raise BadInput(f"give either {asked.flag} or {other.flag}, not both")
     return _built(kind, values)
+
+
+def by_keyword(kind: Any, given: Mapping[str, Any]) -> dict[str, Any]:
+    """What was given by the names of the command line (gate, tau) by those of the settings (gates, taus).
+
+    Raises BadInput where an option is given by both.
+    """
+    flags = {asked.option.flag: asked.name for asked in options_of(kind) if asked.option.flag}
+    for flag, name in flags.items():
+        if flag in given and name in given:
+            raise BadInput(f"{flag} and {name} are one option: give either")
+    return {flags.get(name, name): value for name, value in given.items()}
 
 
 def options_in(settings: Any) -> dict[str, Any]:
@@ -425,6 +449,9 @@ class PairChoice(Noun):
         None, "Another device for the base; several, as cuda:0,cuda:1 or cpu,disk, share it; auto is every GPU."
     )
     rl_device: str | None = option(None, "Another device, or several, for the RL model.")
+    threads: int | None = option(
+        None, "Processor threads to compute with (auto: what torch takes); part of a run.", unset="auto", least=1
+    )
 
 
 @dataclass(frozen=True)
@@ -449,7 +476,9 @@ class ProblemChoice(Noun):
         names=STYLE,
     )
     system: str | None = option(None, "A system turn before the question, in styles that are chats.")
-    shots: Path | None = option(None, "Solved questions before the question: a file with question and answer.")
+    shots: Path | None = option(
+        None, "Solved questions before the question: a file with question and answer.", given="data set"
+    )
     only: tuple[str, ...] = option(
         (),
         "Only these problems: an id, places as 0-9 (from 0, both included), or a file of ids, one a line; repeatable.",
@@ -513,7 +542,7 @@ ALL = Share()
 
 @dataclass(frozen=True)
 class OutputChoice(Noun):
-    """Where to, which share of the work, and a file of the user's own claims."""
+    """Where to, which share of the work, and the user's own claims."""
 
     HEADING = "Run directory"
     LAST = True
@@ -524,9 +553,57 @@ class OutputChoice(Noun):
         False, "Go on with a run that was made with another number of threads; last digits may differ, and it is noted."
     )
     share: Share = option(ALL, "Only this machine's share of the work.", name="shard", metavar="I/N")
-    claims: Path | None = option(
-        None, "Your own claims, a TOML file: registered in the run, then judged by its numbers."
+    claims: tuple[str, ...] = option(
+        (),
+        "Your own claims, a TOML file or the name of a function: registered in the run, then judged by its numbers; "
+        "repeatable.",
+        given="claim",
     )
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many workers; None is one on every device there is."""
+
+    count: int | None = None
+
+    @classmethod
+    def parse(cls, text: str) -> "Workers":
+        """From "auto" or a number. Raises BadInput for anything else."""
+        if text == "auto":
+            return cls()
+        if not re.fullmatch("[1-9][0-9]{0,5}", text):
+            raise BadInput(f"--workers is {text!r}: it is auto, or a whole number from 1 up")
+        return cls(int(text))
+
+    def __str__(self) -> str:
+        return "auto" if self.count is None else str(self.count)
+
+
+@dataclass(frozen=True)
+class WorkerChoice(Noun):
+    """By which Ray workers shards are made; without any it is this process. Needs the extra [ray]."""
+
+    HEADING = "Workers"
+    LAST = True
+
+    workers: Workers | None = option(
+        None,
+        "So many workers on this machine, or auto for one on every GPU, else core.  [default: this process alone]",
+        metavar="auto|N",
+    )
+    ray: str | None = option(None, "Workers on a running Ray cluster instead: its address, or auto.")
+    gpus_per_worker: float | None = option(None, "GPUs of one worker.  [default: 1 where there are any]", least=0)
+
+    @property
+    def asked(self) -> bool:
+        """Whether there are to be workers."""
+        return self.workers is not None or self.ray is not None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.gpus_per_worker is not None and not self.asked:
+            raise BadInput("--gpus-per-worker has no use without --workers or --ray: give one with it")
 
 
 @dataclass(frozen=True)
@@ -652,6 +729,7 @@ class Settings(Noun):
     pair: PairChoice = PairChoice()
     problems: ProblemChoice = ProblemChoice()
     compute: ComputeChoice = ComputeChoice()
+    crew: WorkerChoice = WorkerChoice()
     output: OutputChoice = OutputChoice()
     reading: Reading = noun(Reading(), "tau")
     grader: GraderChoice = GraderChoice()
@@ -665,6 +743,8 @@ class Settings(Noun):
                 "--one-at-a-time is for disagree and sample: this command needs both models at every token; spread "
                 "them over several devices with --base-device and --rl-device"
             )
+        if self.compute.one_at_a_time and self.crew.asked:
+            raise BadInput("--one-at-a-time keeps what one model read on this machine's disk: give no workers with it")
         if not (self.pair.pair or self.pair.base or self.pair.rl):
             object.__setattr__(self, "pair", replace(self.pair, pair="bundled"))
 
@@ -1474,6 +1554,7 @@ class GradeSettings(Noun):
 
     run: Path = place()
     golds: Golds = Golds()
+    crew: WorkerChoice = WorkerChoice()
     reading: Reading = Reading()
     grader: GraderChoice = GraderChoice()
 
@@ -1507,6 +1588,26 @@ class ReportSettings(Noun):
     run: Path = place()
     trajectory: str = option("both", "Whose token tables are on the page.", choices=_TRAJECTORIES)
     limit: int | None = None  # bytes of the page; what pages have by default
+
+
+@dataclass(frozen=True, kw_only=True)
+class WorkersSettings(Noun):
+    """List the machines that workers could run on, and how many workers of a pair fit there.
+
+    This machine, or those of a Ray cluster. Nothing is loaded.
+    """
+
+    pair: PairChoice = PairChoice()
+    crew: WorkerChoice = noun(
+        WorkerChoice(),
+        workers="Whether so many fit on this machine.  [default: auto, one on every GPU, else core]",
+        ray="A running Ray cluster instead of this machine: its address, or auto.",
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not (self.pair.pair or self.pair.base or self.pair.rl):
+            object.__setattr__(self, "pair", replace(self.pair, pair="bundled"))
 
 
 @dataclass(frozen=True, kw_only=True)

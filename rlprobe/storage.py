@@ -31,6 +31,7 @@ Parsed = TypeVar("Parsed")
 LOCK = ".lock"
 SUMS = "SHA256SUMS"  # of a folder
 _KEY = b"rlprobe"  # where in the metadata of a table its key stands
+_MADE_ON = b"rlprobe-made-on"
 _checked: set[tuple] = set()  # what this process has read whole already
 
 
@@ -52,9 +53,13 @@ def write(file: Path, content: Callable[[Path], Any]) -> None:
         _sync(file.parent)
 
 
-def write_table(file: Path, table: pa.Table, key: Mapping[str, Any]) -> None:
-    """A table with its key inside and its digest beside it. Its bytes are a function of its rows and its key."""
-    keyed = table.replace_schema_metadata({_KEY: _canonical(key)})
+def write_table(file: Path, table: pa.Table, key: Mapping[str, Any], made_on: Sequence[Mapping[str, str]] = ()) -> None:
+    """A table with its key, and what it was `made_on`, inside, and its digest beside it.
+
+    Its bytes are a function of these and of its rows.
+    """
+    metadata = {_KEY: _canonical(key)} | ({_MADE_ON: _canonical(made_on)} if made_on else {})
+    keyed = table.replace_schema_metadata(metadata)
 
     def content(path: Path) -> None:
         pq.write_table(keyed, path, compression="zstd", write_page_checksum=True)
@@ -164,6 +169,12 @@ def read_table(
             columns = [name for name in columns if name not in lacks]
         table = pq.read_table(file, columns=columns, partitioning=None, page_checksum_verification=True)
     return table.replace_schema_metadata(None)
+
+
+def made_on(file: Path) -> list[dict[str, str]]:
+    """What the table was made on, as it was given to `write_table`."""
+    with _damage(file):
+        return json.loads((pq.read_schema(file).metadata or {}).get(_MADE_ON, b"[]"))
 
 
 def check_table(file: Path, key: Mapping[str, Any], schema: pa.Schema | None) -> None:

@@ -249,6 +249,9 @@ OWN_WRONG = [
         "--only: '1-x' is no problem of word-problems, no places such as 0-9, and ...",
     ),
     ("flips --text-only a", None, "there is no option --text-only..."),
+    ("disagree --claims no.toml", {"claims": "no.toml"}, "cannot read the claims in no.toml: No such file or ..."),
+    ("disagree --claims own(a,_0123456789ab)", {"claims": "own(a, 0123456789ab)"}, _ELSEWHERE),
+    ("flips --claims a", None, "there is no option --claims..."),
 ]
 # an option that a command does not use: it has none of that name
 NOT_THERE = [
@@ -317,9 +320,26 @@ def test_an_option_that_a_command_does_not_use_does_not_exist_for_it(rlprobe, co
 def test_what_is_near_is_named_at_both_doors(rlprobe):
     assert rlprobe("disagree", "--limt", "3") == (2, "", "rlprobe: there is no option --limt; is --limit meant?\n")
     assert said_by_python("disagree", {"limt": 3}) == "there is no option 'limt'; is 'limit' meant?"
-    assert said_by_python("intervene", {"tau": 0.5}) == "there is no option 'tau'; is 'taus' meant?"
+    assert said_by_python("intervene", {"taos": 0.5}) == "there is no option 'taos'; is 'taus' meant?"
     assert "allow-donor is the opposite" in rlprobe("intervene", "--exclude-donor")[2]
     assert "'allow_donor' is the opposite" in said_by_python("intervene", {"exclude_donor": True})
+
+
+def test_several_values_may_be_given_by_the_name_that_the_command_line_has():
+    for command, flag, name in (
+        ("intervene", "gate", "gates"),
+        ("signals", "target", "targets"),
+        ("sample", "n", "draws"),
+    ):
+        kind = COMMANDS[command].settings
+        value = {"gate": "disagree", "target": 0.5, "n": 3}[flag]
+        assert settings.made(kind, {flag: value}) == settings.made(kind, {name: value}) != settings.made(kind, {})
+        said = f"{flag} and {name} are one option: give either"
+        assert said_by_python(command, {flag: value, name: value}) == said
+    assert said_by_python("intervene", {"tau": 0.5, "mode": "oracle"}).startswith("--tau is for the modes ")
+    for kind in (command.settings for command in COMMANDS.values()):
+        names, flags = ([getattr(each, what) for each in settings.options_of(kind)] for what in ("name", "option"))
+        assert not {option.flag for option in flags if option.flag} & set(names), "a name of two options"
 
 
 def test_too_many_places_are_refused():
@@ -373,6 +393,7 @@ def helped():
     told = []
     group = click.Context(cli, info_name="rlprobe", terminal_width=100, **cli.context_settings)
     for name, command in [("", cli), *cli.commands.items()]:
+        command._help_option = None  # click keeps the one of whoever asked first
         context = click.Context(command, info_name=name, parent=group, terminal_width=100) if name else group
         told.append(" ".join(filter(None, ("$ rlprobe", name, "--help"))) + f"\n{command.get_help(context)}\n")
     return "\n".join(told)

@@ -26,6 +26,7 @@ ROOMS = (  # design, section 3: each may import what stands below it
     "pairs",
     "runs",
     "storage",
+    "columns",
     "signal",
     "records",
     "settings",

@@ -152,3 +152,23 @@ def test_a_name_of_another_process_is_refused(rlprobe):
     code, _, err = rlprobe("disagree", "--base", "live:0123456789ab", "--rl", "live:0123456789ab")
     assert (code, err.count("\n")) == (2, 1)
     assert "was given by another process" in err
+
+
+def test_solved_questions_problems_and_paths_may_be_objects(models, tmp_path):
+    """Rows and files, ranges and columns, paths and text say the same."""
+    from rlprobe.settings import DisagreeSettings, made
+
+    (tmp_path / "shots.jsonl").write_text('{"question": "Ann has 9 eggs. How many?", "answer": "It is 9."}')
+    shots = [[("Ann has 9 eggs. How many?", "It is 9.")], tmp_path / "shots.jsonl", str(tmp_path / "shots.jsonl")]
+    asked = {"problems": ROWS, "max_new_tokens": 4, "style": "question_answer"}
+    found = [rp.disagree(**models, **asked, shots=each, only=range(2), out=tmp_path / "run") for each in shots]
+    assert found[0].run.about["prompt_example"].startswith("Question: Ann has 9 eggs. How many?\nAnswer: It is 9.")
+    plain = rp.disagree(**models, **asked, limit=1, out=tmp_path / "plain")
+    assert plain.run.about["prompt_example"] == f"Question: {ROWS[0]['question']}\nAnswer:", "the style keeps its name"
+    assert len({str(each.run.identity) for each in found}) == 1
+    ids = found[0].problems["problem_id"]
+    for only in (ids, ids.to_numpy(), list(ids), [0, 1]):
+        again = rp.disagree(**models, **asked, shots=shots[0], only=only, out=tmp_path / "run")
+        assert list(again.problems["problem_id"]) == list(ids)
+    written = made(DisagreeSettings, {"base": tmp_path, "rl": str(tmp_path), "limit": pd.Series([3]).max()})
+    assert (written.pair.base, written.problems.limit) == (str(tmp_path), 3)

@@ -183,6 +183,13 @@ def test_a_name_and_a_version_are_a_key():
         ),
         (lambda: rp.gate(hesitates, random=3), "random is 3: it is True or False"),
         (lambda: rp.style(hesitates, extract="boxes"), "extract is 'boxes': it is one of box"),
+        (lambda: rp.gate("disagree") & hesitates, "put together with gates, not with a function: rp.gate makes one"),
+        (lambda: hesitates | rp.gate("disagree"), "put together with gates, not with a function: rp.gate makes one"),
+        (lambda: rp.claim(hesitates), "'hesitates' has no inequality: give one of above, below, between"),
+        (lambda: rp.claim(hesitates, above=0), "'hesitates' has no margin: margin takes a finite number, 0 for none"),
+        (lambda: rp.claim(hesitates, over=0, margin=0), "'hesitates' has 'over', which no claim has"),
+        (lambda: rp.claim(3, above=0, margin=0), "a claim is a function, and '3' is none"),
+        (lambda: rp.disagree(claims=hesitates), "'hesitates' has no inequality"),
         (lambda: gate_of("disagree &"), "'disagree &' is no gate"),
         (lambda: gate_of("disagree + never"), "'disagree . never' is no gate|no gate is called"),
         (lambda: gate_of("__import__('os')"), "no gate is called '__import__'"),
@@ -223,7 +230,7 @@ def arms(found):
 
 
 def test_an_own_gate_edits_where_the_named_one_does(where):
-    found = rp.intervene(gates=hesitates, **where)
+    found = rp.intervene(gate=hesitates, **where)  # as on the command line
     (mine,) = arms(found)
     assert mine.startswith("own(hesitates, ")
     rp.intervene(modes=["entropy:0.5"], **where)

@@ -253,6 +253,10 @@ def test_the_signature_is_what_the_settings_take_and_each_option_has_its_words(n
     unknown, near = ("devise", "; is 'device' meant") if "device" in asked else ("nothing", "")
     with pytest.raises(BadInput, match=f"there is no option '{unknown}'{near}"):
         function(**needed, **{unknown: 1})
+    for name in {"quiet", "progress"} & signature.parameters.keys():
+        with pytest.raises(BadInput, match=f"{name} is '3': it is "):
+            function(**needed, **{name: 3})
+    assert {"quiet", "progress"} <= signature.parameters.keys() or function is rp.pair
 
 
 def test_every_name_of_the_door_is_there_and_documented():

@@ -249,10 +249,10 @@ def test_a_run_json_of_another_shape_is_refused_in_one_line(run, text):
         runs.read(run.path)
 
 
-def test_every_flipped_bit_and_truncation_of_run_json_is_found(run):
+def test_every_flipped_bit_and_truncation_of_run_json_is_found_or_mended(run):
     file = run.path / "run.json"
     whole = file.read_bytes()
-    harmed = [whole[:kept] for kept in range(len(whole) - 1)]
+    harmed = [whole[:kept] for kept in range(len(whole))]
     harmed += [whole[:i] + bytes([whole[i] ^ 1 << i % 8]) + whole[i + 1 :] for i in range(len(whole))]
     found = 0
     for content in harmed:
@@ -263,6 +263,8 @@ def test_every_flipped_bit_and_truncation_of_run_json_is_found(run):
             found += 1
         else:
             assert (read.identity, read.about) == (run.identity, run.about), "white space, at most"
+            runs.create_or_resume(run.path, run.identity, run.about)
+            assert file.read_bytes() == whole
     assert found > 0.9 * len(harmed)
 
 

@@ -18,15 +18,13 @@ torch's own allocator (its profiler), and seen from outside as the growth of the
 import gc
 import itertools
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import pandas as pd
-import seaborn as sns
 import torch
-from matplotlib.axes import Axes
 from torch import Tensor
 from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
@@ -34,7 +32,6 @@ from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
 from rlprobe.measures.head import Head
 from rlprobe.measures.tokens import TokenStatistics, dual_statistics
-from rlprobe.reporting.drawing import Drawing, encode, render
 
 FIGURES = Path(__file__).parents[2] / "figures"
 CHUNK = 1024  # positions a trunk reads at a time, through its cache
@@ -243,29 +240,10 @@ def main(tokens: int, long_tokens: int, threads: int, repeats: int) -> None:
 
 
 def write(table: pd.DataFrame, claims: pd.DataFrame) -> None:
-    """Prints both tables, writes them, and draws the first."""
+    """Print both tables, and write them."""
     click.echo(table.to_string(float_format="%.2f") + "\n\n" + claims.to_string(index=False))
     table.to_csv(FIGURES / "speed_dual_pass.csv")
     claims.to_csv(FIGURES / "speed_dual_pass_claims.csv", index=False)
-    first = table.iloc[0]
-    corner = (
-        f"random weights of Qwen2.5-0.5B's shape, bfloat16  ·  {first['tokens']:,} tokens, {first['threads']} threads"
-    )
-    figure, _ = render(FIGURE, table, corner=corner)
-    (FIGURES / "speed_dual_pass.png").write_bytes(encode(figure, "png"))
-
-
-def draw(table: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """A bar a way of reading; they start at nothing, so that their lengths are the speeds."""
-    (ax,) = axes
-    bars = ax.barh(table["what"][::-1], table["tokens_per_second"][::-1], color="#009E73", height=0.6)
-    ax.bar_label(bars, fmt="%.0f", padding=3, fontsize=7)
-    ax.tick_params(axis="y", length=0)
-    ax.set(title="How fast two models are read", xlabel="tokens a second, both models, median of the rounds")
-    sns.despine(ax=ax, left=True)
-
-
-FIGURE = Drawing(lambda table: table, draw, panels=1, size=lambda _: (5.5, 1.9))
 
 
 if __name__ == "__main__":

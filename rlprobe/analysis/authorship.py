@@ -5,14 +5,14 @@ and RL's responses to one problem begin alike: up to the first divergence every 
 signal can tell who wrote it. Knows no files and no figures.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from rlprobe.analysis.statistics import Clusters, Interval, auroc, mean, missing
+from rlprobe.analysis.statistics import Clusters, Interval, mean, missing, streamed_auroc
 from rlprobe.analysis.texts import Split, Text
 from rlprobe.records import MEMBERS
 from rlprobe.settings import Resampling
@@ -24,15 +24,24 @@ PLACES = ("common prefix", "from the first divergence on")
 
 @dataclass(frozen=True)
 class Divergence:
-    """Where the two models' responses to one problem part: for each text and row COMMON, APART or ALONE."""
+    """Where the two models' responses to one problem part.
 
-    places: dict[str, Int[np.ndarray, " rows"]] = field(repr=False)
+    `ends`: of each text and response the position of the first divergence; -1 for one without a counterpart.
+    """
+
+    texts: Mapping[str, Text] = field(repr=False)
+    ends: dict[str, Int[np.ndarray, " responses"]] = field(repr=False)
     summary: dict[str, Any]
 
-    @property
-    def splits(self) -> dict[str, dict[str, Split]]:
-        """For each text the split of its rows, under the name "divergence"."""
-        return {arm: {"divergence": Split(PLACES, codes)} for arm, codes in self.places.items()}
+    def places(self, text: Text) -> Int[np.ndarray, " rows"]:
+        """For each row of a text, or of a stretch of one: COMMON, APART or ALONE."""
+        first = int(np.searchsorted(self.texts[text.arm].starts, text.begin))
+        end = np.repeat(self.ends[text.arm][first : first + len(text.starts)], text.lengths)
+        return np.where(end < 0, ALONE, np.where(text.rows["position"] < end, COMMON, APART))
+
+    def splits(self, text: Text) -> dict[str, Split]:
+        """The split of the rows of a text, or of a stretch of one, under the name "divergence"."""
+        return {"divergence": Split(PLACES, self.places(text))} if text.arm in self.ends else {}
 
 
 def divergence(texts: Mapping[str, Text], resampling: Resampling) -> Divergence:
@@ -41,46 +50,38 @@ def divergence(texts: Mapping[str, Text], resampling: Resampling) -> Divergence:
     if lacking:
         reason = f"the run has no text of {' and '.join(lacking)}"
         nothing = {"responses": 0, "identical": 0, "position": missing(reason), "share_common": missing(reason)}
-        return Divergence({}, {**nothing, "reason": reason})
+        return Divergence(texts, {}, {**nothing, "reason": reason})
     base, rl = (texts[m] for m in MEMBERS)
     which = _shared_responses(base, rl)
     common = _common_lengths(base, rl, which)
-    places = {m: _places(texts[m], which[m], common) for m in MEMBERS}
+    ends = {m: np.full(len(texts[m].starts), -1) for m in MEMBERS}
+    for m in MEMBERS:
+        ends[m][which[m]] = common
     identical = int((common == np.maximum(*(texts[m].lengths[which[m]] for m in MEMBERS))).sum())
-    problems = Clusters(base.clusters.codes[base.starts[which["base"]]], base.clusters.n)
-    parted = _share_common(base, places["base"], resampling)
+    problems = Clusters(base.responses[which["base"]] >> 32, base.n)
     position = mean(problems.sums(common.astype(np.float64)), problems.sums(np.ones(len(common))), resampling)
     counts = {"responses": len(common), "identical": identical}
-    return Divergence(places, {**counts, "position": position, "share_common": parted, "reason": None})
-
-
-def _share_common(base: Text, places: np.ndarray, resampling: Resampling) -> Interval:
-    """The share of the base's tokens that stand before the divergence."""
-    sums = base.clusters.sums
-    return mean(sums(places == COMMON), sums(places != ALONE), resampling)
+    found = Divergence(texts, ends, {**counts, "position": position, "share_common": None, "reason": None})
+    common_rows, read = base.sums(lambda rows: found.places(rows) == COMMON, lambda rows: found.places(rows) != ALONE)
+    return replace(found, summary=found.summary | {"share_common": mean(common_rows, read, resampling)})
 
 
 def _shared_responses(base: Text, rl: Text) -> dict[str, Int[np.ndarray, " shared"]]:
     """For each text the numbers of the responses that answer the same problem in the same draw."""
-    ours, theirs = (text.response_keys[text.starts] for text in (base, rl))
-    _, of_base, of_rl = np.intersect1d(ours, theirs, assume_unique=True, return_indices=True)
+    _, of_base, of_rl = np.intersect1d(base.responses, rl.responses, assume_unique=True, return_indices=True)
     return {"base": of_base, "rl": of_rl}
 
 
 def _common_lengths(base: Text, rl: Text, which: Mapping[str, np.ndarray]) -> Int[np.ndarray, " shared"]:
     """How many tokens the two responses begin with alike."""
-    shorter = np.minimum(base.lengths[which["base"]], rl.lengths[which["rl"]])
-    step = np.arange(shorter.sum()) - np.repeat(np.cumsum(shorter) - shorter, shorter)
-    ids = (t.rows["token_id"][np.repeat(t.starts[which[t.arm]], shorter) + step] for t in (base, rl))
-    first = np.where(np.not_equal(*ids), step, np.repeat(shorter, shorter))
-    return np.minimum.reduceat(first, np.cumsum(shorter) - shorter) if len(first) else shorter
+    return np.array([_alike(base, int(i), rl, int(j)) for i, j in zip(*which.values(), strict=True)], np.int64)
 
 
-def _places(text: Text, shared: np.ndarray, common: np.ndarray) -> Int[np.ndarray, " rows"]:
-    ends = np.full(len(text.starts), -1)
-    ends[shared] = common
-    end = np.repeat(ends, text.lengths)
-    return np.where(end < 0, ALONE, np.where(text.rows["position"] < end, COMMON, APART))
+def _alike(base: Text, i: int, rl: Text, j: int) -> int:
+    shorter = int(min(base.lengths[i], rl.lengths[j]))
+    starts = ((base, int(base.starts[i])), (rl, int(rl.starts[j])))
+    differs = np.not_equal(*(text.rows.part(at, at + shorter)["token_id"] for text, at in starts))
+    return int(differs.argmax()) if differs.any() else shorter
 
 
 # ---- AUROCs
@@ -139,11 +140,14 @@ def separation(texts: Mapping[str, Text], found: Divergence, resampling: Resampl
 def _separates(
     texts: Mapping[str, Text], found: Divergence, signal: Told, choose: Callable, resampling: Resampling
 ) -> Interval:
-    both = [(texts[m], choose(texts[m], found.places[m])) for m in MEMBERS]
-    scores = np.concatenate([signal.values(text)[rows] for text, rows in both])
-    codes = np.concatenate([text.clusters.codes[rows] for text, rows in both])
-    by_rl = np.repeat([False, True], [rows.sum() for _, rows in both])
-    return auroc(scores, by_rl, Clusters(codes, both[0][0].clusters.n), resampling)
+    def scored() -> Iterator[tuple[np.ndarray, np.ndarray, Clusters]]:
+        for m in MEMBERS:
+            for text in texts[m].stretches():
+                rows = choose(text, found.places(text))
+                labels = np.full(int(rows.sum()), m == "rl")
+                yield signal.values(text)[rows], labels, Clusters(text.clusters.codes[rows], text.n)
+
+    return streamed_auroc(scored, texts["base"].n, resampling)
 
 
 def detection(text: Text, resampling: Resampling) -> dict[str, Interval]:
@@ -151,7 +155,9 @@ def detection(text: Text, resampling: Resampling) -> dict[str, Interval]:
 
     The divergences and Δ log p of the base's own choice are made of both distributions and nearly contain the answer.
     """
-    return {
-        name: auroc(SIGNALS[name].values(text), text.disagrees, text.clusters, resampling)
-        for name in DISAGREEMENT_SIGNALS
-    }
+    return {name: _detects(text, SIGNALS[name], resampling) for name in DISAGREEMENT_SIGNALS}
+
+
+def _detects(text: Text, signal: Told, resampling: Resampling) -> Interval:
+    rows = lambda: ((signal.values(rows), rows.disagrees, rows.clusters) for rows in text.stretches())  # noqa: E731
+    return streamed_auroc(rows, text.n, resampling)

@@ -4,8 +4,12 @@ Classes are computed from the ranks in the table whenever it is read, so that an
 Knows nothing of rates, intervals or files.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from jaxtyping import Int
 
 from rlprobe.errors import BadInput
 
@@ -19,9 +23,13 @@ def classify(tokens: pd.DataFrame, k: int) -> pd.Series:
     Unchanged: both models have the same argmax. Reranked: they differ, and RL's is among the base's k best.
     Shifted: it is not. Needs the columns argmax_base, argmax_rl and rank_base_of_rl. Raises BadInput for k < 1.
     """
+    return pd.Series(pd.Categorical.from_codes(class_codes(tokens, k), pd.Index(CLASSES)), tokens.index, name="class")
+
+
+def class_codes(tokens: Mapping[str, Any] | pd.DataFrame, k: int) -> Int[np.ndarray, " rows"]:
+    """The same as numbers in `CLASSES`."""
     if k < 1:
         raise BadInput(f"class_k is {k}: the largest base rank that is still reranked is at least 1")
-    differs = (tokens["argmax_rl"] != tokens["argmax_base"]).to_numpy(dtype=bool)
-    outside = (tokens["rank_base_of_rl"] > k).to_numpy(dtype=bool)
-    codes = differs.astype(np.int8) + (differs & outside)
-    return pd.Series(pd.Categorical.from_codes(codes, pd.Index(CLASSES)), index=tokens.index, name="class")
+    base, rl, rank = (np.asarray(tokens[name]) for name in ("argmax_base", "argmax_rl", "rank_base_of_rl"))
+    differs = rl != base
+    return differs.astype(np.int8) + (differs & (rank > k))

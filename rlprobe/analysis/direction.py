@@ -5,7 +5,7 @@ knows how Δ log p is spread over each text; who wrote a token, the words in the
 divergence and what is promoted from low probability have files of their own. Knows no torch and no disk.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,8 @@ from rlprobe.analysis.authorship import detection, divergence, separation
 from rlprobe.analysis.concentration import divergence_share, entropy_overlap
 from rlprobe.analysis.disagreement import count_left_out, plain
 from rlprobe.analysis.sparks import promoted
-from rlprobe.analysis.statistics import Clusters, Sums
+from rlprobe.analysis.statistics import Clusters
+from rlprobe.analysis.streams import medians
 from rlprobe.analysis.texts import COLUMNS, DELTAS, Split, Text, texts_of
 from rlprobe.analysis.together import means, rates
 from rlprobe.analysis.words import words_behind
@@ -47,9 +48,19 @@ def summarise(
     reason for each problem_id that is not in the run. Raises BadInput where no text is left, or for a tail that is not
     above 0.
     """
+    return summarise_texts(texts_of(tokens, reading), reading, token_text, tail, left_out)
+
+
+def summarise_texts(
+    texts: Mapping[str, Text],
+    reading: Reading,
+    token_text: Callable[[int], str] = "#{}".format,
+    tail: float = 1.0,
+    left_out: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """`summarise` of texts that are there, or lie on disk."""
     if not tail > 0:
         raise BadInput(f"tail is {tail:g}: the words of a tail lie at least so many nats from 0, a number above 0")
-    texts = texts_of(tokens, reading)
     if not texts:
         raise BadInput("no token of base's or RL's text: run `rlprobe disagree` on it first")
     found = divergence(texts, reading.resampling)
@@ -59,8 +70,8 @@ def summarise(
         "texts": {arm: _text(text, reading.resampling, token_text, tail) for arm, text in texts.items()},
         "distributions": [
             row
-            for arm, text in texts.items()
-            for row in tails(text, text.splits() | found.splits.get(arm, {}), reading.resampling)
+            for text in texts.values()
+            for row in tails(text, lambda rows: rows.splits() | found.splits(rows), reading.resampling)
         ],
         "divergence": found.summary,
         "separation": separation(texts, found, reading.resampling),
@@ -85,59 +96,77 @@ def _text(text: Text, resampling: Resampling, token_text: Callable[[int], str], 
 
 # ---- how Δ log p is spread
 
-
-@dataclass(frozen=True)
-class _Group:
-    """Δ log p of some token over some of a text's positions."""
-
-    key: dict[str, str]
-    delta: Float[np.ndarray, " rows"]
-    clusters: Clusters
-
-    def masses(self) -> list[Sums]:
-        """Per problem, the positions in each of `TAILS`."""
-        low = [self.clusters.sums(self.delta <= -t) for t in reversed(THRESHOLDS)]
-        return [*low, *(self.clusters.sums(self.delta >= t) for t in THRESHOLDS)]
-
-    def size(self) -> Sums:
-        """Per problem, all positions."""
-        return self.clusters.sums(np.ones(len(self.delta)))
-
-    def median(self) -> float | None:
-        """In nats; None without a position."""
-        return float(np.median(self.delta)) if len(self.delta) else None
+Splits = Callable[[Text], Mapping[str, Split]]  # of a text, or of a stretch of one
 
 
-def tails(text: Text, splits: Mapping[str, Split], resampling: Resampling) -> list[dict[str, Any]]:
+def tails(text: Text, splits: Splits, resampling: Resampling) -> list[dict[str, Any]]:
     """One row a token that Δ log p can speak of and a group of each split: its size, mean, median and tail masses.
 
     A tail mass is the share of the group's positions at which Δ log p lies at -t or below, or at +t or above.
     """
-    groups = list(_groups(text, splits))
-    sizes = np.stack([group.size() for group in groups], axis=1)
-    masses = np.stack([column for group in groups for column in group.masses()], axis=1)
-    totals = np.stack([group.clusters.sums(group.delta) for group in groups], axis=1)
+    spread = {of: _Spread.of(text, splits, of) for of in DELTAS}
+    groups = [(of, *key) for of, found in spread.items() for key in found.keys]
+    sizes, totals, masses = (
+        np.concatenate([getattr(found, name) for found in spread.values()], axis=1)
+        for name in ("sizes", "totals", "masses")
+    )
+    middles = medians(lambda: _deltas(text, splits), sizes.sum(axis=0).astype(int).tolist())
     shares = rates(masses, np.repeat(sizes, len(TAILS), axis=1), resampling)
     return [
         {
-            **group.key,
-            "tokens": len(group.delta),
+            "text": text.arm,
+            "delta_of": of,
+            "split": split,
+            "group": label,
+            "tokens": int(sizes[:, i].sum()),
             "mean": mean,
-            "median": group.median(),
+            "median": middles[i],
             "tails": dict(zip(TAILS, shares[i * len(TAILS) :], strict=False)),
         }
-        for i, (group, mean) in enumerate(zip(groups, means(totals, sizes, resampling), strict=True))
+        for i, ((of, split, label), mean) in enumerate(zip(groups, means(totals, sizes, resampling), strict=True))
     ]
 
 
-def _groups(text: Text, splits: Mapping[str, Split]) -> Iterator[_Group]:
-    for of in DELTAS:
-        delta = text.delta(of)
-        for name, split in splits.items():
-            for number, label in enumerate(split.labels):
-                inside = split.codes == number
-                key = {"text": text.arm, "delta_of": of, "split": name, "group": label}
-                yield _Group(key, delta[inside], Clusters(text.clusters.codes[inside], text.clusters.n))
+@dataclass(frozen=True)
+class _Spread:
+    """Δ log p of one kind of token, by problem (rows) and group (columns; `keys`: its split and its label).
+
+    `masses` has a column for each of `TAILS`, group by group.
+    """
+
+    keys: list[tuple[str, str]]
+    sizes: Float[np.ndarray, "problems groups"]
+    totals: Float[np.ndarray, "problems groups"]
+    masses: Float[np.ndarray, "problems tails"]
+
+    @classmethod
+    def of(cls, text: Text, splits: Splits, of: str) -> "_Spread":
+        labels = {name: split.labels for name, split in splits(next(text.stretches())).items()}
+        columns: dict[str, list[np.ndarray]] = {
+            name: [np.zeros(text.n * len(those)) for _ in range(2 + len(TAILS))] for name, those in labels.items()
+        }
+        for rows in text.stretches():
+            delta = rows.delta(of)
+            events = [delta <= float(t) if t.startswith("-") else delta >= float(t) for t in TAILS]
+            for name, split in splits(rows).items():
+                width = len(split.labels)
+                kept = (split.codes >= 0) & (split.codes < width)
+                cells = Clusters(rows.clusters.codes[kept] * width + split.codes[kept], text.n * width)
+                told = zip((np.ones(len(rows)), delta, *events), columns[name], strict=True)
+                columns[name] = [cells.sums(values[kept], before) for values, before in told]
+        sizes, totals, *masses = (
+            np.concatenate([columns[name][i].reshape(text.n, -1) for name in labels], axis=1)
+            for i in range(2 + len(TAILS))
+        )
+        keys = [(name, label) for name, those in labels.items() for label in those]
+        return cls(keys, sizes, totals, np.stack(masses, axis=2).reshape(text.n, -1))
+
+
+def _deltas(text: Text, splits: Splits) -> Iterator[list[np.ndarray]]:
+    """Stretch by stretch Δ log p in each group, in the order of the rows of `tails`."""
+    for rows in text.stretches():
+        groups = [split.codes == number for split in splits(rows).values() for number in range(len(split.labels))]
+        yield [delta[inside] for delta in map(rows.delta, DELTAS) for inside in groups]
 
 
 # ---- histograms, for the figures
@@ -146,13 +175,14 @@ def _groups(text: Text, splits: Mapping[str, Split]) -> Iterator[_Group]:
 def _histograms(text: Text) -> dict[str, Any]:
     """Edges and counts: of Δ log p of each token it can speak of, and of the base's entropy and the divergence."""
     edges = np.arange(-WIDEST - BIN / 2, WIDEST + BIN, BIN)  # 0 in the middle of a bin
-    found = {f"delta_{of}": _histogram(text.delta(of), edges) for of in DELTAS}
+    found = {f"delta_{of}": _histogram((rows.delta(of) for rows in text.stretches()), edges) for of in DELTAS}
     for column, (first, last) in LOGARITHMIC.items():
-        found[column] = _histogram(text.numbers(column), np.geomspace(first, last, LOG_BINS + 1))
+        edges = np.geomspace(first, last, LOG_BINS + 1)
+        found[column] = _histogram((rows.numbers(column) for rows in text.stretches()), edges)
     return found
 
 
-def _histogram(values: np.ndarray, edges: np.ndarray) -> dict[str, list]:
+def _histogram(stretches: Iterable[np.ndarray], edges: np.ndarray) -> dict[str, list]:
     """What lies outside the edges is counted in the outermost bins."""
-    counts, _ = np.histogram(np.clip(values, edges[0], edges[-1]), edges)
-    return {"edges": [float(f"{edge:.6g}") for edge in edges], "counts": counts.tolist()}
+    counts = sum(np.histogram(np.clip(values, edges[0], edges[-1]), edges)[0] for values in stretches)
+    return {"edges": [float(f"{edge:.6g}") for edge in edges], "counts": np.asarray(counts).tolist()}

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from rlprobe.analysis.accuracy import KEY, accuracy, differ_much
 from rlprobe.analysis.classes import ANSWERS
 from rlprobe.analysis.disagreement import count_left_out, extent, plain
+from rlprobe.analysis.responses import responses_of
 from rlprobe.analysis.statistics import (
     Clusters,
     Interval,
@@ -34,9 +35,6 @@ from rlprobe.analysis.statistics import (
 from rlprobe.records import MEMBERS, Status
 from rlprobe.settings import Reading, Resampling
 
-Ids = Sequence[int] | Int[np.ndarray, " positions"]  # a table that was read from disk holds arrays
-
-ROLLOUTS = (*KEY, "response_ids", "host_ids", "gated", "stop", "donor_ids")  # the columns that are counted
 CONTROLS = ("host_second", "host_random", "host_sample", "rank_matched")  # writers that stand in for the donor's
 _DONORS = ("donor_draw", "donor_residual", "donor_at_ordinals")  # write what the donor says
 WHOSE = {"base": "the base's own", "rl": "RL's own"}
@@ -142,11 +140,11 @@ def summarise(
 ) -> dict[str, Any]:
     """Everything `rlprobe intervene` says, as a dictionary that JSON can hold.
 
-    `rollouts` and `grades` have the columns of records.ROLLOUT_SCHEMA and GRADE_SCHEMA, in any order of rows; `arms`
-    are those to show, without the two ends, in the order to show them; arms of the tables that are not among them are
-    named, and counted where p-values are corrected for how many there are. An arm is compared with the same draws of
-    the ends. `left_out` gives the reason for each problem_id that is not in the run. Of the result, "arms" has an entry
-    for base, each title, and rl, in order.
+    `rollouts` (or what `responses_of` tells of them) and `grades` have the columns of records.ROLLOUT_SCHEMA and
+    GRADE_SCHEMA, in any order of rows; `arms` are those to show, without the two ends, in the order to show them; arms
+    of the tables that are not among them are named, and counted where p-values are corrected for how many there are. An
+    arm is compared with the same draws of the ends. `left_out` gives the reason for each problem_id that is not in the
+    run. Of the result, "arms" has an entry for base, each title, and rl, in order.
     """
     titles, (rows, n) = _titles(arms), counted(rollouts, grades)
     pools = {title: Pool(rows[rows["arm"].isin([arm.name for arm in same])], n) for title, same in titles.items()}
@@ -227,47 +225,22 @@ def _about(same: list[NamedArm]) -> dict[str, Any]:
     return {**shared, "names": [arm.name for arm in same], "seeds": seeds}
 
 
-def counted(rollouts: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+def counted(responses: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame, int]:
     """One row a response, with all that is counted of it, and the number of problems.
 
-    Adds `problem` (a code from 0), `responses` (1), `tokens`, `gated`, `edited`, `no_ops`, `donors` (edits that are the
-    donor's token; nan where that was not kept), `ids` (bytes, to compare), and for either answer correct_, no_answer_
-    and graded_ (0 or 1).
+    `responses` are rollouts, or what `responses_of` tells of them. Adds `problem` (a code from 0), `responses` (1),
+    `no_ops`, and for either answer correct_, no_answer_ and graded_ (0 or 1).
     """
-    codes, problems = pd.factorize(rollouts["problem_id"], sort=True)
-    gated = np.array([np.count_nonzero(g) for g in rollouts["gated"]], dtype=np.int64)
-    edited = np.array([_edits(*ids) for ids in zip(rollouts["response_ids"], rollouts["host_ids"], strict=True)], int)
-    statuses = rollouts[KEY].merge(grades, on=KEY, how="left")  # keeps the order of the rollouts
-    counts: dict[str, Any] = {"problem": codes, "responses": 1, "tokens": rollouts["response_ids"].map(len)}
-    counts |= {"gated": gated, "edited": edited, "no_ops": gated - edited}
-    counts |= {"donors": _donors(rollouts)}
+    rows = responses_of(responses) if "response_ids" in responses else responses
+    codes, problems = pd.factorize(rows["problem_id"], sort=True)
+    statuses = rows[KEY].merge(grades, on=KEY, how="left")  # keeps the order of the responses
+    counts: dict[str, Any] = {"problem": codes, "responses": 1, "no_ops": rows["gated"] - rows["edited"]}
     for answer in ANSWERS:
         status = statuses[f"status_{answer}"]
         counts[f"graded_{answer}"] = status.notna().to_numpy(dtype=int)
         counts[f"correct_{answer}"] = (status == Status.CORRECT.value).to_numpy(dtype=int)
         counts[f"no_answer_{answer}"] = (status == Status.NO_ANSWER.value).to_numpy(dtype=int)
-    ids = [np.asarray(ids, dtype=np.int64).tobytes() for ids in rollouts["response_ids"]]
-    kept = rollouts[[*KEY, "response_ids", "stop"]]
-    return kept.assign(**counts, ids=pd.Series(ids, index=rollouts.index, dtype=object)), len(problems)
-
-
-def _edits(response_ids: Ids, host_ids: Ids | None) -> int:
-    """How many tokens differ from what the host would have said; none where the host was not asked."""
-    return 0 if host_ids is None else int(np.count_nonzero(np.asarray(response_ids) != np.asarray(host_ids)))
-
-
-def _donors(rollouts: pd.DataFrame) -> Float[np.ndarray, " rollouts"]:
-    """How many edits of each response are the token that the donor would have said; nan where that was not kept."""
-    donors = rollouts.get("donor_ids", pd.Series(None, rollouts.index, dtype=object))
-    columns = (rollouts["response_ids"], rollouts["host_ids"], donors)
-    return np.array([_edits_of_donor(*ids) for ids in zip(*columns, strict=True)], np.float64)
-
-
-def _edits_of_donor(response_ids: Ids, host_ids: Ids | None, donor_ids: Ids | float | None) -> float:
-    if host_ids is None or donor_ids is None or isinstance(donor_ids, float):
-        return np.nan
-    mine, host, donor = map(np.asarray, (response_ids, host_ids, donor_ids))
-    return float(np.count_nonzero((mine != host) & (mine == donor)))
+    return rows.assign(**counts), len(problems)
 
 
 def _arm(title: str, arm: NamedArm, pools: dict[str, Pool], reading: Reading) -> dict[str, Any]:

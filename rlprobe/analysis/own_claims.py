@@ -6,23 +6,28 @@
     above = 0                                   # or: below = 0.2; or: between = [0.01, 0.04]
     margin = 0.05                               # by at least so much; 0 for none
 
-Shares and accuracies are from 0 to 1. A name on the way may hold dots and spaces: interventions.arms.entropy
-0.6.answers.last.recovery. QUANTITIES holds every way, so that a slip is refused before anything is decoded. Verdicts
-are those of analysis/claims.py. Knows no run and no disk.
+Or a function of the user's is the quantity (own.py), and answers numbers by problem. Shares and accuracies are from 0
+to 1. A name on the way may hold dots and spaces: interventions.arms.entropy 0.6.answers.last.recovery, of greedy arms;
+of sampled ones interventions-T0.8-top_p1.arms.oracle... QUANTITIES holds every way, so that a slip is refused before
+anything is decoded. Verdicts are those of analysis/claims.py. Knows no run and no disk.
 """
 
 import difflib
 import re
 import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import product
 from math import isfinite
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from rlprobe.analysis.claims import Claim, Finding
-from rlprobe.analysis.statistics import Interval, missing
+from rlprobe.analysis.statistics import Interval, mean, missing, proportion, rate
 from rlprobe.errors import BadInput
+from rlprobe.settings import Resampling
 
 INEQUALITIES = ("above", "below", "between")
 _KEYS = ("name", "quantity", *INEQUALITIES, "margin")
@@ -89,7 +94,7 @@ class OwnClaim:
 
     def found_in(self, summaries: Mapping[str, Any]) -> Finding:
         """The claim beside the number that the summaries hold; missing, with the reason, where they do not."""
-        summary, _, way = self.quantity.partition(".")
+        summary, way = next(parts for known in quantities() if (parts := _parts(self.quantity, known)))
         if summary not in summaries:
             return Finding(self.claim, missing(f"there is no {summary}.json yet"))
         held = _at(summaries[summary], way)
@@ -110,13 +115,26 @@ def parse(text: str) -> tuple[OwnClaim, ...]:
     if not isinstance(rows, list) or not rows or not all(isinstance(row, dict) for row in rows):
         raise BadInput("it has no [[claim]] table, which holds name, quantity, above, below or between, and margin")
     claims = tuple(_claim(row, f"claim {number}") for number, row in enumerate(rows, start=1))
-    names = [claim.name for claim in claims]
-    if twice := next((name for name in names if names.count(name) > 1), None):
-        raise BadInput(f"two claims are called {twice!r}: give each a name of its own")
+    refuse_twice(claims)
     return claims
 
 
-def _claim(row: Mapping[str, Any], which: str) -> OwnClaim:
+def refuse_twice(claims: Sequence[OwnClaim]) -> None:
+    """Raise BadInput where two claims have one name."""
+    names = [claim.name for claim in claims]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise BadInput(f"two claims are called {twice!r}: give each a name of its own")
+
+
+def of_function(name: str, key: str, asked: Mapping[str, Any]) -> OwnClaim:
+    """The claim that a function of the user's is, by what was asked of it (above, below or between, and margin).
+
+    Raises BadInput as `parse`.
+    """
+    return _claim({"name": name, **asked}, name, key)
+
+
+def _claim(row: Mapping[str, Any], which: str, key: str | None = None) -> OwnClaim:
     name = row.get("name")
     if not isinstance(name, str) or not name.strip():
         raise BadInput(f"{which} has no name: give it one in words")
@@ -129,7 +147,8 @@ def _claim(row: Mapping[str, Any], which: str) -> OwnClaim:
     margin = _number(name, "margin", row.get("margin"))
     if margin < 0:
         raise BadInput(f"{name!r} has the margin {margin:g}: it is 0 or more, and 0 for none")
-    claim = OwnClaim(name=name, quantity=_quantity(name, row.get("quantity")), low=low, high=high, margin=margin)
+    quantity = key or _quantity(name, row.get("quantity"))
+    claim = OwnClaim(name=name, quantity=quantity, low=low, high=high, margin=margin)
     _ = claim.claim  # refuses what nothing can lie between
     return claim
 
@@ -138,7 +157,7 @@ def _ends(name: str, inequality: str, value: Any) -> tuple[float | None, float |
     if inequality != "between":
         end = _number(name, inequality, value)
         return (end, None) if inequality == "above" else (None, end)
-    if not isinstance(value, list) or len(value) != 2:
+    if not isinstance(value, list | tuple) or len(value) != 2:
         raise BadInput(f"{name!r} has between = {value!r}: give two numbers, as between = [0.01, 0.04]")
     low, high = (_number(name, "between", end) for end in value)
     return low, high
@@ -151,12 +170,62 @@ def _number(name: str, key: str, value: Any) -> float:
     return float(value)
 
 
+def interval_of(said: Any, problems: Collection[str], resampling: Resampling) -> Interval:
+    """What a function of the user's says, as a number with its interval: over problems, by the rules of statistics.py.
+
+    A Series by problem_id is a number a problem, whose mean is meant (of True and False, the share that is True); a
+    DataFrame of two columns, sums a problem, whose ratio is meant: a rate, where both are whole and the first counts
+    some of the second; a mapping with value, low and high, an interval of a summary. Raises BadInput for anything else.
+    """
+    if isinstance(said, Mapping) and {"value", "low", "high"} <= said.keys():
+        known = {name: held for name, held in said.items() if name in Interval.__dataclass_fields__}
+        return Interval(**{"n_problems": 0, "n_tokens": None, "method": None, **known})
+    said = pd.Series(said) if isinstance(said, Mapping) else said
+    if not (isinstance(said, pd.Series) or (isinstance(said, pd.DataFrame) and said.shape[1] == 2)):
+        raise BadInput(
+            f"it answers a {type(said).__name__}: it answers a number a problem (a Series by problem_id), two "
+            "(a DataFrame of two columns), or an interval of a summary"
+        )
+    table = said.to_frame() if isinstance(said, pd.Series) else said
+    columns, kinds = _numbers(table, problems), [kind.kind for kind in table.dtypes]
+    if kinds == ["b"]:
+        return proportion(int(columns[0].sum()), len(columns[0]), resampling)
+    totals, counts = columns if len(columns) == 2 else (*columns, np.ones_like(columns[0]))
+    if (counts < 0).any():
+        raise BadInput("its second column is below 0: it counts what the first is divided by")
+    if len(columns) == 2 and set(kinds) <= set("bui") and ((totals >= 0) & (totals <= counts)).all():
+        return rate(totals, counts, resampling)
+    found, tried = mean(totals, counts, resampling), counts > 0
+    if found.low is not None and np.ptp(totals[tried] / counts[tried]) == 0:
+        return replace(found, low=None, high=None, method=None, reason="all problems have one number: nothing varies")
+    return found
+
+
+def _numbers(table: pd.DataFrame, problems: Collection[str]) -> np.ndarray:
+    """The columns of a table by problem. Raises BadInput for other problems, for one twice, and for what is none."""
+    rows = [str(row) for row in table.index]
+    if strange := next((row for row in rows if row not in problems), None):
+        raise BadInput(f"it answers for {strange!r}, which is no problem of the run: its numbers are by problem_id")
+    if twice := next((row for row, is_again in zip(rows, pd.Index(rows).duplicated(), strict=True) if is_again), None):
+        raise BadInput(f"it answers twice for {twice!r}: a number a problem, of draws for instance their mean")
+    try:
+        numbers = table.to_numpy(dtype=float)
+    except (TypeError, ValueError):
+        raise BadInput("it answers with what is no number") from None
+    if not np.isfinite(numbers).all():
+        row = rows[int(np.flatnonzero(~np.isfinite(numbers).all(axis=1))[0])]
+        raise BadInput(f"it has no number for {row!r}: leave out the problems that have none")
+    if not rows:
+        raise BadInput("it answers for no problem")
+    return numbers.T
+
+
 def _quantity(name: str, quantity: Any) -> str:
     """The quantity, if there can be one of that name."""
     if not isinstance(quantity, str):
         raise BadInput(f"{name!r} has no quantity such as summary.accuracy.last.gain")
     known = list(quantities())
-    if not any(_fits(quantity, way) for way in known):
+    if not any(_parts(quantity, way) for way in known):
         raise BadInput(f"{name!r} asks about {quantity!r}, which no summary has{_meant(quantity, known)}")
     return quantity
 
@@ -169,8 +238,15 @@ def quantities() -> Iterator[str]:
             yield from (f"{summary}.{''.join(chosen)}" for chosen in product(*parts))
 
 
-def _fits(quantity: str, way: str) -> bool:
-    return re.fullmatch(re.escape(way).replace(re.escape(ANY), ".+"), quantity) is not None
+def _parts(quantity: str, known: str) -> tuple[str, str] | None:
+    """The summary's name and the way in it, of a quantity that is the known one; None of another.
+
+    A run has several summaries of `interventions` and `signals`, by what they end in: interventions-T0.8-top_p1.
+    """
+    summary, _, way = known.partition(".")
+    ending = r"(?:-[\w.-]+?)?" if summary in ("interventions", "signals") else ""
+    found = re.fullmatch(rf"({summary}{ending})\.({re.escape(way).replace(re.escape(ANY), '.+')})", quantity)
+    return (found[1], found[2]) if found else None
 
 
 def _meant(given: str, known: Any) -> str:

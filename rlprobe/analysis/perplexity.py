@@ -13,56 +13,55 @@ import numpy as np
 import pandas as pd
 
 from rlprobe.analysis.statistics import Interval, Sums, mean
-from rlprobe.analysis.trajectory import Trajectory
+from rlprobe.analysis.texts import Of, Text, every_row
 from rlprobe.records import MEMBERS
 from rlprobe.settings import Resampling
 
-COLUMNS = tuple(f"logprob_{m}" for m in MEMBERS)
 
-
-def perplexity(rows: Trajectory) -> dict[str, dict[str, Any]]:
+def perplexity(text: Text, resampling: Resampling) -> dict[str, dict[str, Any]]:
     """By the model that reads: mean nats a token, the perplexity of all tokens, and that of a typical response.
 
     An empty response has no perplexity.
     """
-    return {member: _under(rows, member) for member in MEMBERS}
+    return {member: _under(text, member, resampling) for member in MEMBERS}
 
 
-def _under(rows: Trajectory, member: str) -> dict[str, Any]:
-    nats = -rows.rows[f"logprob_{member}"].to_numpy(dtype=np.float64)
-    together = mean(rows.clusters.sums(nats), rows.clusters.sums(np.ones(len(nats))), rows.resampling)
-    totals, responses = by_response(rows, member)
-    typical = replace(mean(totals, responses, rows.resampling), n_tokens=None)
+def _under(text: Text, member: str, resampling: Resampling) -> dict[str, Any]:
+    together = mean(*text.sums(lambda rows: -rows.numbers(f"logprob_{member}"), every_row), resampling)
+    totals, responses = by_response(text, member)
+    typical = replace(mean(totals, responses, resampling), n_tokens=None)
     return {"responses": int(responses.sum()), "nats": together, "all": _exp(together), "typical": _exp(typical)}
 
 
-def by_response(rows: Trajectory, member: str) -> tuple[Sums, Sums]:
+def by_response(text: Text, member: str) -> list[Sums]:
     """Per problem the sum over its responses of their mean nats a token, and how many responses that are."""
-    columns = {"problem": rows.clusters.codes, "draw": rows.rows["draw"], "nats": -rows.rows[f"logprob_{member}"]}
-    own = pd.DataFrame(columns).astype({"nats": float}).groupby(["problem", "draw"])["nats"].mean().reset_index()
-    counts = np.bincount(own["problem"], minlength=rows.clusters.n).astype(np.float64)
-    return np.bincount(own["problem"], weights=own["nats"], minlength=rows.clusters.n).astype(np.float64), counts
+    return text.sums(_share_of_mean(member), lambda rows: rows.rows["position"] == 0)
 
 
-def ratio(texts: Mapping[str, Trajectory], resampling: Resampling) -> dict[str, Interval] | None:
+def _share_of_mean(member: str) -> Of:
+    """The nats of each token, over the tokens of its response."""
+    return lambda rows: -rows.numbers(f"logprob_{member}") / np.repeat(rows.lengths, rows.lengths)
+
+
+def ratio(texts: Mapping[str, Text], responses: pd.DataFrame, resampling: Resampling) -> dict[str, Interval] | None:
     """By the model that reads: the perplexity of RL's typical response over that of the base's, problems paired.
 
-    None where one of the two texts is not there.
+    None where one of the two texts is not there. `responses` has the arm and the problem of each of them.
     """
     if not {*MEMBERS} <= {*texts}:
         return None
     found = {}
     for member in MEMBERS:
-        own = {arm: _of_problems(texts[arm], member) for arm in MEMBERS}
+        own = {arm: _of_problems(texts[arm], responses[responses["arm"] == arm], member) for arm in MEMBERS}
         apart = (own["rl"] - own["base"]).dropna().to_numpy()
         found[member] = replace(_exp(mean(apart, np.ones(len(apart)), resampling)), n_tokens=None)
     return found
 
 
-def _of_problems(rows: Trajectory, member: str) -> pd.Series:
+def _of_problems(text: Text, responses: pd.DataFrame, member: str) -> pd.Series:
     """The mean nats a token of each problem's typical response, by its name."""
-    totals, counts = by_response(rows, member)
-    return pd.Series(totals[counts > 0] / counts[counts > 0], index=rows.problems[counts > 0])
+    totals, counts = by_response(text, member)
+    return pd.Series(totals, sorted({*responses["problem_id"]}))[counts > 0] / counts[counts > 0]
 
 
 def _exp(interval: Interval) -> Interval:

@@ -14,11 +14,10 @@ from rlprobe.analysis.accuracy import KEY, accuracy, differ_much
 from rlprobe.analysis.classes import ANSWERS
 from rlprobe.analysis.disagreement import count_left_out, extent, plain
 from rlprobe.analysis.passk import Counts, Draws, alone, compared
+from rlprobe.analysis.responses import responses_of
 from rlprobe.analysis.statistics import Clusters, Interval, mean
 from rlprobe.records import MEMBERS, Status
 from rlprobe.settings import Reading, Resampling
-
-ROLLOUTS = (*KEY, "response_ids", "stop", "logprobs")  # the columns that are counted
 
 
 def summarise(
@@ -26,34 +25,35 @@ def summarise(
 ) -> dict[str, Any]:
     """Everything `rlprobe sample` says, as a dictionary that JSON can hold.
 
-    `rollouts` and `grades` have the columns of records.ROLLOUT_SCHEMA and GRADE_SCHEMA; their arms are "base" and "rl",
+    `rollouts` (or what `responses_of` tells of them) and `grades` have the columns of records.ROLLOUT_SCHEMA and
+    GRADE_SCHEMA; their arms are "base" and "rl",
     or one of them, with the same draws of each. `left_out` gives the reason for each problem_id that is not in the run.
     """
-    problems = pd.Index(sorted(set(rollouts["problem_id"])))
-    statuses = rollouts[KEY].merge(grades, on=KEY, how="left")
+    rows = responses_of(rollouts) if "response_ids" in rollouts else rollouts
+    problems = pd.Index(sorted(set(rows["problem_id"])))
+    statuses = rows[KEY].merge(grades, on=KEY, how="left")
     summary = {
         "reading": reading,
-        "members": {m: _text(rollouts[rollouts["arm"] == m], reading.resampling) for m in MEMBERS},
+        "members": {m: _text(rows[rows["arm"] == m], reading.resampling) for m in MEMBERS},
         "answers": {answer: _under(statuses, f"status_{answer}", problems, reading) for answer in ANSWERS},
         "left_out": count_left_out(left_out or {}),
     }
     return plain(summary)
 
 
-def _text(rollouts: pd.DataFrame, resampling: Resampling) -> dict[str, Any] | None:
+def _text(responses: pd.DataFrame, resampling: Resampling) -> dict[str, Any] | None:
     """How long a member's responses are, how many were cut, and how surprising their tokens were to itself (nats).
 
     The mean of -log p (temperature 1) over drawn tokens: where they were drawn at temperature 1 from the whole
     distribution, it estimates the entropy per token along the model's own text.
     """
-    if rollouts.empty:
+    if responses.empty:
         return None
-    codes, problems = pd.factorize(rollouts["problem_id"], sort=True)
+    codes, problems = pd.factorize(responses["problem_id"], sort=True)
     clusters = Clusters(codes, len(problems))
-    nats = np.array([-np.sum(logprobs, dtype=np.float64) for logprobs in rollouts["logprobs"]])
-    tokens = rollouts["logprobs"].map(len).to_numpy(dtype=np.float64)
-    surprisal = mean(clusters.sums(nats), clusters.sums(tokens), resampling)
-    return {**extent(rollouts, resampling), "draws": int(rollouts["draw"].nunique()), "surprisal": surprisal}
+    nats, tokens = (clusters.sums(responses[name].to_numpy(np.float64)) for name in ("nats", "tokens"))
+    surprisal = mean(nats, tokens, resampling)
+    return {**extent(responses, resampling), "draws": int(responses["draw"].nunique()), "surprisal": surprisal}
 
 
 def _under(statuses: pd.DataFrame, status: str, problems: pd.Index, reading: Reading) -> dict[str, Any]:

@@ -12,53 +12,49 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from rlprobe.analysis.classes import CLASSES
 from rlprobe.analysis.statistics import Interval, Sums, explained_by_one, mean
-from rlprobe.analysis.trajectory import Mask, Trajectory
+from rlprobe.analysis.texts import Of, Text, every_row, in_class, only
+from rlprobe.settings import Resampling
 
 COLUMNS = ("acceptance", "varentropy_base", "delta_variance", "sharpening", "sharpening_r2")
-ALL = "all"
+PARTS: dict[str, Of] = {"all": every_row, **{name: in_class(name) for name in CLASSES}}
 
 
-def sharpening(rows: Trajectory) -> dict[str, dict[str, Any]]:
+def sharpening(text: Text, resampling: Resampling) -> dict[str, dict[str, Any]]:
     """By class, and of all positions: the line, and how often a token that one model draws is taken for the other's.
 
     `slope` is β - 1 and `r2_one` the share of the variance of Δ log p that it explains, one β for all; `r2_own` the
     share with a β for each position; `r2` the mean of the positions' own shares, each position counting alike.
     `without` counts positions where the base leaves no line to fit, or RL nothing to explain: they are in no `r2`.
     """
-    return {name: _line(rows, np.ones(len(rows.rows), bool) if name == ALL else rows.mask(name)) for name in _PARTS}
+    return {name: _line(text, kept, resampling) for name, kept in PARTS.items()}
 
 
-_PARTS = (ALL, *CLASSES)
-
-
-def _line(rows: Trajectory, kept: Mask) -> dict[str, Any]:
+def _line(text: Text, kept: Of, resampling: Resampling) -> dict[str, Any]:
     """The same of the rows `kept`."""
-    slopes, shares = (_numbers(rows, name) for name in ("sharpening", "sharpening_r2"))
-    across, along = (_numbers(rows, name) for name in ("varentropy_base", "delta_variance"))
-    known = kept & ~np.isnan(shares)
-    sums = [
-        rows.clusters.sums(np.where(known, column, 0.0)) for column in (across, slopes * across, along, shares * along)
-    ]  # over the positions of each problem: variance, covariance, variance, and of the last what is explained
-    n = int(known.sum())
+
+    def known(rows: Text) -> np.ndarray:
+        return kept(rows) & ~np.isnan(rows.rows["sharpening_r2"])
+
+    # over the positions of each problem: how many; variance, covariance, variance, and of the last what is explained
+    size, read, across, both, along, explained, shares, accepted = text.sums(
+        *(kept, known, only(known, "varentropy_base"), only(known, "sharpening", "varentropy_base")),
+        *(only(known, "delta_variance"), only(known, "sharpening_r2", "delta_variance")),
+        *(only(known, "sharpening_r2"), only(kept, "acceptance")),
+    )
+    tokens, n = int(size.sum()), int(read.sum())
+
+    def weighted(totals: Sums, weights: Sums) -> Interval:
+        return replace(mean(totals, weights, resampling), n_tokens=n)  # weights are no counts
+
     return {
-        "tokens": int(kept.sum()),
-        "without": int(kept.sum()) - n,
-        "slope": _weighted(sums[1], sums[0], n, rows),
-        "r2_one": replace(explained_by_one(sums[0], sums[1], sums[2], rows.resampling), n_tokens=n),
-        "r2_own": _weighted(sums[3], sums[2], n, rows),
-        "r2": rows.mean("sharpening_r2", known),
-        "acceptance": rows.mean("acceptance", kept),
+        "tokens": tokens,
+        "without": tokens - n,
+        "slope": weighted(both, across),
+        "r2_one": replace(explained_by_one(across, both, along, resampling), n_tokens=n),
+        "r2_own": weighted(explained, along),
+        "r2": mean(shares, read, resampling),
+        "acceptance": mean(accepted, size, resampling),
     }
-
-
-def _weighted(totals: Sums, weights: Sums, n: int, rows: Trajectory) -> Interval:
-    """A mean whose weights are no counts: it is told what it was counted on."""
-    return replace(mean(totals, weights, rows.resampling), n_tokens=n)
-
-
-def _numbers(rows: Trajectory, name: str) -> Float[np.ndarray, " rows"]:
-    return rows.rows[name].to_numpy(dtype=np.float64)

@@ -10,8 +10,9 @@ Knows no torch and no disk.
 """
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,8 @@ from rlprobe.analysis.calibration import Calibrated, Curve, Tried
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.interventions import NamedArm, counted, summarise
 from rlprobe.analysis.matched_dose import TEST, Knots, Matched, match
-from rlprobe.analysis.statistics import Clusters, Interval, auroc, holm, missing, rate, ratio_of_means
+from rlprobe.analysis.responses import responses_of
+from rlprobe.analysis.statistics import Clusters, Interval, holm, missing, rate, ratio_of_means, streamed_auroc
 from rlprobe.records import MEMBERS
 from rlprobe.settings import Reading, Resampling
 from rlprobe.signal import SIGNALS
@@ -45,9 +47,9 @@ class Edited:
 
     @classmethod
     def of(cls, rollouts: pd.DataFrame) -> "Edited":
-        """Of rollouts with the columns response_ids, host_ids and gated."""
-        ids, host = (np.concatenate([*rollouts[name], []]) for name in ("response_ids", "host_ids"))
-        return cls(len(ids), int(sum(np.count_nonzero(g) for g in rollouts["gated"])), int((ids != host).sum()))
+        """Of rollouts, or of what responses.py tells of them."""
+        rows = responses_of(rollouts) if "response_ids" in rollouts else rollouts
+        return cls(*(int(rows[name].sum()) for name in ("tokens", "gated", "edited")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +98,24 @@ def values(tokens: pd.DataFrame, signal: str, host: str) -> Float[np.ndarray, " 
     return thresholds.signal(tokens.assign(arm=host), signal, host).to_numpy(np.float64)
 
 
-def detection(tokens: pd.DataFrame, signals: Sequence[str], host: str, resampling: Resampling) -> dict[str, Interval]:
+def detection(
+    tables: Callable[[], Iterable[pd.DataFrame]], signals: Sequence[str], host: str, resampling: Resampling
+) -> dict[str, Interval]:
     """By signal, the AUROC for "the two models disagree here" on the host's own text; chance has none.
 
-    Rows as for `curve`, with the column problem_id. A signal that fires below its threshold counts with its sign
-    turned.
+    `tables` starts its rows anew, some at a time, as for `curve`, with the column problem_id. A signal that fires below
+    its threshold counts with its sign turned.
     """
-    disagrees = (tokens["argmax_base"] != tokens["argmax_rl"]).to_numpy()
-    codes, problems = pd.factorize(tokens["problem_id"], sort=True)
-    clusters = Clusters(codes.astype(np.int64), len(problems))
+    problems = np.array(sorted({name for rows in tables() for name in rows["problem_id"].unique()}), dtype=object)
+
+    def scored(signal: str) -> Iterator[tuple[np.ndarray, np.ndarray, Clusters]]:
+        for rows in tables():
+            codes = pd.Categorical(rows["problem_id"], categories=problems).codes.astype(np.int64)
+            disagrees = (rows["argmax_base"] != rows["argmax_rl"]).to_numpy()
+            yield SIGNALS[signal].sign * values(rows, signal, host), disagrees, Clusters(codes, len(problems))
+
     return {
-        signal: auroc(SIGNALS[signal].sign * values(tokens, signal, host), disagrees, clusters, resampling)
+        signal: streamed_auroc(partial(scored, signal), len(problems), resampling)
         for signal in signals
         if SIGNALS[signal].side is not None
     }

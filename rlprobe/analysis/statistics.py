@@ -6,13 +6,14 @@ Knows nothing of tables, classes or models.
 """
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 from scipy import special, stats
 
+from rlprobe.analysis import streams
 from rlprobe.settings import Resampling
 
 Sums = Num[np.ndarray, " problems"]  # one entry a problem: a count of its tokens, or a sum over them
@@ -62,9 +63,21 @@ class Clusters:
     codes: Int[np.ndarray, " rows"]
     n: int
 
-    def sums(self, values: Num[np.ndarray, " rows"] | Bool[np.ndarray, " rows"]) -> Float[np.ndarray, " problems"]:
-        """The sum of a column over the rows of each problem, in float64."""
+    def sums(
+        self, values: Num[np.ndarray, " rows"] | Bool[np.ndarray, " rows"], before: Sums | None = None
+    ) -> Float[np.ndarray, " problems"]:
+        """The sum of a column over the rows of each problem, in float64; `before` is what earlier rows came to.
+
+        However rows are cut into stretches, the sums are the same to the bit: a row is added to those before it.
+        """
+        if before is not None:
+            codes, values = np.r_[np.arange(self.n), self.codes], np.r_[before, values]
+            return np.bincount(codes, weights=values, minlength=self.n).astype(np.float64)
         return np.bincount(self.codes, weights=values, minlength=self.n).astype(np.float64)  # int64 without rows
+
+
+# what starts rows anew, in stretches: their scores, which are positive, and the problems that they belong to
+Scored = Callable[[], Iterable[tuple[np.ndarray, np.ndarray, Clusters]]]
 
 
 def rate(events: Sums, among: Sums, resampling: Resampling) -> Interval:
@@ -337,20 +350,32 @@ def auroc(
     AUROC: the mean share of negatives below a positive, plus the mean share of positives above a negative, less the
     AUROC itself (the structural components of DeLong et al. 1988, summed over clusters as in Obuchowski 1997).
     """
-    p, n = int(positive.sum()), int((~positive).sum())
+    return streamed_auroc(lambda: [(scores, positive, clusters)], clusters.n, resampling)
+
+
+def streamed_auroc(stream: Scored, n_problems: int, resampling: Resampling) -> Interval:
+    """`auroc` of rows that come in stretches: a function that starts them anew, each with its scores and labels."""
+    p = n = 0
+    for _, positive, _ in stream():
+        p, n = p + int(positive.sum()), n + int((~positive).sum())
     if p == 0 or n == 0:
         return missing("one of the two groups is empty")
-    order = np.argsort(scores, kind="stable")
-    values, is_positive = scores[order], positive[order]
-    starts = np.flatnonzero(np.r_[True, values[1:] != values[:-1]])  # of each run of equal scores
-    tied = {kind: np.add.reduceat(np.int64(is_positive == kind), starts) for kind in (True, False)}
-    below = {kind: np.cumsum(counts) - counts / 2 for kind, counts in tied.items()}  # half of the equal ones count
-    run, share = np.repeat(np.arange(len(starts)), np.diff(np.r_[starts, len(values)])), np.empty(len(scores))
-    # of the negatives, those below a positive; of the positives, those above a negative
-    share[order] = np.where(is_positive, below[False][run] / n, 1 - below[True][run] / p)
-    columns = tuple(clusters.sums(x) for x in (share * positive, positive, share * ~positive, ~positive))
-    value = float(share[positive].mean())
-    found = Interval(value, None, None, int(np.count_nonzero(columns[1])), len(scores), None)
+    columns = tuple(np.zeros(n_problems) for _ in range(4))
+
+    def of_positives() -> Iterator[np.ndarray]:
+        told = streams.shares(lambda: ((scores, positive) for scores, positive, _ in stream()), p, n)
+        for (_, positive, clusters), share in zip(stream(), told, strict=True):
+            for column, values in zip(columns, (share * positive, positive, share * ~positive, ~positive), strict=True):
+                column[:] = clusters.sums(values, column)
+            yield share[positive]
+
+    value = streams.total(of_positives(), p) / p
+    return _first_order(value, columns, p + n, resampling)
+
+
+def _first_order(value: float, columns: tuple[Sums, ...], rows: int, resampling: Resampling) -> Interval:
+    """An AUROC with its interval, from each problem's shares of positives and of negatives, and their numbers."""
+    found = Interval(value, None, None, int(np.count_nonzero(columns[1])), rows, None)
     if found.n_problems == 1:
         return replace(found, reason="one problem cannot be resampled")
     if value in (0, 1):

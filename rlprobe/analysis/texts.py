@@ -1,10 +1,13 @@
 """The positions of each text in a run, column by column, and the ways in which they are split.
 
 A text is what one arm wrote, read by both models. Its rows stand in the order of problem, draw and position, whatever
-the order of the table they come from. Knows no intervals.
+the order of the table they come from. It may be longer than memory: it is gone through in stretches of whole problems,
+each of them a text of its own. Knows no intervals.
 """
 
-from dataclasses import dataclass, field
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import pairwise
 
@@ -12,8 +15,9 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
-from rlprobe.analysis.classes import CLASSES, classify
-from rlprobe.analysis.statistics import Clusters
+from rlprobe.analysis.classes import CLASSES, class_codes
+from rlprobe.analysis.statistics import Clusters, Sums
+from rlprobe.columns import STRETCH, Columns, Stored
 from rlprobe.records import MEMBERS
 from rlprobe.settings import Reading
 
@@ -45,15 +49,43 @@ class Split:
 
 @dataclass(frozen=True)
 class Text:
-    """What one arm wrote. `clusters` says which problem of the run (not only of this text) each row belongs to."""
+    """What one arm wrote, or a stretch of it: `rows` from `begin` of the whole on.
+
+    The column `problem` of the rows says which of the run's `n` problems (not only of this text) each belongs to;
+    `cuts` are the rows at which a stretch may begin, the first row and the end among them.
+    """
 
     arm: str
-    rows: dict[str, np.ndarray] = field(repr=False)
-    clusters: Clusters = field(repr=False)
-    kinds: Int[np.ndarray, " rows"] = field(repr=False)  # the class of each row, a number in CLASSES
+    rows: Columns = field(repr=False)
+    n: int
+    class_k: int
+    cuts: Sequence[int] = field(repr=False)
+    begin: int = 0
 
     def __len__(self) -> int:
-        return len(self.kinds)
+        return self.cuts[-1]
+
+    def stretches(self) -> Iterator["Text"]:
+        """The text in order, some problems at a time."""
+        for start, stop in pairwise(self.cuts):
+            yield replace(self, rows=self.rows.part(start, stop), cuts=(0, stop - start), begin=start)
+
+    def sums(self, *of: "Of") -> list[Sums]:
+        """By problem the sum of what each function says of every row of a stretch; one way through the text."""
+        found = [np.zeros(self.n) for _ in of]
+        for stretch in self.stretches():
+            found = [stretch.clusters.sums(values(stretch), before) for values, before in zip(of, found, strict=True)]
+        return found
+
+    @cached_property
+    def clusters(self) -> Clusters:
+        """The problem of each row."""
+        return Clusters(self.rows["problem"].astype(np.int64), self.n)
+
+    @cached_property
+    def kinds(self) -> Int[np.ndarray, " rows"]:
+        """The class of each row, a number in CLASSES."""
+        return class_codes(self.rows, self.class_k).astype(np.int64)
 
     def delta(self, of: str = "token") -> Float[np.ndarray, " rows"]:
         """Δ log p = log π_RL - log π_base (nats; arXiv 2603.22117) of the token present, or of either argmax."""
@@ -72,6 +104,8 @@ class Text:
     @cached_property
     def starts(self) -> Int[np.ndarray, " responses"]:
         """The row at which each response starts."""
+        if len(self.cuts) > 2:
+            return np.concatenate([stretch.starts + stretch.begin for stretch in self.stretches()])
         keys = self.response_keys
         return np.flatnonzero(np.r_[True, keys[1:] != keys[:-1]]) if len(self) else np.zeros(0, np.int64)
 
@@ -82,13 +116,19 @@ class Text:
 
     @cached_property
     def response_keys(self) -> Int[np.ndarray, " rows"]:
-        """A number for each response, the same in every text of the run: it tells problem and draw."""
+        """A number for each row, that of its response: the same in every text of the run, it tells problem and draw."""
         return (self.clusters.codes << 32) + self.rows["draw"]
 
     @cached_property
+    def responses(self) -> Int[np.ndarray, " responses"]:
+        """The number of each response."""
+        found = [stretch.response_keys[stretch.starts] for stretch in self.stretches()]
+        return np.concatenate([np.zeros(0, np.int64), *found])
+
+    @property
     def n_problems(self) -> int:
         """Problems with at least one token in this text."""
-        return len(np.unique(self.clusters.codes))
+        return len(np.unique(self.responses >> 32))
 
     def splits(self) -> dict[str, Split]:
         """All positions, and the same by class, the base's entropy, place and, where it is known, by the answer."""
@@ -108,6 +148,24 @@ class Text:
         return self.rows["position"].astype(np.int64) * PARTS // np.maximum(length, 1)
 
 
+Of = Callable[[Text], np.ndarray]  # a stretch of a text -> something of each of its rows
+
+
+def every_row(rows: Text) -> Bool[np.ndarray, " rows"]:
+    """Every row."""
+    return np.ones(len(rows), bool)
+
+
+def in_class(name: str) -> Of:
+    """The rows of one of `CLASSES`."""
+    return lambda rows: rows.kinds == CLASSES.index(name)
+
+
+def only(kept: Of, *columns: str) -> Of:
+    """A column, or the product of several, in the rows `kept`; 0 elsewhere."""
+    return lambda rows: np.where(kept(rows), math.prod(map(rows.numbers, columns)), 0.0)
+
+
 BAND_LABELS = (
     f"below {ENTROPY_BANDS[0]:g}",
     *(f"{low:g} to {high:g}" for low, high in pairwise(ENTROPY_BANDS)),
@@ -123,13 +181,25 @@ def texts_of(tokens: pd.DataFrame, reading: Reading) -> dict[str, Text]:
     """
     problems = np.unique(tokens["problem_id"].unique().astype(str))
     present = [arm for arm in TRAJECTORIES if (tokens["arm"] == arm).any()]
-    return {arm: _text(arm, tokens[tokens["arm"] == arm], problems, reading) for arm in present}
+    return {arm: text_of(tokens[tokens["arm"] == arm], problems, reading.class_k) for arm in present}
 
 
-def _text(arm: str, rows: pd.DataFrame, problems: np.ndarray, reading: Reading) -> Text:
+def text_of(rows: pd.DataFrame, problems: np.ndarray, class_k: int) -> Text:
+    """The text of one arm from rows of a token table in any order; `problems` are those of the run, in order."""
     codes = pd.Categorical(rows["problem_id"], categories=problems).codes.astype(np.int64)
     order = np.lexsort((rows["position"], rows["draw"], codes))
-    kinds = classify(rows, reading.class_k).cat.codes.to_numpy().astype(np.int64)
-    kept = [name for name in (*COLUMNS, "after_answer") if name in rows and name not in ("arm", "problem_id")]
-    columns = {name: rows[name].to_numpy()[order] for name in kept}
-    return Text(arm, columns, Clusters(codes[order], len(problems)), kinds[order])
+    kept = [name for name in rows if name not in ("arm", "problem_id")]
+    arrays = {str(name): rows[name].to_numpy()[order] for name in kept} | {"problem": codes[order]}
+    sizes = np.bincount(codes, minlength=len(problems))
+    arm = "" if rows.empty else str(rows["arm"].iloc[0])
+    return Text(arm, Stored.held(arrays).whole(), len(problems), class_k, cuts_of(sizes))
+
+
+def cuts_of(sizes: Int[np.ndarray, " problems"]) -> tuple[int, ...]:
+    """Where to cut rows that are ordered by problem: stretches of whole problems of about `STRETCH` rows."""
+    ends = np.cumsum(sizes).tolist() or [0]
+    cuts = [0]
+    for end, later in zip(ends, [*ends[1:], np.inf], strict=True):
+        if later - cuts[-1] > STRETCH and end > cuts[-1]:
+            cuts.append(end)
+    return tuple(cuts) if len(cuts) > 1 else (0, 0)

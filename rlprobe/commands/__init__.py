@@ -5,6 +5,7 @@ command: `Command.module` does, when there is something to do.
 """
 
 import importlib
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,26 @@ class Command:
 
     def work(self, settings: Any, reporter: Any) -> Any:
         """Do it: one `Written`, or several."""
-        return getattr(self.module, self.name)(settings, reporter)
+        with self._workers(settings) as settled, self._threads(settled):
+            return getattr(self.module, self.name)(settled, reporter)
+
+    @staticmethod
+    def _workers(settings: Any) -> AbstractContextManager[Any]:
+        crew = getattr(settings, "crew", None)
+        if crew is None or not crew.asked:
+            return nullcontext(settings)
+        from rlprobe.commands.crew import connected
+
+        return connected(settings)
+
+    @staticmethod
+    def _threads(settings: Any) -> AbstractContextManager[None]:
+        count = getattr(getattr(settings, "pair", None), "threads", None)
+        if count is None:
+            return nullcontext()
+        from rlprobe.pairs.devices import threads
+
+        return threads(count)
 
 
 PLAN = "Print the plan; compute nothing."

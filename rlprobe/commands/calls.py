@@ -1,12 +1,14 @@
 """Every call on a run is kept as a file of its settings, which asks for the same again.
 
-    RUN/calls/001-intervene.toml    command = "intervene", and the options that were not as they are by default
+    RUN/calls/001-intervene.toml    the options that were not as they are by default, and last command = "intervene"
 
 `rlprobe --from FILE` replays it in the run where the file lies, or where its `out` (or `run`) says. Settings are plain
 names and numbers; a model or a table that was given as an object is named by its content, and has to be given again.
+The command stands last: a file that was cut short names none and is refused, and the same call again writes it anew.
 """
 
 import json
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,13 +50,19 @@ def work(command: Command, settings: Any, reporter: Any) -> Any:
 def keep(run: Run, command: str, settings: Any) -> None:
     """Note in a run what a command was asked for, unless the same was asked for before."""
     given = {name: value for name, value in options_in(settings).items() if name not in _PLACES + _ONCE}
-    lines = [f"command = {json.dumps(command)}"]
+    lines = [f"{name} = {_toml(value)}" for name, value in given.items()]
     if files := own.included():
         lines.append(f"include = {_toml([str(file) for file in files])}")
-    lines += [f"{name} = {_toml(value)}" for name, value in given.items()]
-    text, there = "\n".join(lines) + "\n", run.files(f"{FOLDER}/*.toml")
-    if run.is_writable and all(file.read_text(encoding="utf-8") != text for file in there):
-        run.write_text(f"{FOLDER}/{len(there) + 1:03d}-{command}.toml", text)
+    text = "\n".join([*lines, f"command = {json.dumps(command)}"]) + "\n"
+    there = run.files(f"{FOLDER}/*.toml")
+    alike = (file.name for file in there if file.name.endswith(f"-{command}.toml") and text.startswith(_said(file)))
+    number = max((int(found[0]) for file in there if (found := re.match(r"\d+", file.name))), default=0) + 1
+    if run.is_writable:
+        run.keep_text(f"{FOLDER}/{next(alike, f'{number:03d}-{command}.toml')}", text)
+
+
+def _said(file: Path) -> str:
+    return file.read_text(encoding="utf-8", errors="replace")
 
 
 def read(file: Path) -> Call:

@@ -5,18 +5,22 @@
 
 A claim stands "before the data" where its file was registered before the first response. One that was added or changed
 later stands "after the data": it could have been written to fit, and is never said to hold. What was registered stays;
-a claim that the newest file leaves out is shown as withdrawn.
+a claim that the newest file leaves out is shown as withdrawn. A claim that is a function of the user's is judged where
+the function is at hand.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from rlprobe import runs
-from rlprobe.analysis.own_claims import QUANTITIES, OwnClaim, parse
+from rlprobe import own, runs
+from rlprobe.analysis.claims import Finding
+from rlprobe.analysis.own_claims import QUANTITIES, OwnClaim, interval_of, of_function, parse, refuse_twice
+from rlprobe.analysis.statistics import Interval, missing
+from rlprobe.commands.evidence import Evidence
 from rlprobe.errors import BadInput
 from rlprobe.reporting.claims import Judged
 from rlprobe.runs import Run
@@ -26,7 +30,7 @@ NAME = "claims.json"
 
 @dataclass(frozen=True)
 class Registration:
-    """One file of claims as a run took it in."""
+    """The claims of one call as a run took them in."""
 
     sha256: str
     registered: str  # when, UTC
@@ -36,21 +40,42 @@ class Registration:
 
 @dataclass(frozen=True)
 class ClaimFile:
-    """A claims.toml as it was read."""
+    """The claims of a claims.toml, of a function, or of several of these."""
 
     sha256: str
     claims: tuple[OwnClaim, ...]
 
 
-def read(file: Path) -> ClaimFile:
-    """Read a claims.toml. Raises BadInput where it is none, naming what is wrong with it."""
+def read(given: Sequence[str]) -> ClaimFile:
+    """The claims of files (a claims.toml) and of functions of the user's. Raises BadInput where one is none."""
+    found = [_of_function(kept) if (kept := _function(each)) else _of_file(Path(each)) for each in given]
+    if len(found) == 1:
+        return found[0]
+    claims = tuple(claim for each in found for claim in each.claims)
+    refuse_twice(claims)
+    return ClaimFile(hashlib.sha256("".join(each.sha256 for each in found).encode()).hexdigest(), claims)
+
+
+def _function(name: str) -> own.Kept | None:
+    return own.fresh(own.find("claim", name))
+
+
+def _of_function(kept: own.Kept) -> ClaimFile:
+    claim = of_function(kept.name, kept.key, kept.options)
+    return ClaimFile(hashlib.sha256(kept.key.encode()).hexdigest(), (claim,))
+
+
+def _of_file(file: Path) -> ClaimFile:
+    """A claims.toml. Raises BadInput where it is none, naming what is wrong with it."""
     try:
         content = file.read_bytes()
         return ClaimFile(hashlib.sha256(content).hexdigest(), parse(content.decode("utf-8")))
     except UnicodeDecodeError:
         raise BadInput(f"{file} is no TOML: it is not UTF-8") from None
     except OSError as error:
-        raise BadInput(f"cannot read the claims in {file}: {error.strerror or error}") from None
+        is_name = str(file).isidentifier()
+        or_function = f"; a claim {file} of your own comes with --include FILE" if is_name else ""
+        raise BadInput(f"cannot read the claims in {file}: {error.strerror or error}{or_function}") from None
     except BadInput as error:
         raise BadInput(f"{file}: {error}") from None
 
@@ -98,21 +123,29 @@ def judged(run: Run) -> list[Judged]:
     there = registered(run)
     if not there:
         return []
-    held = {name: run.read_json(file, dict) for name in QUANTITIES for file in _meant(run, name)}
+    files = [file for name in QUANTITIES for file in run.files(f"{name}*.json")]
+    held = {file.stem: run.read_json(file.name, dict) for file in files}
     first = {claim: registration for registration in reversed(there) for claim in registration.claims}
     order = dict.fromkeys(claim for registration in there for claim in registration.claims)
-    newest = there[-1].claims
-    return [_judged(claim, first[claim], claim not in newest, held) for claim in order]
+    newest, evidence = there[-1].claims, Evidence(run, held)
+    return [_judged(claim, first[claim], claim not in newest, evidence) for claim in order]
 
 
-def _meant(run: Run, name: str) -> list[str]:
-    """The file that claims about `name` read: the one called so, else the only one whose name begins so."""
-    there = [file.name for file in run.files(f"{name}*.json")]
-    return [f"{name}.json"] if f"{name}.json" in there else there if len(there) == 1 else []
+def _judged(claim: OwnClaim, first: Registration, withdrawn: bool, evidence: Evidence) -> Judged:
+    is_function = own.is_key(claim.quantity)
+    found = Finding(claim.claim, _said(claim, evidence)) if is_function else claim.found_in(evidence.summaries)
+    return Judged(claim, found, first.responses, first.registered, withdrawn)
 
 
-def _judged(claim: OwnClaim, first: Registration, withdrawn: bool, held: Mapping[str, Any]) -> Judged:
-    return Judged(claim, claim.found_in(held), first.responses, first.registered, withdrawn)
+def _said(claim: OwnClaim, evidence: Evidence) -> Interval:
+    """The number that a function of the user's says; missing, with the reason, where there is none."""
+    try:
+        kept = _function(claim.quantity)
+        assert kept  # a key that is not there is refused
+        problems = {problem.problem_id for problem in evidence.run.problems()}
+        return interval_of(own.called(kept, evidence), problems, evidence.reading.resampling)
+    except BadInput as reason:
+        return missing(str(reason))
 
 
 def _write(run: Run, registrations: Sequence[Registration]) -> None:

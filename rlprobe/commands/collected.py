@@ -66,7 +66,25 @@ def families(run: Run) -> list[Family]:
     """Those of a run; of one that an older rlprobe made, what its summary says."""
     if run.file(NAME).exists():
         return run.read_json(NAME, lambda saved: [_family(each) for each in saved])
-    return [family for file in run.files(TOLD.format("*")) for family in [run.read_json(file.name, _family)]]
+    return [run.read_json(file.name, _family) for file in run.files(TOLD.format("*"))]
+
+
+def call_by_decoding(run: Run, titles: Sequence[str]) -> None:
+    """Give what an older rlprobe told in a run, held for writing, its name: there the last call was `interventions`.
+
+    `titles` are those of the tables and figures. Sampled arms that kept that name would never be told again.
+    """
+    plain = TOLD.format("")
+    if run.file(NAME).exists() or not run.file(plain).exists():
+        return
+    suffix = run.read_json(plain, _family).suffix
+    named = [
+        file for title in {*titles} for folder in ("tables", "figures") for file in run.files(f"{folder}/{title}.*")
+    ]
+    for file in [*named, run.file(plain)] if suffix else ():
+        place = file.relative_to(run.path)
+        run.write_bytes(str(place.with_name(f"{file.stem}{suffix}{file.suffix}")), file.read_bytes())
+        run.remove(str(place))
 
 
 def refuse_unknown(run: Run, asked: Family, names: Sequence[str]) -> None:

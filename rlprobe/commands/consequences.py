@@ -17,15 +17,17 @@ from rlprobe.commands import stages
 from rlprobe.commands.flips import finished_run, held_run
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.rollouts import Shelf, response_text, rollouts_in, tokens_until
 from rlprobe.commands.shown import First, first_asked
 from rlprobe.commands.verdicts import grader_for, named
+from rlprobe.commands.work import Bench, Made, Need, Site
 from rlprobe.commands.written import Report, Written
 from rlprobe.decoding.edits import Ends, Flip, decode_flips
 from rlprobe.decoding.engine import Players, Watch
 from rlprobe.errors import BadInput
 from rlprobe.pairs.pieces import token_names
 from rlprobe.pairs.sources import load_tokenizer
-from rlprobe.problems.grading import Grader
+from rlprobe.problems.grading import Grader, GraderSettings
 from rlprobe.records import CONSEQUENCE_SCHEMA, MEMBERS, Grade, Problem, Rollout, Status
 from rlprobe.reporting.consequences import TABLES, show
 from rlprobe.reporting.formats import csv, quoted
@@ -42,14 +44,9 @@ def consequences(settings: ConsequenceSettings, reporter: Reporter) -> Written:
     prepared = prepare(settings, {})
     grader = grader_for(prepared.identity, settings.grader)
     layer = f"consequences/{grader.key}"
-    with held_run(prepared, reporter) as run, Grader(grader) as judge:
-        bench = _Bench(prepared, run, judge, grader.answer)
+    with held_run(prepared, reporter) as run:
         shards = _missing(run, prepared, layer, settings)
-        with reporter.task(layer, sum(s.stop - s.start for s in shards), "problems") as meter:
-            watch = stages.Job(prepared, run, reporter).watch(meter, "consequences")
-            for shard in shards:
-                run.write_shard(layer, shard, bench.table(shard, watch))
-                meter.advance(shard.stop - shard.start)
+        Site(run, reporter, prepared.crew, prepared).fill(Consequences(layer, grader), shards, layer)
         return _summarised(first_asked(run, len(prepared.problems)), layer, settings, named(grader))
 
 
@@ -104,11 +101,31 @@ def _readable(run: Run, places: pd.DataFrame) -> pd.DataFrame:
 
 
 @dataclass(frozen=True)
-class _Bench:
-    """What it is done with: the run, its models, and the grader."""
+class Consequences:
+    """The places of a shard, as a piece of work."""
+
+    layer: str
+    grader: GraderSettings
+
+    def needs(self, shard: Shard) -> list[Need]:  # noqa: ARG002
+        """Both greedy responses, and the token table of RL's."""
+        columns = tuple(dict.fromkeys((*_COLUMNS, "token_id")))
+        return [*(Need("rollouts", member, 0) for member in MEMBERS), Need("tokens", ARM, None, columns)]
+
+    def make(self, bench: Bench, shard: Shard) -> Made:
+        """Decode and grade a shard."""
+        judge = bench.tools.get(Grader, self.grader)
+        return Made(
+            {self.layer: _Places(bench.prepared, bench.run, judge, self.grader.answer).table(shard, bench.watch)}
+        )
+
+
+@dataclass(frozen=True)
+class _Places:
+    """What it is done with: what is read of the run, its models, and the grader."""
 
     prepared: Prepared
-    run: Run
+    run: Shelf
     judge: Grader
     answer: str
 
@@ -130,8 +147,8 @@ class _Bench:
 
     def _own(self, shard: Shard) -> dict[str, "_Own"]:
         """RL's own response to each problem of a shard that has one, and its answer."""
-        base, rl = (stages.rollouts_in(self.run, m, shard.start, shard.stop) for m in MEMBERS)
-        here = [p for p in self.run.problems()[shard.start : shard.stop] if p.problem_id in rl]
+        base, rl = (rollouts_in(self.run, m, shard.start, shard.stop) for m in MEMBERS)
+        here = [p for p in self.run.problems_of(shard) if p.problem_id in rl]
         grades = self._grades([(rl[p.problem_id].response_ids, p.answer) for p in here])
         return {
             p.problem_id: self._one(p, base[p.problem_id], rl[p.problem_id], grade)
@@ -140,7 +157,7 @@ class _Bench:
 
     def _one(self, problem: Problem, base: Rollout, rl: Rollout, grade: Grade) -> "_Own":
         ends = Ends(problem.problem_id, rl.prompt_ids, rl.response_ids, base.response_ids)  # RL is the host
-        end = stages.tokens_until(self.prepared.located.tokenizer, rl.response_ids, grade.end)
+        end = tokens_until(self.prepared.located.tokenizer, rl.response_ids, grade.end)
         return _Own(problem, ends, grade, len(rl.response_ids) if end is None else end)
 
     def _tokens(self, shard: Shard) -> pd.DataFrame:
@@ -148,7 +165,7 @@ class _Bench:
         shards = [s for s in self.run.shards("tokens", ARM) if s.start < shard.stop and shard.start < s.stop]
         parts = [self.run.read_shard("tokens", s, [*_COLUMNS, "token_id"]).to_pandas() for s in shards]
         rows = pd.concat(parts) if parts else pd.DataFrame(columns=[*_COLUMNS, "token_id"])
-        here = {p.problem_id for p in self.run.problems()[shard.start : shard.stop]}
+        here = {p.problem_id for p in self.run.problems_of(shard)}
         differs = (rows["argmax_rl"] != rows["argmax_base"]) & (rows["argmax_base"] != rows["token_id"])
         return rows.loc[differs & rows["problem_id"].isin(here), _COLUMNS]
 
@@ -161,7 +178,7 @@ class _Bench:
 
     def _grades(self, asked: Sequence[tuple[Sequence[int], str]]) -> list[Grade]:
         located = self.prepared.located
-        texts = [(stages.response_text(located.tokenizer, ids, located.stop_ids), gold) for ids, gold in asked]
+        texts = [(response_text(located.tokenizer, ids, located.stop_ids), gold) for ids, gold in asked]
         return [getattr(graded, self.answer) for graded in self.judge.grade_many(texts)]
 
 

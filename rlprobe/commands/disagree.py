@@ -3,15 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rlprobe.analysis.accuracy import GRADES
-from rlprobe.analysis.disagreement import COLUMNS, summarise
+from rlprobe.analysis.disagreement import COLUMNS, in_order, summarise_texts
 from rlprobe.analysis.power import words
-from rlprobe.analysis.sampling import ROLLOUTS
 from rlprobe.commands import COMMANDS
 from rlprobe.commands.given import prepare_given, take_given
 from rlprobe.commands.in_turns import score_in_turns, spilled
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.reading import Asked, responses_in, verdicts_in
 from rlprobe.commands.shown import First, first_asked
 from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
@@ -96,10 +95,11 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
     vocabulary = run.about["vocabulary"]
     whole = not (vocabulary["only_base"] or vocabulary["only_rl"] or any(vocabulary["padded_rows"]))
     columns = [*COLUMNS, *(() if whole else OUTSIDE)]
-    verdict = (*GRADES, f"end_{reading.answer}")
-    layers = {"tokens": columns, "rollouts": ROLLOUTS, grades: verdict}
-    found = (asked.rows(run.table(layer, only, texts).to_pandas()) for layer, only in layers.items())
-    tokens, rollouts, verdicts = found
+    arms = in_order({*run.arms("tokens"), *run.arms("rollouts")} & {*texts})
+    responses, verdicts = responses_in(asked, arms), verdicts_in(asked, grades, arms)
+    read = Asked(asked, columns, reading, None if verdicts.empty else verdicts, decoding=True)
+    answered = {arm: sorted({*own["problem_id"]}) for arm, own in responses.groupby("arm")}
+    kept = {arm: read.text(arm, answered[arm]) for arm in arms if arm in answered}
     has_golds = "text" not in run.identity
     names = token_names(load_tokenizer(str(run.tokenizer_folder)))
     summary = {
@@ -107,16 +107,16 @@ def summarise_run(asked: First, grades: str, reading: Reading, texts: Sequence[s
         "grader": named_grader(run, grades) if has_golds else None,
         "first": asked.count,
         "problems": asked.problems(verdicts, reading.answer),
-        **summarise(
-            tokens,
-            rollouts,
+        **summarise_texts(
+            kept,
+            responses,
             verdicts if has_golds else None,
             reading,
             names,
             asked.left_out(),
         ),
     }
-    return REPORT.write(run, SUMMARY, summary, tokens)
+    return REPORT.write(run, SUMMARY, summary, kept)
 
 
 def _compute(job: Job, settings: DisagreeSettings) -> None:

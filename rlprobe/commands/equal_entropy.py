@@ -18,14 +18,17 @@ from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of
 from rlprobe.analysis.interventions import ArmKey
 from rlprobe.analysis.signals import Point
 from rlprobe.commands import stages
+from rlprobe.commands.matched_entropy import MeanEntropy
 from rlprobe.commands.prepare import Prepared
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.signal_arms import SignalArms
 from rlprobe.commands.stages import Job
+from rlprobe.commands.written import Retelling
 from rlprobe.decoding.arms import Arm, Sampling, donor_argmax, never
 from rlprobe.decoding.modes import Named
 from rlprobe.runs import INSIDE, Run
-from rlprobe.settings import GraderChoice, Reading
+from rlprobe.scoring.entropies import alone, redrawn
+from rlprobe.settings import Reading
 
 KEPT = f"{INSIDE}/entropies.json"  # mean entropies, by what they are of: they need both models
 
@@ -83,15 +86,9 @@ class Beside:
         ids, kept = self.parts[half].prepared.prompts, self._kept()
         key = f"{arm}, {draws} draws, {len(ids)} problems for {half}"
         if key not in kept:
-            from rlprobe.scoring.entropies import alone, mean_entropy, redrawn
-
-            shards = [shard for shard in part.run.shards("rollouts", arm) if shard.draw < draws]
-            rows = [r for s in shards for r in stages.rollouts_of(part.run.read_shard("rollouts", s))]
-            pair, host = part.prepared.pair, "rl" if threshold is None else "base"
-            models = pair.member(host), pair.member("base" if host == "rl" else "rl")
-            sampling = self._sampling_of(arm)
-            says = alone if threshold is None else redrawn(threshold)
-            kept[key] = mean_entropy(models, sampling, [r for r in rows if r.problem_id in ids], says)
+            host, says = ("rl", alone) if threshold is None else ("base", redrawn(threshold))
+            piece = MeanEntropy(arm, host, self._sampling_of(arm), says, frozenset(ids), draws)
+            kept[key] = piece.asked_of(part)
             self.whole.run.write_json(KEPT, kept)
         return kept[key]
 
@@ -105,11 +102,11 @@ class Beside:
         return run.read_json(KEPT, dict) if run.file(KEPT).is_file() else {}
 
 
-def graded_again(run: Run, settings: GraderChoice, reporter: Reporter) -> None:
+def graded_again(again: Retelling) -> None:
     """Verdicts on RL's responses at other temperatures."""
-    of = runs.read(run.file(f"{INSIDE}/{EVALUATION}"))
+    of = runs.read(again.run.file(f"{INSIDE}/{EVALUATION}"))
     with of.locked():
-        stages.grade(of, settings, reporter)
+        stages.grade(of, again.grader, again.reporter, again.crew)
 
 
 def compared(run: Run, layer: str, found: Sequence[dict[str, Any]], reading: Reading) -> list[dict[str, Any]]:

@@ -19,7 +19,6 @@ has read of it, the others that are decoded at the same time copy (decoding/pref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -32,9 +31,11 @@ from rlprobe.analysis.minimal import Search
 from rlprobe.analysis.placebo import COLUMNS, disagreements, placebos
 from rlprobe.commands import stages
 from rlprobe.commands.prepare import Prepared, note_broken, prepare
-from rlprobe.commands.progress import Meter, Reporter
+from rlprobe.commands.progress import Reporter
+from rlprobe.commands.rollouts import Shelf, response_text, rollouts_in
 from rlprobe.commands.shown import First, first_asked
 from rlprobe.commands.verdicts import grader_for, named
+from rlprobe.commands.work import Bench, Made, Need, Site
 from rlprobe.commands.written import Report, Written
 from rlprobe.decoding.edits import Edits, Ends, Flip, decode_edits, decode_flips, every_edit
 from rlprobe.decoding.engine import DecodingSettings, Players, Response, Watch
@@ -49,6 +50,9 @@ from rlprobe.settings import FlipChoice, FlipSettings
 
 # (response text, gold) pairs -> the verdict on each; None where there is none
 Judge = Callable[[Sequence[tuple[str, str]]], list[Status | None]]
+
+# what opens a judge of a grader
+Judging = Callable[[GraderSettings], AbstractContextManager[Judge]]
 
 Rows = Mapping[str, Sequence[Mapping[str, Any]]]  # of the table of single flips, by problem_id
 
@@ -74,16 +78,15 @@ def is_right(status: Status | None) -> bool | None:
 def flips(
     settings: FlipSettings,
     reporter: Reporter,
-    judging: Callable[[GraderSettings], AbstractContextManager[Judge]] = graded,
+    judging: Judging = graded,
 ) -> Written:
     """Flip and search what the run still lacks, then summarise it."""
     prepared = prepare(settings, {})
     grader = grader_for(prepared.identity, settings.grader)
-    with held_run(prepared, reporter) as run, judging(grader) as judge:
-        layers = Layers.of(grader, settings.flips)
-        bench = Bench(prepared, run, judge, settings.flips, reporter)
-        for layer, make in layers.made_by(bench).items():
-            _fill(bench, layer, make, _missing(run, prepared, layer, settings))
+    with held_run(prepared, reporter) as run:
+        layers, site = Layers.of(grader, settings.flips), Site(run, reporter, prepared.crew, prepared)
+        for piece in layers.pieces(settings.flips, grader, judging):
+            site.fill(piece, _missing(run, prepared, piece.layer, settings), piece.layer.rpartition("/")[2])
         return _summarised(run, layers, settings, grader)
 
 
@@ -123,10 +126,12 @@ class Layers:
         folder = f"flips/{grader.key}"
         return cls(f"{folder}/single", f"{folder}/placebo", f"{folder}/needed-{choice.most_trials}")
 
-    def made_by(self, bench: "Bench") -> dict[str, Callable[[Shard, Watch], pa.Table]]:
-        """What makes a shard of each, in the order in which they are made; one problem alone has no placebos."""
-        placebo = {} if bench.choice.problem is not None else {self.placebo: bench.placebo}
-        return {self.single: bench.single, **placebo, self.needed: partial(bench.needed, self.single)}
+    def pieces(self, choice: FlipChoice, grader: GraderSettings, judging: Judging) -> "list[Flipped]":
+        """What makes each, in the order in which they are made; one problem alone has no placebos."""
+        named = {"single": self.single, "placebo": self.placebo, "needed": self.needed}
+        if choice.problem is not None:
+            del named["placebo"]
+        return [Flipped(table, layer, self.single, choice, grader, judging) for table, layer in named.items()]
 
 
 # ---- what there is to do ---------------------------------------------------------------------------------------------
@@ -145,7 +150,7 @@ def held_run(prepared: Prepared, reporter: Reporter) -> Iterator[Run]:
     for line in prepared.notices:
         reporter.note(line)
     run = finished_run(prepared)
-    with run.locked():
+    with prepared.hired(), run.locked():
         yield run
         note_broken(run, reporter)
 
@@ -177,14 +182,6 @@ def _index(run: Run, problem_id: str) -> int:
                 raise BadInput(f"the problem {problem_id!r} has no responses in {run.path}: {reason}")
             return number
     raise BadInput(f"{run.path} holds no problem {problem_id!r}; its problems.parquet lists them")
-
-
-def _fill(bench: "Bench", layer: str, make: Callable[[Shard, Watch], pa.Table], shards: Sequence[Shard]) -> None:
-    name = layer.rpartition("/")[2]
-    with bench.reporter.task(name, sum(s.stop - s.start for s in shards), "problems") as meter:
-        for shard in shards:
-            bench.run.write_shard(layer, shard, make(shard, bench.watch(meter, name)))
-            meter.advance(shard.stop - shard.start)
 
 
 def _summarised(run: Run, layers: Layers, settings: FlipSettings, grader: GraderSettings) -> Written:
@@ -229,14 +226,38 @@ class Case:
 
 
 @dataclass(frozen=True)
-class Bench:
-    """What flips are made with: the run, its models, and the judge."""
+class Flipped:
+    """A table of flips ("single", "placebo" or "needed"), as a piece of work."""
+
+    table: str
+    layer: str
+    single: str
+    choice: FlipChoice
+    grader: GraderSettings
+    judging: Judging
+
+    def needs(self, shard: Shard) -> list[Need]:
+        """Both greedy responses and the token table of the base's; a search also knows the single flips."""
+        needs = [*(Need("rollouts", member, 0) for member in MEMBERS), Need("tokens", "base", None, tuple(COLUMNS))]
+        return needs + ([Need(self.single, shard.arm)] if self.table == "needed" else [])
+
+    def make(self, bench: Bench, shard: Shard) -> Made:
+        """Flip, and search, for a shard."""
+        judge = bench.tools.get(self.judging, self.grader)
+        flipper = Flipper(bench.prepared, bench.run, judge, self.choice)
+        if self.table == "needed":
+            return Made({self.layer: flipper.needed(self.single, shard, bench.watch)})
+        return Made({self.layer: getattr(flipper, self.table)(shard, bench.watch)})
+
+
+@dataclass(frozen=True)
+class Flipper:
+    """What flips are made with: what is read of the run, its models, and the judge."""
 
     prepared: Prepared
-    run: Run
+    run: Shelf
     judge: Judge
     choice: FlipChoice
-    reporter: Reporter
 
     def single(self, shard: Shard, watch: Watch) -> pa.Table:
         """Every single flip of a shard's problems."""
@@ -298,10 +319,6 @@ class Bench:
         ]
         return pa.Table.from_pylist(rows, schema=NEEDED_SCHEMA)
 
-    def watch(self, meter: Meter, name: str) -> Watch:
-        """Who hears of tokens, and of memory that ran out."""
-        return stages.Job(self.prepared, self.run, self.reporter).watch(meter, name)
-
     # ---- the search --------------------------------------------------------------------------------------------------
 
     def _search(self, cases: Mapping[str, Case], flips: Rows, watch: Watch) -> dict[str, dict[str, Any]]:
@@ -339,8 +356,8 @@ class Bench:
 
     def _cases(self, shard: Shard) -> list[Case]:
         """The problems of a shard that have responses."""
-        base, rl = (stages.rollouts_in(self.run, member, shard.start, shard.stop) for member in MEMBERS)
-        here = [p for p in self.run.problems()[shard.start : shard.stop] if p.problem_id in base]
+        base, rl = (rollouts_in(self.run, member, shard.start, shard.stop) for member in MEMBERS)
+        here = [p for p in self.run.problems_of(shard) if p.problem_id in base]
         both = [(base[p.problem_id], rl[p.problem_id]) for p in here]
         asked = [(self._text(r.response_ids), p.answer) for p, ends in zip(here, both, strict=True) for r in ends]
         right = [is_right(status) for status in self.judge(asked)]
@@ -367,7 +384,7 @@ class Bench:
 
     def _text(self, response_ids: Sequence[int]) -> str:
         located = self.prepared.located
-        return stages.response_text(located.tokenizer, response_ids, located.stop_ids)
+        return response_text(located.tokenizer, response_ids, located.stop_ids)
 
     @property
     def _players(self) -> Players:

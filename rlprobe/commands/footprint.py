@@ -126,6 +126,7 @@ def _visit(settings: FootprintSettings, checkpoint: Checkpoint, first: Prepared 
         pair=replace(settings.pair, rl=checkpoint.model, rl_revision=checkpoint.revision),
         problems=settings.problems,
         compute=compute,
+        crew=settings.crew,
         output=OutputChoice(out / checkpoint.name),
         reading=settings.reading,
         grader=settings.grader,

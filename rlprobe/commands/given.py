@@ -12,6 +12,7 @@ from pathlib import Path
 from rlprobe.commands import stages
 from rlprobe.commands.prepare import Prepared, prepare, problems_asked
 from rlprobe.commands.proposed import asked_of, hash_of
+from rlprobe.commands.rollouts import rollouts_table
 from rlprobe.errors import BadInput
 from rlprobe.problems.datasets import load_documents, printable
 from rlprobe.problems.documents import document_rollouts
@@ -38,7 +39,7 @@ def take_given(job: stages.Job) -> None:
     given = sorted(prepared.given, key=lambda r: (order[r.problem_id], r.draw))
     for shard in run.missing("rollouts", ARM, prepared.block, job.share, len(prepared.problems)):
         here = [r for r in given if shard.start <= order[r.problem_id] < shard.stop]
-        run.write_shard("rollouts", shard, stages.rollouts_table(here))
+        run.write_shard("rollouts", shard, rollouts_table(here))
 
 
 def _with_documents(settings: Settings, path: Path, field: str | None) -> Prepared:

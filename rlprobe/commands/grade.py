@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from rlprobe import runs
 from rlprobe.commands import COMMANDS, OWN, RETOLD, stages
+from rlprobe.commands.crew import Crew, hired
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.written import Retelling, Written
 from rlprobe.errors import BadInput
@@ -24,7 +25,8 @@ def grade(settings: GradeSettings, reporter: Reporter) -> list[Written]:
         if problems:
             for each in (*_inside(run), run):
                 _take_golds(each, problems)
-        written = summarise_all(run, [run], settings.grader, settings.reading, reporter)
+        with hired(settings.crew) as crew:
+            written = summarise_all(run, [run], settings.grader, settings.reading, reporter, crew)
     for command in COMMANDS.values():
         if command.verdicts == OWN and run.file(command.summary).exists():
             made = f"{command.summary} has the verdicts it was made with"
@@ -54,10 +56,15 @@ def _take_golds(run: Run, problems: ProblemSet) -> None:
 
 
 def summarise_all(
-    run: Run, told: Sequence[Run], grader: GraderChoice, reading: Reading, reporter: Reporter
+    run: Run,
+    told: Sequence[Run],
+    grader: GraderChoice,
+    reading: Reading,
+    reporter: Reporter,
+    crew: Crew | None = None,
 ) -> list[Written]:
     """Grade what is not graded, and write every summary that the run has the tables for."""
-    again = Retelling(run, told, stages.grade(run, grader, reporter), grader, reading, reporter)
+    again = Retelling(run, told, stages.grade(run, grader, reporter, crew), grader, reading, reporter, crew)
     retold = (command.module.retell(again) for command in COMMANDS.values() if command.verdicts == RETOLD)
     written = [each for several in retold for each in several]
     if not written:

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from rlprobe.commands.prepare import Prepared
-from rlprobe.commands.stages import Job, rollouts_of, statistics_path
+from rlprobe.commands.rollouts import rollouts_of
+from rlprobe.commands.stages import Job, statistics_path
 from rlprobe.pairs.model import ModelPair
 from rlprobe.pairs.networks import DTYPES
 from rlprobe.records import MEMBERS, Rollout

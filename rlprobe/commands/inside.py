@@ -12,7 +12,7 @@ import pandas as pd
 
 from rlprobe import runs
 from rlprobe.analysis.points import COLUMNS, choose, first_disagreements
-from rlprobe.commands import stages
+from rlprobe.commands.rollouts import rollouts_in
 from rlprobe.commands.verdicts import answered
 from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput, OtherRun
@@ -102,7 +102,7 @@ def _tokens(run: Run, choice: PointChoice, reading: Reading) -> pd.DataFrame:
 
 
 def _points(run: Run, choice: PointChoice, chosen: pd.DataFrame) -> list[Point]:
-    rollouts = stages.rollouts_in(run, choice.trajectory, 0, len(run.problems()))
+    rollouts = rollouts_in(run, choice.trajectory, 0, len(run.problems()))
     return [_point(rollouts[row["problem_id"]], row) for row in chosen.to_dict("records")]
 
 

@@ -4,19 +4,18 @@ from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-import pandas as pd
-
 from rlprobe.analysis import noise, thresholds
-from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
-from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise, unnamed
+from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
+from rlprobe.analysis.statistics import rate
 from rlprobe.commands import collected
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
 from rlprobe.commands.collected import TOLD, Family
 from rlprobe.commands.disagree import resolvable
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.reading import PLACE, Asked, read_shown
 from rlprobe.commands.shown import GREEDY, First, Shown, first_asked
 from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
@@ -36,13 +35,12 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
     """Decode the ends and the arms that the run still lacks, grade, and summarise."""
     prepared = prepare_intervene(settings)
     with Job.begun(prepared, settings.output, reporter) as job:
+        if not settings.arms.asks_the_run:  # all arms have their names before anything is decoded
+            collected.refuse_unknown(job.run, _family(settings.arms, FromRun())[1], settings.arms.shown)
         for member in MEMBERS if settings.arms.asks_greedy_ends else ():
             job.decode_greedy_arm(member)
-        from_run = _from_run(job, settings.arms)
-        arms, halved = chosen(settings.arms, from_run), read_off(settings.arms, from_run)
-        entries = [_entry(named, halved) for named in arms if named.mode not in MEMBERS]
-        ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
-        family = Family(ends, settings.arms.draws_each, tuple(entries))
+        arms, family = _family(settings.arms, _from_run(job, settings.arms))
+        entries = family.arms
         collected.refuse_unknown(job.run, family, settings.arms.shown)
         known = list(MEMBERS)
         for named in arms:
@@ -50,6 +48,7 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
             known.append(named.arm.spec)
             _log(job.run, named, took)
         layer = job.grade(settings.grader)
+        collected.call_by_decoding(job.run, (*TABLES, *FIGURES))
         family = collected.collect(job.run, family)
         asked = first_asked(job.run, len(prepared.problems))
         return summarise_arms(asked, layer, family, settings.reading, family.chosen(settings.arms.shown, entries))
@@ -86,7 +85,7 @@ def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, e
     run = asked.run
     halves = {entry.name: entry.half for entry in entries if entry.half}
     shown = Shown([entry.name for entry in entries], family.ends, family.draws, _alike(run, entries), halves)
-    rollouts, verdicts = (asked.rows(shown.read(run, *of)) for of in (("rollouts", ROLLOUTS), (layer, GRADES)))
+    responses, verdicts = read_shown(asked, shown, layer)
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
@@ -96,23 +95,25 @@ def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, e
         "first": asked.count,
         "noise_floor": _noise_floors(asked, reading),
         "problems": asked.problems(verdicts, reading.answer),
-        **summarise(rollouts, verdicts, entries, reading, asked.left_out()),
+        **summarise(responses, verdicts, entries, reading, asked.left_out()),
     }
     return REPORT.write(run, TOLD.format(""), summary, suffix=family.suffix)
 
 
 def _noise_floors(asked: First, reading: Reading) -> dict[str, Any]:
     """Of each model whose greedy text has a token table, its noise floor."""
-    columns = ["arm", "problem_id", "token_id", *(f"argmax_{m}" for m in MEMBERS)]
-    run = asked.run
-    tokens = run.table("tokens", columns, MEMBERS).to_pandas() if run.arms("tokens") else pd.DataFrame(columns=columns)
-    tokens = asked.rows(tokens)
-    own = {m: tokens[tokens["arm"] == m] for m in MEMBERS}
-    return plain({m: noise.floor(rows, m, reading.resampling) for m, rows in own.items() if len(rows)})
+    columns, told = ["token_id", *(f"argmax_{m}" for m in MEMBERS)], {}
+    read = Asked(asked, [*PLACE, *columns], reading)
+    for m in MEMBERS:
+        if sizes := read.sizes(m):
+            told[m] = rate(*noise.floor_sums(read.text(m, sorted(sizes)), m), reading.resampling)
+    return plain(told)
 
 
 def retell(again: Retelling) -> list[Written]:
     """The same for every family of arms that the runs were asked for."""
+    if again.run.is_writable:
+        collected.call_by_decoding(again.run, (*TABLES, *FIGURES))
     families = collected.joined([family for each in again.told for family in collected.families(each)])
     if families and again.run.is_writable:
         collected.keep(again.run, families)
@@ -135,6 +136,14 @@ def _from_run(job: Job, choice: ArmChoice) -> FromRun:
     job.score(choice.host)
     tokens = job.run.table("tokens", ["problem_id", *thresholds.COLUMNS], [choice.host]).to_pandas()
     return FromRun(tokens[tokens["problem_id"].map(half_of) == CALIBRATION])
+
+
+def _family(choice: ArmChoice, from_run: FromRun) -> tuple[list[Named], Family]:
+    """What is to be decoded, ends that are drawn included, and the family that its arms are."""
+    arms, halved = chosen(choice, from_run), read_off(choice, from_run)
+    ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
+    entries = tuple(_entry(named, halved) for named in arms if named.mode not in MEMBERS)
+    return arms, Family(ends, choice.draws_each, entries)
 
 
 def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:

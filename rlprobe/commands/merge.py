@@ -36,6 +36,8 @@ def merge(settings: MergeSettings, reporter: Reporter) -> list[Written]:
         if unheld := problems_unheld(run):
             names = ", ".join(unheld[:NAMED]) + (", ..." if len(unheld) > NAMED else "")
             reporter.note(f"no part holds {len(unheld)} of {len(run.problems())} problems: {names}")
+        if len(cards := run.cards()) > 1:
+            reporter.note(f"its shards were computed on different cards ({'; '.join(cards)}): last digits may differ")
         written = summarise_all(run, sources, settings.grader, settings.reading, reporter)
     return [replace(each, unheld=tuple(unheld)) for each in written]
 

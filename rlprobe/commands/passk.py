@@ -19,7 +19,8 @@ from rlprobe.analysis.passk import Draws, alone, compared
 from rlprobe.analysis.regimes import regimes
 from rlprobe.analysis.sampling import draws_of
 from rlprobe.commands.progress import Reporter
-from rlprobe.commands.sample import rows_of, told_of
+from rlprobe.commands.reading import read_shown
+from rlprobe.commands.sample import shown_by, told_of
 from rlprobe.commands.verdicts import layer_of, named_grader
 from rlprobe.commands.written import Report, Written
 from rlprobe.errors import BadInput
@@ -87,7 +88,7 @@ def _of_run(path: Path, settings: PasskSettings) -> Written:
     layer = layer_of(run)
     if layer is None:
         raise BadInput(f"{path} has no verdicts: run `rlprobe grade {path}` first")
-    verdicts = rows_of(asked, layer, choice)
+    _, verdicts = read_shown(asked, shown_by(choice), layer)
     problems = pd.Index(sorted(set(verdicts["problem_id"])))
     draws = {m: draws_of(verdicts[verdicts["arm"] == m], f"status_{answer}", problems) for m in MEMBERS}
     names = {m: run.about[m] if draws[m].known.any() else None for m in MEMBERS}

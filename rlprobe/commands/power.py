@@ -3,7 +3,7 @@
 RUN/power/ARM/*.parquet   one row a response: tokens drawn, moves tried and taken, tokens drawn that became text
 """
 
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import pandas as pd
@@ -11,9 +11,12 @@ import pyarrow as pa
 
 from rlprobe.analysis.statistics import Clusters, rate, ratio_of_means
 from rlprobe.commands import stages
+from rlprobe.commands.rollouts import rollout, rollouts_table
 from rlprobe.commands.shown import First
+from rlprobe.commands.work import Bench, Made, Need
 from rlprobe.decoding.engine import Players, Task
 from rlprobe.decoding.power import Power, decode_power
+from rlprobe.runs import Shard
 from rlprobe.settings import Reading
 
 LAYER = "power"
@@ -28,23 +31,34 @@ def spec_of(power: Power, seed: int) -> str:
 
 def decode_powered(job: stages.Job, power: Power, seed: int, draws: int) -> None:
     """The responses of the base's power, draws 0..draws-1, and what each took. Both shards are there, or made again."""
-    prepared, run, arm = job.prepared, job.run, spec_of(power, seed)
-    of = (arm, prepared.block, job.share, len(prepared.problems), draws)
-    shards = sorted({*run.missing("rollouts", *of), *run.missing(LAYER, *of)}, key=lambda s: (s.draw, s.start))
-    with job.reporter.task(arm, sum(s.stop - s.start for s in shards), "responses") as meter:
-        watch = job.watch(meter, arm)
-        for shard in shards:
-            tasks = [Task(i, prepared.prompts[i], shard.draw) for i in job.here(shard)]
-            players = Players(prepared.member(HOST), None, prepared.located.vocabulary)
-            found = decode_power(players, power, seed, tasks, stages.decoding_settings(prepared), watch)
-            efforts = [
-                {"problem_id": task.problem_id, "draw": shard.draw, "tokens": len(response.ids), **asdict(effort)}
-                for task, (response, effort) in zip(tasks, found, strict=True)
-            ]
-            run.write_shard(LAYER, shard, pa.Table.from_pylist(efforts, schema=SCHEMA))
-            rollouts = [stages.rollout(arm, task, response) for task, (response, _) in zip(tasks, found, strict=True)]
-            run.write_shard("rollouts", shard, stages.rollouts_table(rollouts))
-            meter.advance(shard.stop - shard.start)
+    arm = spec_of(power, seed)
+    lacking = {*job.missing(arm, draws), *job.missing(arm, draws, LAYER)}
+    job.fill(Powered(power, seed), sorted(lacking, key=lambda s: (s.draw, s.start)), arm, "responses")
+
+
+@dataclass(frozen=True)
+class Powered:
+    """Responses of the base's power, and what each took."""
+
+    power: Power
+    seed: int
+
+    def needs(self, shard: Shard) -> list[Need]:  # noqa: ARG002
+        """Nothing: it is drawn from scratch."""
+        return []
+
+    def make(self, bench: Bench, shard: Shard) -> Made:
+        """Draw a shard."""
+        prepared = bench.prepared
+        tasks = [Task(i, prepared.prompts[i], shard.draw) for i in bench.here(shard)]
+        players = Players(prepared.member(HOST), None, prepared.located.vocabulary)
+        found = decode_power(players, self.power, self.seed, tasks, stages.decoding_settings(prepared), bench.watch)
+        efforts = [
+            {"problem_id": task.problem_id, "draw": shard.draw, "tokens": len(response.ids), **asdict(effort)}
+            for task, (response, effort) in zip(tasks, found, strict=True)
+        ]
+        rollouts = [rollout(shard.arm, task, response) for task, (response, _) in zip(tasks, found, strict=True)]
+        return Made({LAYER: pa.Table.from_pylist(efforts, schema=SCHEMA), "rollouts": rollouts_table(rollouts)})
 
 
 SCHEMA = pa.schema(

@@ -18,13 +18,13 @@ import torch
 from rlprobe import own, runs
 from rlprobe.commands import claims
 from rlprobe.commands.claims import ClaimFile
+from rlprobe.commands.crew import Crew
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.proposed import NOTHING, Proposed, proposed
 from rlprobe.decoding.check import Turns, load_checked
 from rlprobe.errors import BadInput
 from rlprobe.measures.passes import choose_path
-from rlprobe.pairs import loading
-from rlprobe.pairs.devices import DISK
+from rlprobe.pairs import devices, loading
 from rlprobe.pairs.loading import LocatedPair
 from rlprobe.pairs.model import Model, ModelPair
 from rlprobe.pairs.networks import DTYPES
@@ -70,6 +70,7 @@ class Prepared:
     proposed: Proposed = NOTHING  # responses made elsewhere, for decoding to look at
     one_at_a_time: bool = False
     spill: Path | None = None  # of one at a time; None is the run
+    crew: Crew | None = None  # the workers that shards are made by; None is this process
 
     @cached_property
     def pair(self) -> ModelPair:
@@ -118,9 +119,9 @@ class Prepared:
         """
         if output.overwrite or not (self.out / "run.json").exists():
             runs.refuse_foreign(self.out)
-            for name in reversed(MEMBERS):  # the base begins
-                self.member(name)
-        with runs.writing(self.out, self.identity, self.about, output.overwrite) as run:
+            self._load(reporter)
+        with self.hired(), runs.writing(self.out, self.identity, self.about, output.overwrite) as run:
+            run.made_on = [card for name in self.located.devices if (card := devices.card(name))]
             run.extend(self.problems, self.left_out)
             run.keep_tokenizer(self.located.tokenizer.save_pretrained)
             remove_spill(run)
@@ -130,6 +131,26 @@ class Prepared:
                 _note_threads(run, here, reporter)
             yield run
             note_broken(run, reporter)
+
+    def _load(self, reporter: Reporter) -> None:
+        if self.crew:
+            self.crew.begin(self, reporter)
+            return
+        for name in reversed(MEMBERS):  # the base begins
+            self.member(name)
+
+    @contextmanager
+    def hired(self) -> Iterator[None]:
+        """Let the workers go at the end."""
+        try:
+            yield
+        finally:
+            if self.crew:
+                self.crew.close()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What travels to a worker: neither weights nor other workers."""
+        return {name: value for name, value in vars(self).items() if name not in ("pair", "turns", "crew")}
 
 
 def _note_threads(run: Run, here: int, reporter: Reporter) -> None:
@@ -212,6 +233,7 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
         proposed=found,
         one_at_a_time=compute.one_at_a_time,
         spill=compute.spill,
+        crew=Crew.of(settings.crew, torch.get_num_threads(), {n: importlib.metadata.version(n) for n in _IN_IDENTITY}),
     )
 
 
@@ -320,7 +342,7 @@ def _automatic_batch_size(located: LocatedPair, prompts: dict[str, list[int]], c
     longest = min(max(map(len, prompts.values()), default=1) + compute.max_new_tokens, located.context)
     rows = 64 if located.base.first_device.type == "cpu" else 256
     both = (located.base, located.rl)
-    for device in {device for source in both for device in source.devices} - {DISK}:
+    for device in located.devices:
         here = [source for source in both if device in source.devices]
         weights = [source.weight_bytes / len(source.devices) for source in here]
         free = 0.9 * _memory(device) - (max(weights) if compute.one_at_a_time else sum(weights))

@@ -23,7 +23,7 @@ from rlprobe.problems.answers import extraction_of
 from rlprobe.records import MEMBERS, Made, Problem, Rollout, Stop
 from rlprobe.reporting.formats import from_json
 from rlprobe.reporting.page.answer import answer
-from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks, digest
+from rlprobe.reporting.page.chunks import FOLDER, PAGE_LIMIT, Chunks, OnDemand, digest
 from rlprobe.reporting.page.glyphs import told_apart
 from rlprobe.reporting.page.page import NAME, Page, marks_of, render
 from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
@@ -49,7 +49,7 @@ def report(settings: ReportSettings, reporter: Reporter) -> list[Path]:
         files = render(_page(source, reporter), settings.limit or PAGE_LIMIT)
         for name in (NAME, FOLDER):
             run.remove(name)
-        written = [run.write_text(name, text) for name, text in reversed(files.items())]  # the page when all is there
+        written = [run.write_text(name, files[name]) for name in reversed(list(files))]  # the page when all is there
         return written[::-1]
 
 
@@ -64,7 +64,8 @@ def page_of(path: Path, trajectory: str | None = None) -> Path | None:
         return None
     with page.open(encoding="utf-8", errors="replace") as stream:
         marks = marks_of(stream.read(2000))
-    beside = {f"{FOLDER}/{file.name}": file.read_bytes() for file in run.files(f"{FOLDER}/*.js")}
+    names = [f"{FOLDER}/{file.name}" for file in run.files(f"{FOLDER}/*.js")]
+    beside = OnDemand(names, lambda name: run.file(name).read_bytes())
     expected = {"source": fingerprint(run), "chunks": digest(beside)}
     if trajectory is not None:
         expected["trajectories"] = " ".join(Source.of(run, trajectory).trajectories)

@@ -3,15 +3,13 @@
 from dataclasses import asdict, replace
 from typing import Any
 
-import pandas as pd
-
-from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.sampling import ROLLOUTS, summarise
+from rlprobe.analysis.sampling import summarise
 from rlprobe.commands import power
 from rlprobe.commands.matched_entropy import temperature_of_rl
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.reading import read_shown
 from rlprobe.commands.shown import First, Shown, first_asked
 from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
@@ -98,7 +96,8 @@ def summarise_draws(
 
     `matched` is how RL's temperature was found, where it was.
     """
-    run, verdicts, of_power = asked.run, rows_of(asked, layer, choice), powered(choice)
+    run, of_power = asked.run, powered(choice)
+    responses, verdicts = read_shown(asked, shown_by(choice), layer)
     summary = {
         "about": run.about,
         "grader": named_grader(run, layer),
@@ -110,17 +109,16 @@ def summarise_draws(
         "member": choice.member,
         "first": asked.count,
         "problems": asked.problems(verdicts, reading.answer),
-        **summarise(rows_of(asked, "rollouts", choice), verdicts, reading, asked.left_out()),
+        **summarise(responses, verdicts, reading, asked.left_out()),
     }
     if of_power:
         summary["cost"] = plain(power.cost(asked, of_power, choice.sampling.noise_seed, choice.draws, reading))
     return REPORT.write(run, SUMMARY, summary)
 
 
-def rows_of(asked: First, layer: str, choice: SampleChoice) -> pd.DataFrame:
-    """The rows of a layer (grades, or the rollouts themselves) that are of these draws; arms are called as members."""
-    shown = Shown([], specs_of(choice), choice.draws)
-    return asked.rows(shown.read(asked.run, layer, ROLLOUTS if layer == "rollouts" else GRADES))
+def shown_by(choice: SampleChoice) -> Shown:
+    """The draws that a choice speaks of, of arms that are called as members."""
+    return Shown([], specs_of(choice), choice.draws)
 
 
 def told_of(run: Run, told: Run) -> tuple[SampleChoice, First]:

@@ -60,10 +60,13 @@ class Shown:
     beside: Sequence[str] = ()
     halves: Mapping[str, str] = field(default_factory=dict)  # by arm
 
-    def read(self, run: Run, layer: str, columns: Sequence[str]) -> pd.DataFrame:
-        """The rows of rollouts or grades that belong to it, the ends under the names "base" and "rl"."""
-        among = {*self.arms, *self.ends.values(), *self.beside}
-        table = run.table(layer, columns, among, self.draws).to_pandas()
+    @property
+    def among(self) -> list[str]:
+        """The arms that belong to it, in the order in which a run has them."""
+        return sorted({*self.arms, *self.ends.values(), *self.beside})
+
+    def rows(self, table: pd.DataFrame) -> pd.DataFrame:
+        """Of rows of these arms and draws those that belong to it, the ends under the names "base" and "rl"."""
         for arm, half in self.halves.items():
             table = table[(table["arm"] != arm) | (table["problem_id"].map(half_of) == half)]
         return table.assign(arm=table["arm"].replace({name: member for member, name in self.ends.items()}))

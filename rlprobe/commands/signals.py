@@ -5,7 +5,7 @@ counted) as much, closed loop; on the other half the arms with these thresholds 
 published protocol with thresholds of its own: nothing is calibrated, and all problems are measured on.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -13,11 +13,11 @@ from typing import Any
 import pandas as pd
 
 from rlprobe import runs
-from rlprobe.analysis.accuracy import GRADES
+from rlprobe.analysis import thresholds
 from rlprobe.analysis.calibration import TOLERANCE, Calibrated, Tried, calibrate
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import HALVES, RULE
-from rlprobe.analysis.interventions import ROLLOUTS, NamedArm
+from rlprobe.analysis.interventions import NamedArm
 from rlprobe.analysis.learned import columns_of, learn
 from rlprobe.analysis.signals import (
     CHANGED,
@@ -33,7 +33,8 @@ from rlprobe.analysis.signals import (
 from rlprobe.commands import COMMANDS, equal_entropy, halves, stages
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
-from rlprobe.commands.shown import First, first_asked
+from rlprobe.commands.reading import read_shown, responses_in
+from rlprobe.commands.shown import First, Shown, first_asked
 from rlprobe.commands.signal_arms import FittedArms, SignalArms, named
 from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
@@ -42,7 +43,7 @@ from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
 from rlprobe.measures.learned import FEATURES, Learned
-from rlprobe.records import MEMBERS, TOKEN_NUMBERS
+from rlprobe.records import MEMBERS
 from rlprobe.reporting.signals import REPORTS, show
 from rlprobe.runs import Run
 from rlprobe.settings import Reading, SignalSettings
@@ -107,15 +108,15 @@ def plan(settings: SignalSettings) -> list[str]:
 def summarise_signals(run: Run, of: Run, layer: str, asked: dict[str, Any], reading: Reading) -> Written:
     """Read the arms that were `asked` for in the run `of`, and write summary, tables and figures to `run`."""
     points, oracles = _points_of(asked), _arms(asked["oracles"])
-    names = {name: member for member, name in asked["ends"].items()}  # the ends go by the names of the models
-    names |= {arm.name: arm.name for arm in (*oracles, *(a for p in points for a in p.arms))}
-    rollouts, grades = (_rows(of, *read, names, asked) for read in (("rollouts", ROLLOUTS), (layer, GRADES)))
+    arms, ids = (*oracles, *(arm for point in points for arm in point.arms)), _asked_for(of, asked)
+    told = read_shown(First(of), Shown([arm.name for arm in arms], asked["ends"], asked["draws"]), layer)
+    responses, grades = (rows[rows["problem_id"].isin(ids)].reset_index(drop=True) for rows in told)
     summary = {
         **asked,
         "about": run.about,
         "grader": named_grader(of, layer),
         "problems": problems_of(of, grades, reading.answer),
-        **compare(Evaluated(rollouts, grades, oracles, points, asked["equal"]), reading, of.left_out()),
+        **compare(Evaluated(responses, grades, oracles, points, asked["equal"]), reading, of.left_out()),
         "equal_entropy": equal_entropy.compared(run, layer, asked.get("equal_entropy", ()), reading),
         "detection": _detected(of, asked, reading),
     }
@@ -132,9 +133,11 @@ def _retold(again: Retelling, name: str) -> Written:
     asked = run.read_json(name, _parsed)
     of = runs.read(run.file(f"{runs.INSIDE}/evaluation")) if asked["split"] else run
     if asked.get("equal_entropy"):
-        equal_entropy.graded_again(run, again.grader, again.reporter)
+        equal_entropy.graded_again(again)
     with of.locked() if asked["split"] else nullcontext():
-        return summarise_signals(run, of, stages.grade(of, again.grader, again.reporter), asked, again.reading)
+        return summarise_signals(
+            run, of, stages.grade(of, again.grader, again.reporter, again.crew), asked, again.reading
+        )
 
 
 def _parsed(saved: Any) -> dict[str, Any]:
@@ -177,9 +180,8 @@ class Bench:
 
     def edited(self, arm: Arm) -> Edited:
         """What draw 0 of an arm edited."""
-        columns = ("problem_id", "response_ids", "host_ids", "gated")
-        table = self.part.run.table("rollouts", columns, [arm.spec], draws=1).to_pandas()
-        return Edited.of(table[table["problem_id"].isin(self.part.prepared.prompts.keys())])
+        told = responses_in(First(self.part.run), [arm.spec], draws=1)
+        return Edited.of(told[told["problem_id"].isin(self.part.prepared.prompts.keys())])
 
 
 def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalArms]:
@@ -196,8 +198,7 @@ def _calibrated(bench: Bench) -> tuple[list[Search], Edited, SignalArms]:
         raise BadInput("the two models never disagree on these problems: there are no edits to be equal")
     own = choice.end(choice.host)
     part.score(own)
-    tokens = part.run.table("tokens", _token_columns(choice.host), [own], draws=1).to_pandas()
-    tokens = tokens[tokens["problem_id"].isin(part.prepared.prompts.keys())]
+    tokens = pd.concat(_tokens(part.run, own, set(part.prepared.prompts), 1, choice.signals), ignore_index=True)
     if "learned" in choice.signals:
         learned = learn(tokens, choice.host)
         tokens = tokens.assign(learned=learned.log_odds(columns_of(tokens, choice.host)))
@@ -297,11 +298,14 @@ def _detected(of: Run, asked: dict[str, Any], reading: Reading) -> dict[str, Any
     """
     if not asked["split"] or not of.shards("tokens", own := asked["ends"][asked["hosts"][0]]):
         return {}
-    (host,) = asked["hosts"]
-    tokens = _rows(of, "tokens", _token_columns(host), {own: own}, asked)
-    if saved := asked["learned"]:
-        tokens = tokens.assign(learned=Learned.of(saved).log_odds(columns_of(tokens, host)))
-    return plain(detection(tokens, asked["signals"], host, reading.resampling))
+    (host,), ids, saved = asked["hosts"], _asked_for(of, asked), asked["learned"]
+
+    def tables() -> Iterator[pd.DataFrame]:
+        for rows in _tokens(of, own, ids, asked["draws"], asked["signals"]):
+            odds = Learned.of(saved).log_odds(columns_of(rows, host)) if saved else None
+            yield rows if odds is None else rows.assign(learned=odds)
+
+    return plain(detection(tables, asked["signals"], host, reading.resampling))
 
 
 def _split(parts: dict[str, Job]) -> dict[str, Any]:
@@ -328,13 +332,15 @@ def _arms(saved: Sequence[dict[str, Any]]) -> tuple[NamedArm, ...]:
     return tuple(NamedArm(**each) for each in saved)
 
 
-def _token_columns(host: str) -> tuple[str, ...]:
-    """All that a signal is made of, which may have been learned."""
-    return (*TOKEN_NUMBERS, f"top_logprobs_{host}")
+def _asked_for(run: Run, asked: dict[str, Any]) -> set[str]:
+    """The problems that were asked for."""
+    return set(asked["split"]["evaluation"]) if asked["split"] else set(First(run, asked.get("first")).ids)
 
 
-def _rows(run: Run, layer: str, columns: Sequence[str], names: dict[str, str], asked: dict[str, Any]) -> pd.DataFrame:
-    """Some arms of a layer under the names that they are told by: the problems and draws that were asked for."""
-    ids = set(asked["split"]["evaluation"]) if asked["split"] else set(First(run, asked.get("first")).ids)
-    table = run.table(layer, columns, names, asked["draws"]).to_pandas()
-    return table[table["problem_id"].isin(ids)].assign(arm=table["arm"].map(names)).reset_index(drop=True)
+def _tokens(run: Run, arm: str, ids: set[str], draws: int, signals: Sequence[str]) -> Iterator[pd.DataFrame]:
+    """What signals ask of the token table of an arm, a shard at a time."""
+    columns = {"problem_id", "draw", "position", *thresholds.COLUMNS, *(f"logprob_{m}" for m in MEMBERS)}
+    columns |= {f"top_logprobs_{m}" for m in MEMBERS} if "learned" in signals else set()
+    for shard in (shard for shard in run.shards("tokens", arm) if shard.draw < draws):
+        rows = run.read_shard("tokens", shard, sorted(columns)).to_pandas()
+        yield rows[rows["problem_id"].isin(ids) & (rows["draw"] < draws)]

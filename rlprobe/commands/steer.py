@@ -21,10 +21,10 @@ from torch import Tensor
 
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, RULE, half_of, members
 from rlprobe.analysis.steering import OWN, RESPONSES, summarise
-from rlprobe.commands import stages
 from rlprobe.commands.flips import Judge, graded, is_right
 from rlprobe.commands.inside import Opened, chosen_points, open_run
 from rlprobe.commands.progress import Reporter
+from rlprobe.commands.rollouts import response_text, rollouts_in
 from rlprobe.commands.verdicts import grader_for, named
 from rlprobe.commands.written import Report, Written
 from rlprobe.decoding.arms import Arm, donor_argmax, entropy_above, never
@@ -118,7 +118,7 @@ class _Bench:
     def responses(self, arms: Sequence[_Arm], judge: Judge, reporter: Reporter) -> Iterator[dict[str, Any]]:
         """One row (analysis.steering.RESPONSES) for each response: of both models themselves, then of each arm."""
         run = self.opened.run
-        own = {member: stages.rollouts_in(run, member, 0, len(run.problems())) for member in MEMBERS}
+        own = {member: rollouts_in(run, member, 0, len(run.problems())) for member in MEMBERS}
         known = own["base"]
         for member in MEMBERS:
             arm = _Arm(OWN, 0.0, member, 0, torch.empty(0))
@@ -156,7 +156,7 @@ class _Bench:
     ) -> Iterator[dict[str, Any]]:
         gold = {p.problem_id: p.answer for p in self.opened.run.problems()}
         tokenizer, stop_ids = self.opened.located.tokenizer, self.opened.located.stop_ids
-        texts = [stages.response_text(tokenizer, answer.ids, stop_ids) for answer in answers]
+        texts = [response_text(tokenizer, answer.ids, stop_ids) for answer in answers]
         said = judge([(text, gold[i]) for text, i in zip(texts, self.tested, strict=True)])
         for i, answer, status in zip(self.tested, answers, said, strict=True):
             differs = list(answer.ids) != list(known[i].response_ids)

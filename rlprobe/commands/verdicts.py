@@ -1,11 +1,14 @@
 """Whose verdicts a run is read by: every summary names its grader, and what is read later is read by that one."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
-from rlprobe.analysis.answered import KEY, with_answers
+from rlprobe.analysis.answered import with_answers
 from rlprobe.commands import COMMANDS, RETOLD
+from rlprobe.commands.reading import verdicts_in
+from rlprobe.commands.shown import First
 from rlprobe.errors import BadInput
 from rlprobe.problems.grading import GraderSettings
 from rlprobe.problems.prompts import prompt_style
@@ -67,8 +70,8 @@ def layer_of(run: Run) -> str | None:
     return layers[0] if layers else None
 
 
-def answered(run: Run, tokens: pd.DataFrame, answer: str) -> pd.DataFrame:
-    """Rows of the run's token table with the column after_answer by the grader in use; without, where it has none.
+def verdicts_on(run: Run, arms: Sequence[str]) -> pd.DataFrame | None:
+    """The verdicts on the texts of some arms by the grader in use; None where it has none.
 
     Raises BadInput where the run is not summarised, or its verdicts are not all there.
     """
@@ -76,10 +79,14 @@ def answered(run: Run, tokens: pd.DataFrame, answer: str) -> pd.DataFrame:
         raise BadInput(f"{run.path} has no verdicts yet; run the command that made it again, or `rlprobe grade` on it")
     layer = layer_of(run)
     if layer is None:
-        return tokens
-    arms = [str(arm) for arm in tokens["arm"].unique()]
+        return None
     for arm in arms:
         if set(run.shards("tokens", arm)) - set(run.shards(layer, arm)):
             raise BadInput(f"{run.path} lacks verdicts on {arm}'s answers; run `rlprobe grade {run.path}` first")
-    ends = run.table(layer, (*KEY, f"end_{answer}"), arms).to_pandas()
-    return with_answers(tokens, ends, answer)
+    return verdicts_in(First(run), layer, arms)
+
+
+def answered(run: Run, tokens: pd.DataFrame, answer: str) -> pd.DataFrame:
+    """Rows of the run's token table with the column after_answer, by `verdicts_on` them; without, where it has none."""
+    verdicts = verdicts_on(run, [str(arm) for arm in tokens["arm"].unique()])
+    return tokens if verdicts is None else with_answers(tokens, verdicts, answer)

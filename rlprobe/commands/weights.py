@@ -6,9 +6,10 @@ scoring and grading as the pair's own models, on a run's problems.
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import cache, cached_property, partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -16,26 +17,29 @@ import pyarrow as pa
 import torch
 
 from rlprobe import runs
-from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.interventions import ROLLOUTS, NamedArm, summarise
+from rlprobe.analysis.interventions import NamedArm, summarise
 from rlprobe.analysis.weights import CHOICES, CHOSEN_AT, compare_choices, energy_held, summarise_weights
 from rlprobe.commands import stages
 from rlprobe.commands.inside import pair_of
 from rlprobe.commands.prepare import Prepared, note_broken, prepare
 from rlprobe.commands.progress import Reporter
-from rlprobe.commands.shown import GREEDY, Shown
+from rlprobe.commands.reading import read_shown
+from rlprobe.commands.rollouts import rollouts_in
+from rlprobe.commands.shown import GREEDY, First, Shown
 from rlprobe.commands.verdicts import named_grader
+from rlprobe.commands.work import Bench, Made, Need
 from rlprobe.commands.written import Report, Written, problems_of
 from rlprobe.decoding.check import load_checked
 from rlprobe.errors import BadInput
 from rlprobe.internals.low_rank import MATRICES, Approximations, Part
 from rlprobe.internals.weights import Both, change_of, tensors_of
 from rlprobe.pairs import loading
+from rlprobe.pairs.loading import LocatedPair
 from rlprobe.pairs.model import Model
 from rlprobe.records import LOW_RANK_SCHEMA, MEMBERS, WEIGHT_SCHEMA
 from rlprobe.reporting.weights import FIGURES, RANK_FIGURES, RANK_TABLES, TABLES, show
-from rlprobe.runs import Run
+from rlprobe.runs import Run, Shard
 from rlprobe.scoring.teacher_forcing import Reader
 from rlprobe.settings import RankChoice, WeightSettings
 
@@ -70,7 +74,7 @@ def weights(settings: WeightSettings, reporter: Reporter) -> Written:
         full = max(min(both.shape) for both in tensors if both.is_matrix)
         work = Work(prepared, run, settings, parts_of(settings.ranks, full), reporter)
         work.decode_and_read()
-        layer = stages.grade(run, settings.grader, reporter)
+        layer = stages.grade(run, settings.grader, reporter, prepared.crew)
         summary = _about(tensors, table, run.about) | work.summary(layer, table)
         return REPORT_WITH_RANKS.write(run, SUMMARY, plain(summary), table)
 
@@ -131,50 +135,27 @@ class Work:
     parts: list[Part]
     reporter: Reporter
 
-    @cached_property
-    def approximations(self) -> Approximations:
-        """The third model."""
-        pair = load_checked(self.prepared.located, apart=True)
-        return Approximations(pair, max((part.rank or 0 for part in self.parts), default=0))
-
     def decode_and_read(self) -> None:
         """Everything that needs models and that the run still lacks."""
         job = stages.Job(self.prepared, self.run, self.reporter, self.settings.output.share)
         for member in MEMBERS:
             job.decode_greedy_arm(member)
             job.score(member)
+        most = max((part.rank or 0 for part in self.parts), default=0)
         for part in self.parts:
-            model = cache(partial(self._model, part))
-            speaker = stages.Speaker(part.spec, model, known=MEMBERS)
-            job.decode_alone(speaker)
+            third = Third(part, most)
+            job.decode_alone(stages.Speaker(part.spec, third, known=MEMBERS))
             for member in MEMBERS:
-                self._read(part, member, model)
-
-    def _model(self, part: Part) -> Model:
-        return self.approximations.model(part)
-
-    def _read(self, part: Part, member: str, model: Callable[[], Model]) -> None:
-        """What it would say along the text of one member."""
-        prepared, layer = self.prepared, _layer_on(member)
-        shards = self.run.missing(layer, part.spec, prepared.block, self.settings.output.share, len(prepared.problems))
-        with self.reporter.task(f"{part.spec} reads {member}'s answers", len(shards), "shards") as meter:
-            for shard in shards:
-                rollouts = list(stages.rollouts_in(self.run, member, shard.start, shard.stop).values())
-                beside_rl = replace(prepared.pair, base=prepared.pair.rl, rl=model())
-                read = Reader(beside_rl, prepared.identity["decoding"]["statistics"]).table(rollouts)
-                columns = {"argmax": read["argmax_rl"], "kl_from_rl": read["kl_base_rl"]}
-                columns |= {name: read[name] for name in CHOSEN_AT}
-                table = pa.table([columns[name] for name in LOW_RANK_SCHEMA.names], schema=LOW_RANK_SCHEMA)
-                self.run.write_shard(layer, shard, table)
-                meter.advance()
+                piece, title = Choices(third, member), f"{part.spec} reads {member}'s answers"
+                job.fill(piece, job.missing(part.spec, layer=piece.layer), title, "shards")
 
     def summary(self, layer: str, table: pd.DataFrame) -> dict[str, Any]:
         """Accuracies between base and RL, what is left of RL's choices on either text, and the energy held."""
         reading, choice = self.settings.reading, self.settings.ranks
         entries = [_entry(part) for part in self.parts]
         shown = Shown([entry.name for entry in entries], GREEDY)
-        rollouts, verdicts = (shown.read(self.run, *of) for of in (("rollouts", ROLLOUTS), (layer, GRADES)))
-        told = summarise(rollouts, verdicts, entries, reading, self.run.left_out())
+        responses, verdicts = read_shown(First(self.run), shown, layer)
+        told = summarise(responses, verdicts, entries, reading, self.run.left_out())
         parts = {
             part.label: {
                 "rank": part.rank,
@@ -207,6 +188,53 @@ class Work:
             read = self.run.table(_layer_on(member), arms=[part.spec]).to_pandas()
             found[member] = compare_choices(read, of_member, self.settings.reading.resampling)
         return found
+
+
+@dataclass(frozen=True)
+class Third:
+    """The third model: the base with a part of the change; `most` is the largest rank that is asked for."""
+
+    part: Part
+    most: int
+
+    def __call__(self, prepared: Prepared) -> Model:
+        """Cut it, unless that was done last."""
+        located = prepared.located
+        if located not in _CUT:
+            made = Approximations(load_checked(located, apart=True), self.most)
+            _CUT[located] = lru_cache(maxsize=1)(made.model)
+        return _CUT[located](self.part)
+
+
+# what cuts a pair, as long as that is used
+_CUT: WeakKeyDictionary[LocatedPair, Callable[[Part], Model]] = WeakKeyDictionary()
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the third model would say along the text of one member."""
+
+    third: Third
+    member: str
+
+    @property
+    def layer(self) -> str:
+        """Where that lies."""
+        return _layer_on(self.member)
+
+    def needs(self, shard: Shard) -> list[Need]:  # noqa: ARG002
+        """The member's text."""
+        return [Need("rollouts", self.member, 0)]
+
+    def make(self, bench: Bench, shard: Shard) -> Made:
+        """Read a shard."""
+        prepared = bench.prepared
+        rollouts = list(rollouts_in(bench.run, self.member, shard.start, shard.stop).values())
+        beside_rl = replace(prepared.pair, base=prepared.pair.rl, rl=self.third(prepared))
+        read = Reader(beside_rl, stages.statistics_path(prepared)).table(rollouts)
+        columns = {"argmax": read["argmax_rl"], "kl_from_rl": read["kl_base_rl"]}
+        columns |= {name: read[name] for name in CHOSEN_AT}
+        return Made({self.layer: pa.table([columns[n] for n in LOW_RANK_SCHEMA.names], schema=LOW_RANK_SCHEMA)})
 
 
 def _layer_on(member: str) -> str:

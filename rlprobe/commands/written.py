@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,6 +18,9 @@ from rlprobe.reporting.drawing import Drawing, corner_of, encode, render
 from rlprobe.reporting.formats import FORMATS
 from rlprobe.runs import Run
 from rlprobe.settings import GraderChoice, Reading
+
+if TYPE_CHECKING:
+    from rlprobe.commands.crew import Crew
 
 
 @dataclass(frozen=True)
@@ -55,6 +58,7 @@ class Retelling:
     grader: GraderChoice
     reading: Reading
     reporter: Reporter
+    crew: "Crew | None" = None
 
     def said_by(self, summary: str) -> Run | None:
         """The first run that has a summary of that name."""

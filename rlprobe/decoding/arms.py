@@ -223,10 +223,14 @@ class Gate:
     def __or__(self, other: "Gate") -> "Gate":
         return self._with(other, "|", torch.logical_or)
 
+    __rand__, __ror__ = __and__, __or__  # what is no gate stands first, and is refused
+
     def __invert__(self) -> "Gate":
         return Gate(f"not-{self.spec}", self.leaves, lambda answers: ~self.combine(answers), self.random, self.top)
 
     def _with(self, other: "Gate", sign: str, operation: Callable[[Tensor, Tensor], Tensor]) -> "Gate":
+        if not isinstance(other, Gate):
+            raise BadInput(f"a gate is put together with gates, not with a {type(other).__name__}: rp.gate makes one")
         n = len(self.leaves)
         return Gate(
             f"({self.spec} {sign} {other.spec})",

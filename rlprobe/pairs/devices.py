@@ -1,4 +1,9 @@
-"""Which device a name means on this machine, and how much is put there at once. Knows no models."""
+"""Which device a name means on this machine, what it is, and how much is put there at once. Knows no models."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
 
 import torch
 
@@ -22,6 +27,35 @@ def device_of(name: str) -> str:
         there = f"the last one here is {device.type}:{count - 1}" if count else f"torch finds no {device.type} here"
         raise BadInput(f"there is no device {name}: {there}; give another, or auto")
     return name
+
+
+@contextmanager
+def threads(count: int) -> Iterator[None]:
+    """Compute with so many processor threads, and afterwards with as many as before."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def card(name: str) -> dict[str, str]:
+    """What stands in the metadata of what a GPU computed: its name, its driver, torch's build. Of a CPU nothing."""
+    device = torch.device(name)
+    if device.type != "cuda":
+        return {}
+    return {"card": torch.cuda.get_device_properties(device).name, "driver": driver(), "torch": torch.__version__}
+
+
+@cache
+def driver() -> str:
+    """The version of the GPUs' driver, as far as nvidia-smi says it."""
+    asked = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        return subprocess.run(asked, capture_output=True, text=True, timeout=20, check=True).stdout.split()[0]
+    except (OSError, subprocess.SubprocessError, IndexError):
+        return "unknown: nvidia-smi does not say"
 
 
 def member_devices_of(name: str) -> str:

@@ -23,7 +23,7 @@ from rlprobe.pairs.compatibility import (
     stop_ids,
     tokenizer_differences,
 )
-from rlprobe.pairs.devices import device_of, member_devices_of
+from rlprobe.pairs.devices import DISK, device_of, member_devices_of
 from rlprobe.pairs.fetched import check_fetched, fetched_as
 from rlprobe.pairs.kinds import kinds_of
 from rlprobe.pairs.model import Model, ModelPair
@@ -63,6 +63,12 @@ class LocatedPair:
     def head_rows(self) -> dict[str, int]:
         """How many ids each member's head speaks of, by its config."""
         return {"base": self.base.config.vocab_size, "rl": self.rl.config.vocab_size}
+
+    @property
+    def devices(self) -> list[str]:
+        """Those that compute with either member, each once."""
+        both = (self.base, self.rl)
+        return [name for name in dict.fromkeys(name for source in both for name in source.devices) if name != DISK]
 
     @property
     def context(self) -> int:

@@ -56,9 +56,13 @@ def asked_as(style: str, system: str | None, shots: Path | None) -> str:
 
 
 def shots_in(file: Path) -> tuple[Shot, ...]:
-    """Solved questions from a JSONL, JSON, Parquet or CSV file: a question, and a response, solution or answer."""
+    """Solved questions from a JSONL, JSON, Parquet or CSV file, or given as objects: a question, and an answer.
+
+    The answer is a row's response or solution, where it has one.
+    """
     found = []
-    for where, row in read_rows(file):
+    given = own.problems(str(file))
+    for where, row in read_rows(file) if given is None else ((f"row {n}", row) for n, row in enumerate(given)):
         question = next((row[name] for name in ("question", "problem", "prompt") if name in row), None)
         answer = next((row[name] for name in ("response", "solution", "answer") if name in row), None)
         if not isinstance(question, str) or not isinstance(answer, str | int | float):
@@ -71,7 +75,8 @@ def shots_in(file: Path) -> tuple[Shot, ...]:
 
 def _kept(name: str, style: PromptStyle, render: Callable[[str, Any], str], content: Any) -> str:
     version = json.dumps([content, style.extract, style.is_template])
-    more = {"extract": style.extract, "is_template": style.is_template}
+    more: dict[str, Any] = {"extract": style.extract, "is_template": style.is_template}
+    more |= {"bare": False}  # the style that it is made of keeps its name
     return own.keep("prompt style", render, re.sub(r"\W", "_", f"_{name}").lstrip("_") or "style", version, **more).key
 
 

@@ -91,8 +91,8 @@ def test_the_auroc_for_a_disagreement_is_mann_and_whitneys(tokens):
 
 def test_the_common_prefix_holds_the_same_tokens_in_both_texts(tokens):
     texts = texts_of(tokens, READING)
-    places = divergence(texts, READING.resampling).places
-    ids = [texts[m].rows["token_id"][places[m] == 0] for m in ("base", "rl")]
+    found = divergence(texts, READING.resampling)
+    ids = [texts[m].rows["token_id"][found.places(texts[m]) == 0] for m in ("base", "rl")]
     assert np.array_equal(*ids)
 
 
@@ -112,5 +112,5 @@ def test_a_response_without_a_counterpart_is_left_out(tokens):
     found = divergence(texts, READING.resampling)
     assert found.summary["responses"] == 38
     alone = texts["base"].clusters.codes == 3
-    assert (found.places["base"][alone] == -1).all()
+    assert (found.places(texts["base"])[alone] == -1).all()
     assert separation(texts, found, READING.resampling)["all"]["js"].n_tokens == len(short) - alone.sum()

@@ -5,6 +5,7 @@ import pytest
 from synthetic_tables import tables
 
 from rlprobe.analysis import noise
+from rlprobe.analysis.disagreement import texts_with
 from rlprobe.errors import RlprobeError
 from rlprobe.settings import Resampling
 
@@ -13,7 +14,7 @@ def test_the_floor_counts_the_positions_where_a_model_would_not_repeat_itself():
     tokens, rollouts, _ = tables(problems=20)
     own = tokens.index[tokens["arm"] == "rl"][::100]
     tokens.loc[own, "argmax_rl"] = -1
-    found = noise.measure(tokens, rollouts, Resampling())["models"]
+    found = noise.measure(texts_with(tokens, rollouts), Resampling())["models"]
     assert (found["base"]["differing"], found["rl"]["differing"]) == (0, len(own))
     assert found["rl"]["floor"].value == pytest.approx(len(own) / (tokens["arm"] == "rl").sum())
     assert found["base"]["floor"].high > 0
@@ -21,7 +22,7 @@ def test_the_floor_counts_the_positions_where_a_model_would_not_repeat_itself():
 
 def test_the_threshold_is_ten_times_the_larger_99th_percentile_of_the_tokens_that_can_flip():
     tokens, rollouts, _ = tables(problems=20)
-    found = noise.measure(tokens, rollouts, Resampling())
+    found = noise.measure(texts_with(tokens, rollouts), Resampling())
     by_hand = {}
     for m in ("base", "rl"):
         decoded = np.concatenate(rollouts.loc[rollouts["arm"] == m, "logprobs"].tolist()).astype(float)
@@ -40,34 +41,34 @@ def test_certain_tokens_do_not_make_the_threshold_too_narrow():
     tokens["margin_rl"] = np.where(certain, 9.0, 0.1)
     decoded = tokens["logprob_rl"].to_numpy(float) + np.where(certain, 0.0, 0.02)
     lengths = np.cumsum(rollouts["response_ids"].map(len))[:-1]
-    found = noise.measure(tokens, rollouts.assign(logprobs=np.split(decoded, lengths)), Resampling())
+    found = noise.measure(texts_with(tokens, rollouts.assign(logprobs=np.split(decoded, lengths))), Resampling())
     assert found["near_tie"]["threshold"] == pytest.approx(0.2, rel=1e-4)
     assert found["models"]["rl"]["difference"]["mean"] < 0.0015
 
 
 def test_too_few_tokens_that_can_flip_give_no_threshold():
     tokens, rollouts, _ = tables(problems=5, arms=("rl",))
-    found = noise.measure(tokens.assign(margin_rl=9.0), rollouts, Resampling())["near_tie"]
+    found = noise.measure(texts_with(tokens.assign(margin_rl=9.0), rollouts), Resampling())["near_tie"]
     assert found["threshold"] is None
     assert "100 tokens" in found["reason"]
 
 
 def test_the_order_of_the_rows_does_not_matter():
     tokens, rollouts, _ = tables(problems=10)
-    shuffled = noise.measure(tokens.sample(frac=1, random_state=0), rollouts.iloc[::-1], Resampling())
-    assert shuffled == noise.measure(tokens, rollouts, Resampling())
+    shuffled = noise.measure(texts_with(tokens.sample(frac=1, random_state=0), rollouts.iloc[::-1]), Resampling())
+    assert shuffled == noise.measure(texts_with(tokens, rollouts), Resampling())
 
 
 def test_tables_of_different_ids_are_refused():
     tokens, rollouts, _ = tables(problems=5)
     tokens.loc[3, "token_id"] += 1
     with pytest.raises(RlprobeError, match="different ids"):
-        noise.measure(tokens, rollouts, Resampling())
+        noise.measure(texts_with(tokens, rollouts), Resampling())
 
 
 def test_text_made_elsewhere_has_no_floor_and_no_threshold():
     tokens, rollouts, _ = tables(problems=5, arms=("responses",))
-    found = noise.measure(tokens, rollouts, Resampling())
+    found = noise.measure(texts_with(tokens, rollouts), Resampling())
     assert found["models"]["base"]["floor"].value is None
     assert found["near_tie"]["threshold"] is None
     assert found["near_tie"]["reason"]

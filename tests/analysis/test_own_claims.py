@@ -1,10 +1,13 @@
 import itertools
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from rlprobe.analysis.claims import Verdict
-from rlprobe.analysis.own_claims import parse, quantities
+from rlprobe.analysis.own_claims import interval_of, of_function, parse, quantities
 from rlprobe.errors import BadInput
+from rlprobe.settings import Resampling
 
 GAIN = 'quantity = "summary.accuracy.last.gain"'
 
@@ -105,7 +108,96 @@ def ways(held, way=""):
             yield from ways(entry, f"{way}.{key}" if way else str(key))
 
 
+def test_a_claim_on_sampled_arms_never_reads_greedy_ones():
+    way = "arms.entropy 0.6.answers.last.recovery"
+    text = """
+[[claim]]
+name = "a"
+quantity = "{}"
+above = 0
+margin = 0
+"""
+    sampled, greedy = (
+        parse(text.format(f"{name}.{way}"))[0] for name in ("interventions-T0.8-top_p1", "interventions")
+    )
+    held = {
+        name: {"arms": {"entropy 0.6": {"answers": {"last": {"recovery": interval(low, low + 1, low + 2)}}}}}
+        for name, low in (("interventions", -9.0), ("interventions-T0.8-top_p1", 1.0))
+    }
+    assert (sampled.found_in(held).ours.value, greedy.found_in(held).ours.value) == (2.0, -8.0)
+    alone = greedy.found_in({"interventions-T0.8-top_p1": held["interventions-T0.8-top_p1"]})
+    assert alone.ours.reason == "there is no interventions.json yet"
+    with pytest.raises(BadInput, match="which no summary has"):
+        parse(text.format(f"summary-T0.8.{way}"))
+
+
 def test_no_quantity_is_named_twice():
     known = list(quantities())
     assert len(known) == len(set(known)) > 100
     assert not any(brace in way for way, brace in itertools.product(known, "{},"))
+
+
+# ---- what a function of the user's says ------------------------------------------------------------------------------
+
+PROBLEMS = [f"p{i}" for i in range(40)]
+NUMBERS = pd.Series(np.random.default_rng(0).normal(2, 5, 40), index=PROBLEMS)
+
+
+def of(said):
+    return interval_of(said, PROBLEMS, Resampling())
+
+
+def test_a_number_a_problem_is_judged_by_its_mean_over_resampled_problems():
+    found, rng = of(NUMBERS), np.random.default_rng(1)
+    by_hand = [NUMBERS.iloc[rng.integers(40, size=40)].mean() for _ in range(4000)]
+    assert found.value == pytest.approx(NUMBERS.mean())
+    assert (found.low, found.high) == pytest.approx(np.quantile(by_hand, (0.025, 0.975)), abs=0.15)
+    assert of(dict(NUMBERS)) == found, "a dictionary is the same"
+    assert of(NUMBERS.sample(frac=1, random_state=0)).value == pytest.approx(found.value)
+
+
+def test_two_columns_are_a_ratio_of_sums_and_a_rate_where_they_count():
+    counts = np.arange(1, 41)
+    ratio = of(pd.DataFrame({"nats": NUMBERS, "tokens": counts}))
+    assert ratio.value == pytest.approx(NUMBERS.sum() / counts.sum())
+    none = of(pd.DataFrame({"events": 0, "tokens": counts}, index=PROBLEMS))
+    assert (none.value, none.low) == (0, 0)
+    assert none.high == pytest.approx(1 - 0.025 ** (1 / counts.sum())), "Clopper and Pearson's by hand"
+
+
+def test_true_and_false_are_a_share():
+    all_true = of(pd.Series(True, index=PROBLEMS))
+    assert (all_true.value, all_true.low, all_true.high) == (1, pytest.approx(0.025 ** (1 / 40)), 1)
+
+
+def test_numbers_that_do_not_vary_have_no_interval():
+    found = of(NUMBERS * 0 + 3)
+    assert (found.value, found.low, found.reason) == (3, None, "all problems have one number: nothing varies")
+
+
+def test_an_interval_of_a_summary_is_taken_as_it_is():
+    assert of(interval(0.1, 0.2, 0.3)).low == 0.1
+    assert of({"value": 1.0, "low": 0.5, "high": 2.0}).high == 2.0
+
+
+@pytest.mark.parametrize(
+    ("said", "says"),
+    [
+        (0.3, "it answers a float: it answers a number a problem"),
+        (pd.DataFrame({"a": [1]}), "it answers a DataFrame"),
+        (pd.Series([1.0, 2.0]), "it answers for '0', which is no problem of the run"),
+        (pd.Series([1.0, 2.0], index=["p1", "p1"]), "it answers twice for 'p1'"),
+        (pd.Series([1.0, None], index=["p1", "p2"]), "it has no number for 'p2': leave out the problems"),
+        (pd.Series(["x"], index=["p1"]), "it answers with what is no number"),
+        (pd.Series([], dtype=float), "it answers for no problem"),
+        (pd.DataFrame({"a": [1.0], "b": [-1]}, index=["p1"]), "its second column is below 0"),
+    ],
+)
+def test_what_no_number_is_made_of_is_refused(said, says):
+    with pytest.raises(BadInput, match=says):
+        of(said)
+
+
+def test_a_function_is_asked_what_a_file_asks():
+    claim = of_function("f", "own(f, 0123456789ab)", {"between": (0.1, 0.3), "margin": 0.05})
+    assert (claim.claim.low, claim.claim.high) == (pytest.approx(0.15), pytest.approx(0.25))

@@ -3,7 +3,9 @@
 import math
 from statistics import fmean, geometric_mean
 
+import pandas as pd
 import pytest
+from held import held
 from synthetic_tables import tables
 
 from rlprobe.analysis.disagreement import summarise
@@ -67,10 +69,10 @@ def test_several_draws_of_a_problem_are_several_responses():
     tokens, rollouts, grades = made(problems=4, arms=("responses",))
     pieces = [t.assign(draw=t["draw"] * 0 + d) for d in (0, 1) for t in (tokens,)]
     pieces[1]["logprob_base"] *= 2
-    import pandas as pd
-
-    both = pd.concat(pieces), pd.concat([rollouts, rollouts.assign(draw=1)]), pd.concat([grades, grades.assign(draw=1)])
-    found = summarise(*both, READING)["trajectories"]["responses"]["perplexity"]["base"]
+    drawn = pd.concat(pieces), pd.concat([rollouts, rollouts.assign(draw=1)]), pd.concat([grades, grades.assign(draw=1)])
+    found = summarise(*drawn, READING)["trajectories"]["responses"]["perplexity"]["base"]
     own = own_perplexities(tokens, "responses", "base")
     assert found["responses"] == 8
     assert found["typical"]["value"] == pytest.approx(geometric_mean([*own.values(), *(v**2 for v in own.values())]))
+    with held(300):  # and the same where few rows are looked at at once
+        assert summarise(*drawn, READING)["trajectories"]["responses"]["perplexity"]["base"] == found

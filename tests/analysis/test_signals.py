@@ -207,7 +207,7 @@ def test_detection_counts_the_pairs_that_stand_in_the_right_order():
     rng, n = np.random.default_rng(3), 200
     tokens = pd.DataFrame({"problem_id": [f"q{i % 9}" for i in range(n)], "learned": rng.normal(0, 1, n).round(1)})
     tokens = tokens.assign(argmax_base=0, argmax_rl=(rng.random(n) < 0.3).astype(int), margin_base=rng.random(n))
-    found = detection(tokens, ("learned", "margin", "random"), "base", READING.resampling)
+    found = detection(lambda: [tokens], ("learned", "margin", "random"), "base", READING.resampling)
     assert list(found) == ["learned", "margin"]  # chance tells nothing
     for signal, scores in (("learned", tokens["learned"]), ("margin", -tokens["margin_base"])):
         inside, outside = (scores[tokens["argmax_rl"] == k].to_numpy()[:, None] for k in (1, 0))

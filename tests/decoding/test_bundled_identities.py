@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rlprobe.commands.stages import response_text
+from rlprobe.commands.rollouts import response_text
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.engine import DecodingSettings, Players, Response, Task, decode, decode_greedily

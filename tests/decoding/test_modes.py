@@ -152,7 +152,7 @@ def test_arms_are_composed_from_words():
         ("of_kind:words", "donor_argmax", "no kind of token is called 'words'; known: stop, format, digits"),
         ("before:-1", "donor_argmax", "must be at least 0"),
         ("before:1.5", "donor_argmax", "no number"),
-        ("entropy_above:__import__('os')", "donor_argmax", "no number"),
+        ("entropy_above:__import__('os')", "donor_argmax", "is no gate: put gates together as in"),
         ("disagree", "donor_in_host_top:0", "at least 1"),
         ("disagree", "mix:nan", "no finite number"),
         ("disagree", "rank_matched", "counts"),

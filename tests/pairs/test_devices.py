@@ -1,4 +1,5 @@
-from types import SimpleNamespace
+import sys
+from types import ModuleType, SimpleNamespace
 
 import pytest
 import torch
@@ -7,16 +8,18 @@ from making import decoded_rollouts, random_prompts
 from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
+from rlprobe.commands import Command
 from rlprobe.decoding.arms import Arm, disagree, donor_argmax
 from rlprobe.decoding.check import load_checked
 from rlprobe.decoding.engine import DecodingSettings, Players, Task, decode
 from rlprobe.errors import BadInput, UnsupportedArchitecture
 from rlprobe.internals.modules import open_model
+from rlprobe.pairs import devices
 from rlprobe.pairs.devices import device_of, member_devices_of, parts_of, positions_at_once
 from rlprobe.pairs.loading import locate
 from rlprobe.pairs.networks import spread
 from rlprobe.scoring.teacher_forcing import Reader
-from rlprobe.settings import PairChoice
+from rlprobe.settings import DisagreeSettings, PairChoice
 
 
 def gpus(monkeypatch, n: int) -> None:
@@ -103,6 +106,22 @@ def test_a_gpu_holds_as_many_logits_as_a_sixteenth_of_its_memory_takes(monkeypat
 
 def test_a_cpu_holds_what_its_caches_like():
     assert positions_at_once(torch.device("cpu"), 151_936, on_cpu=7) == 7
+
+
+def test_a_command_computes_with_the_threads_that_it_is_asked_for_and_leaves_them_as_they_were(monkeypatch):
+    before, said = torch.get_num_threads(), []
+    fake = ModuleType("rlprobe.commands.fake")
+    fake.fake = lambda *_: said.append(torch.get_num_threads())
+    monkeypatch.setitem(sys.modules, fake.__name__, fake)
+    command = Command("fake", DisagreeSettings, "fake")
+    for threads in (before + 1, None):
+        command.work(DisagreeSettings(pair=PairChoice(threads=threads)), None)
+    assert said == [before + 1, before]
+    assert torch.get_num_threads() == before
+
+
+def test_a_cpu_has_no_card():
+    assert devices.card("cpu") == {}
 
 
 def test_a_member_may_lie_on_several_devices(monkeypatch):

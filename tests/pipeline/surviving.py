@@ -134,7 +134,7 @@ def harmed(run: Path, flips: int, cuts: int, rng: random.Random) -> Iterator[tup
     files = [
         f for f in sorted(run.rglob("*")) if f.is_file() and f.name not in NOT_RESULTS and "figures" not in f.parts
     ]
-    files = [f for f in files if f.stat().st_size and "tables" not in f.relative_to(run).parts[:1]]
+    files = [f for f in files if f.stat().st_size and "tables" not in f.parts]
     sizes = [f.stat().st_size for f in files]
     for file in rng.choices(files, [min(size, 20_000) for size in sizes], k=flips):
         content = bytearray(file.read_bytes())

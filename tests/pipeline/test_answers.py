@@ -206,7 +206,7 @@ def test_golds_that_were_being_replaced_when_it_was_killed_are_never_mixed(rlpro
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(runs.Run, "write_json", killed)
+        patched.setattr(runs.Run, "write_identity", killed)
         assert rlprobe("grade", run.path, "--dataset", corrected)[0] == 130
     code, _, err = rlprobe("grade", run.path, "--extract", "general")
     assert code == 1

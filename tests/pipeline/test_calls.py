@@ -68,6 +68,12 @@ def test_the_arms_that_are_asked_for_are_shown_and_the_others_stay(twice, where)
         rp.intervene(**where, modes="oracle", arms="delta", out=twice.path)
 
 
+def test_an_arm_that_is_not_there_is_refused_before_anything_is_decoded(where, tmp_path):
+    with pytest.raises(BadInput, match="no arm of the run is called 'delta'"):
+        rp.intervene(**where, modes="oracle", arms="delta", out=tmp_path / "run")
+    assert not (tmp_path / "run/rollouts").exists()
+
+
 def test_what_a_file_is_called_does_not_depend_on_what_was_asked_first(where, tmp_path):
     sampled = {"sample": True, "draws": 2, "temperature": 0.8}
     rp.intervene(**where, modes="oracle", **sampled, out=tmp_path)
@@ -110,6 +116,19 @@ def test_a_run_of_an_older_rlprobe_keeps_its_arms(twice, where, tmp_path):
     (tmp_path / "arms.json").unlink()
     rp.intervene(**where, modes="entropy:0.5", out=tmp_path)
     assert list(rp.read(tmp_path).tables["interventions"]["arm"]) == ["base", "oracle", "entropy 0.5", "RL"]
+
+
+def test_sampled_arms_that_an_older_rlprobe_called_interventions_get_their_own_name(where, tmp_path):
+    """It told whatever was asked last in interventions.json, and kept no arms.json."""
+    rp.intervene(**where, modes="oracle", sample=True, draws=2, temperature=0.8, limit=2, out=tmp_path)
+    own = {file.relative_to(tmp_path): file.read_bytes() for file in tmp_path.rglob("*-T0.8-top_p1.*")}
+    assert len(own) > 10
+    for file in own:
+        (tmp_path / file).rename(tmp_path / file.with_name(file.name.replace("-T0.8-top_p1", "")))
+    (tmp_path / "arms.json").unlink()
+    rp.grade(tmp_path)
+    assert {file.relative_to(tmp_path): file.read_bytes() for file in tmp_path.rglob("*-T0.8-top_p1.*")} == own
+    assert not list(tmp_path.rglob("interventions.*")), "nothing is left that no later call would tell again"
 
 
 # ---- calls -----------------------------------------------------------------------------------------------------------
@@ -306,3 +325,21 @@ def test_two_runs_stand_side_by_side(twice, where, tmp_path):
     assert "tables: " in repr(both)
     with pytest.raises(BadInput, match="is compared with itself"):
         rp.compare(other, tmp_path / "other")
+
+
+def test_a_call_that_was_cut_short_is_refused_and_noted_anew_by_the_same_call(where, tmp_path):
+    rp.disagree(**where, limit=2, out=tmp_path / "run")
+    (file,) = (tmp_path / "run/calls").iterdir()
+    whole = file.read_bytes()
+    for kept in range(len(whole) - 1):
+        file.write_bytes(whole[:kept])
+        with pytest.raises(BadInput):
+            rp.replay(file)
+    for kept in (0, len(whole) // 2, len(whole) - 1):
+        file.write_bytes(whole[:kept])
+        rp.disagree(**where, limit=2, out=tmp_path / "run")
+        assert [each.read_bytes() for each in (tmp_path / "run/calls").iterdir()] == [whole]
+    file.rename(file.with_name("007-disagree.toml"))
+    rp.disagree(**where, limit=2, class_k=3, out=tmp_path / "run")
+    names = sorted(each.name for each in (tmp_path / "run/calls").iterdir())
+    assert names == ["007-disagree.toml", "008-disagree.toml"], "no number is used twice"

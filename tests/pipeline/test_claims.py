@@ -1,6 +1,8 @@
 """A user's own claims: registered before or after the first response, and judged by whatever the run holds."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -108,6 +110,60 @@ def test_a_bad_file_is_one_line_and_leaves_nothing_behind_at_both_doors(rlprobe,
     with pytest.raises(BadInput) as error:
         rp.disagree(base=str(rlprobe.base), rl=str(rlprobe.rl), dataset=str(rlprobe.problems()), claims=file)
     assert str(error.value) in err
+
+
+# ---- functions -------------------------------------------------------------------------------------------------------
+
+MINE = """
+import rlprobe as rp
+
+@rp.claim(below=1, margin=0)
+def few_differ(told):
+    base = told.tokens[told.tokens["arm"] == "base"]
+    return base.assign(differ=base["class"] != "unchanged", n=1).groupby("problem_id")[["differ", "n"]].sum()
+
+@rp.claim(above=-1, margin={margin})
+def gains(told):
+    right = told.responses.pivot(index="problem_id", columns="arm", values="correct")
+    return right["rl"] - right["base"]
+
+@rp.claim(above=0, margin=0)
+def oracle_edits(told):
+    return told.responses.pivot(index="problem_id", columns="label", values="edited")["oracle"]
+"""
+
+
+def test_the_name_of_a_function_that_was_not_included_says_how_to(rlprobe):
+    code, _, err = rlprobe.disagree("--claims", "few_differ")
+    assert code == 2
+    assert err.endswith(
+        "few_differ: No such file or directory; a claim few_differ of your own comes with --include FILE\n"
+    )
+
+
+@pytest.mark.slow
+def test_a_function_is_a_claim_and_says_what_the_summary_says(rlprobe):
+    run, file = rlprobe.tmp_path / "run", rlprobe.tmp_path / "mine.py"
+    file.write_text(MINE.format(margin=0))
+    asked = ("--include", file, "--claims", "few_differ", "--claims", "gains", "--claims", "oracle_edits")
+    code, _, err = rlprobe.disagree(*asked, "--claims", written(rlprobe.tmp_path, FEW))
+    assert code == 0, err
+    found = rp.read(run).numbers["claims"].set_index("claim")
+    assert list(found.loc["few_differ", ["found", "found_low", "found_high"]]) == pytest.approx(
+        list(found.loc["few differ", ["found", "found_low", "found_high"]])
+    ), "the same number by the summary's road"
+    assert found.loc["gains", "found"] == rp.read(run).summary["accuracy"]["last"]["gain"]["value"]
+    assert set(found["written"]) == {"before the data"}
+    why = found.loc["oracle_edits", "verdict"]
+    assert why == "not measured: the claim oracle_edits fails: line 16: KeyError: 'oracle'"
+    file.write_text(MINE.format(margin=0.01))  # asked otherwise, it is another claim: after the data
+    assert rlprobe.disagree("--include", file, "--claims", "gains")[0] == 0
+    again = table(run).loc[["gains"]]
+    assert list(again["written"]) == ["before the data, withdrawn since", "after the data"]
+    assert rlprobe("grade", run)[0] == 0  # this process knows the functions; another one says that it does not
+    code = "import sys, rlprobe as rp; rp.grade(sys.argv[1], quiet=True)"
+    subprocess.run([sys.executable, "-c", code, str(run)], check=True)
+    assert "was given by another process: give it again" in table(run).loc["few_differ", "verdict"]
 
 
 def test_a_command_that_registers_no_claims_has_no_such_option(rlprobe, tmp_path):

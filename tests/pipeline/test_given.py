@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM
 
 import rlprobe as rp
 from rlprobe import runs
+from rlprobe.commands.evidence import Evidence
 from rlprobe.errors import BadInput
 
 
@@ -32,6 +33,9 @@ def test_responses_made_elsewhere_are_read_by_both_models(rlprobe):
     ]
     tokens = run.table("tokens").to_pandas()
     assert tokens[tokens.problem_id == "q3"].terminator.tolist() == [False, False, True]
+    told = Evidence(run, {}).responses
+    assert told["tokens"].tolist() == [len(rollouts[i]["response_ids"]) for i in told["problem_id"]]
+    assert told[["gated", "edited"]].isna().all(axis=None), "nothing was decoded here"
 
 
 @pytest.mark.slow
@@ -176,9 +180,9 @@ def test_documents_are_read_by_both_models_without_questions_or_golds(rlprobe):
     assert rlprobe("report", run.path)[0] == 0
     page = (run.path / "report.html").read_text()
     assert "2 documents of" in page
-    assert "made elsewhere" not in page
-    assert ">Where they disagree<" in page
-    assert ">Accuracy<" not in page
+    assert "answers made elsewhere" not in page
+    assert ">Where they disagree " in page
+    assert ">Accuracy " not in page
     code, _, err = rlprobe("grade", run.path)
     assert (code, err.count("\n")) == (2, 1)
     assert "holds documents, which have no gold answers" in err

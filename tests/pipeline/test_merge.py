@@ -9,7 +9,7 @@ from synthetic_run import make_run
 from rlprobe import runs, storage
 from rlprobe.commands.merge import brought_together, problems_unheld
 from rlprobe.errors import BadInput, Damaged, OtherRun
-from rlprobe.records import ROLLOUT_SCHEMA, Problem
+from rlprobe.records import GRADE_SCHEMA, ROLLOUT_SCHEMA, Problem
 from rlprobe.runs import Shard
 from rlprobe.settings import Share
 
@@ -152,3 +152,17 @@ def test_a_damaged_part_ends_with_1_and_a_conflict_with_2(finished, rlprobe, tmp
     code, _, err = rlprobe("merge", tmp_path / "merged", finished / "part0", tmp_path / "part")
     assert (code, err.count("\n")) == (2, 1)
     assert "is not the same as in" in err
+
+
+def test_shards_of_different_cards_are_told_and_hold_their_card(tmp_path):
+    parts = [part(tmp_path / str(i), Share(i, 2), n=8) for i in range(2)]
+    assert [one.cards() for one in parts] == [[], []]  # a CPU has no name there
+    for number, one in enumerate(parts):
+        one.made_on = [{"card": f"H{number}00", "driver": "580", "torch": "2.11"}]
+        for shard in one.shards(LAYER, "base"):
+            one.write_shard(LAYER, shard, rollouts(shard))
+    with brought_together(tmp_path / "merged", parts) as merged:
+        assert merged.cards() == ["H000, 580, 2.11", "H100, 580, 2.11"]
+    parts[0].write_shard("grades/x", Shard("base", 0, 4), GRADE_SCHEMA.empty_table())
+    file = next((parts[0].path / "grades/x/base").glob("*.parquet"))
+    assert storage.made_on(file) == []  # verdicts are made on no card

@@ -29,7 +29,7 @@ ARM = "entropy_above(0.6) x donor_argmax x base"
 def run(tmp_path_factory):
     run = make_run(tmp_path_factory.mktemp("report") / "run", problems=40, length=30, arms=(ARM,))
     spec = {"name": ARM, "mode": "entropy", "label": "entropy 0.6", "seed": None, "host": "base", "spec": ARM}
-    run.write_json("interventions.json", {"specs": [spec]})
+    run.write_json("interventions.json", {"specs": [spec], "ends": {"base": "base", "rl": "rl"}, "draws": 1})
     report(ReportSettings(run=run.path), Reporter(quiet=True))
     return run
 

@@ -16,6 +16,7 @@ from rlprobe.commands.progress import Reporter
 from rlprobe.commands.signal_arms import PRESETS, SignalArms
 from rlprobe.commands.signals import signals
 from rlprobe.decoding import arms
+from rlprobe.reporting.formats import FORMATS
 from rlprobe.settings import (
     ComputeChoice,
     GraderChoice,
@@ -121,7 +122,7 @@ def test_both_kinds_of_dose_live_in_one_run_and_neither_overwrites_the_other(don
     titles = {"equal-replaced"} | {
         f"signal-{what}-replaced" for what in ("differences", "calibration", "detection", "learned")
     }
-    assert added == {f"{title}.{suffix}" for title in titles for suffix in ("csv", "md", "tex")}
+    assert added == {f"{title}.{suffix}" for title in titles for suffix in FORMATS}
     told = {again.summary["kind"] for again in grade(GradeSettings(run=run, reading=settings.reading), QUIET)}
     assert told == {"equal-edits", "equal-replaced"}
 

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 from synthetic_tables import tables, token
 
-from rlprobe.analysis.disagreement import summarise
+from rlprobe.analysis.disagreement import summarise, texts_with
 from rlprobe.reporting.drawing import encode, render
 from rlprobe.reporting.figures.disagree import CLASS_COLOURS, FEWEST, FIGURES
 from rlprobe.settings import Reading
@@ -21,7 +21,7 @@ CASES = {
 
 def made(**case):
     tokens, rollouts, grades = tables(**case)
-    return tokens, summarise(tokens, rollouts, grades, Reading(resamples=100), token)
+    return texts_with(tokens, rollouts), summarise(tokens, rollouts, grades, Reading(resamples=100), token)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +41,7 @@ def test_a_trajectory_of_nothing_but_empty_responses_is_drawn_as_nothing():
     tokens, rollouts, grades = tables(problems=3, arms=("base",))
     rollouts = rollouts.assign(response_ids=[[], [], []], logprobs=[[], [], []])
     summary = summarise(tokens.iloc[:0], rollouts, grades, Reading(resamples=100))
-    assert render(FIGURES["disagreement"], tokens.iloc[:0], summary)[1]["n"].sum() == 0
+    assert render(FIGURES["disagreement"], texts_with(tokens.iloc[:0], rollouts), summary)[1]["n"].sum() == 0
 
 
 @pytest.mark.parametrize("name", FIGURES)
@@ -71,7 +71,7 @@ def test_a_figure_can_be_drawn_again_from_its_csv(both, tmp_path):
 
 
 def test_the_entropy_panel_is_made_of_the_quantiles_of_each_class(both):
-    tokens, data = both[0], FIGURES["disagreement"].data(*both)
+    tokens, data = tables(problems=8)[0], FIGURES["disagreement"].data(*both)
     line = data[(data["panel"] == "entropy") & (data["trajectory"] == "rl") & (data["class"] == "reranked")]
     rows = tokens[(tokens["arm"] == "rl") & (tokens["argmax_base"] != tokens["argmax_rl"])]
     entropy = np.sort(rows.loc[rows["rank_base_of_rl"] <= 5, "entropy_base"])
@@ -82,7 +82,7 @@ def test_the_entropy_panel_is_made_of_the_quantiles_of_each_class(both):
 
 
 def test_the_position_panel_counts_disagreements_in_tenths_of_each_response(both):
-    tokens, data = both[0], FIGURES["disagreement"].data(*both)
+    tokens, data = tables(problems=8)[0], FIGURES["disagreement"].data(*both)
     line = data[(data["panel"] == "position") & (data["trajectory"] == "base")]
     tried, apart = np.zeros(10), np.zeros(10)
     for _, response in tokens[tokens["arm"] == "base"].groupby("problem_id"):

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from itertools import pairwise
-from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -130,11 +129,32 @@ def test_the_dose_figure_has_a_panel_a_family_through_its_edited_shares_in_their
         )
 
 
-def test_a_panel_of_arms_backward_says_so_once_and_no_two_of_its_ticks_meet():
-    kept = pd.read_csv(Path(__file__).parents[2] / "figures" / "backward-dose.csv")
-    figure, _ = render(replace(FIGURES["dose"], data=lambda table: table), kept)
+def test_arms_of_kinds_of_tokens_share_a_panel_and_are_not_joined():
+    summary = made(modes=("oracle",))
+    kinds = {f"only {kind}": summary["arms"]["oracle"] | {"mode": "only", "dose": None} for kind in ("digits", "stop")}
+    kinds |= {"mine": summary["arms"]["oracle"] | {"mode": "mine", "dose": None}}
+    figure, data = render(FIGURES["dose"], dict(summary, arms=kinds))
+    assert dict(zip(data["arm"], data["family"], strict=True)) == {
+        "only digits": "only",
+        "only stop": "only",
+        "mine": "mine",
+    }
+    of_kinds, alone = (ax for ax in figure.axes if ax.get_visible())
+    assert of_kinds.get_title() == "edits of one kind alone\nleft to right: digits, stop"
+    assert of_kinds.containers[0].lines[0].get_linestyle() == "None"
+    assert alone.get_title() == "mine"
+
+
+def test_a_panel_of_arms_backward_says_so_once_and_no_two_of_its_ticks_meet(full):
+    table = FIGURES["dose"].data(full)
+    table = table[table["mode"].isin(["base", "rl", "entropy", "first"])].reset_index(drop=True)
+    backward = ~table["arm"].isin(["base", "rl"])
+    for name in ("arm", "family"):
+        table[name] = table[name].where(~backward, table[name] + " backward")
+    table.loc[backward, "edited"] = [0.0001, 0.0032, 0.0052, 0.0084, 0.0108, 0.0118, 0.0159, 0.016]
+    figure, _ = render(replace(FIGURES["dose"], data=lambda table: table), table)
     figure.draw_without_rendering()
-    for ax in figure.axes:
+    for ax in (ax for ax in figure.axes if ax.get_visible()):
         assert ax.get_title().count("backward") == 1
         ends = [label.get_window_extent().intervalx for label in ax.get_xticklabels() if label.get_text()]
         assert all(left[1] < right[0] for left, right in pairwise(sorted(map(tuple, ends))))

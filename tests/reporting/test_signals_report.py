@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from rich.console import Console
 from synthetic_arms import arm_tables, named_arms
 
@@ -161,7 +162,10 @@ def test_the_terminal_names_what_is_absent():
 def test_the_figure_has_a_panel_a_signal_through_what_was_really_edited_with_intervals_both_ways():
     summary = made()
     figure, data = render(FIGURES["equal-edits"], summary)
-    panels = {ax.get_title().removesuffix(", the base decodes"): ax for ax in figure.axes}
+    words = [text.get_text() for text in figure.findobj(Text)]
+    assert words.count("Accuracy at equal edits, the base decodes, greedy") == 1, "said once, over all panels"
+    assert any("faint lines: the doses that were asked for" in each for each in words)
+    panels = {ax.get_title(): ax for ax in figure.axes}
     assert list(panels) == ["Δ log p", "entropy", THINNED]
     points = data[data["signal"] == "delta"].sort_values("dose_value")
     (drawn,) = panels["Δ log p"].containers

@@ -18,7 +18,11 @@ from rlprobe.reporting.names import AMONG, DELTA_OF, text_of
 
 SHOWN = ("delta", "kl_rl_base", "js", "entropy_base", "entropy_rl")  # the signals set against each other
 MARKERS = {"apart": "o", "apart_moved": "^", "apart_moved_unchanged": "v", "apart_unchanged": "s"}
-MEASURES = {"entropy_base": "How unsure the base is", "kl_rl_base": "How far the two differ: KL(RL ‖ base)"}
+# panel of a measure: its title, and its axis
+MEASURES = {
+    "entropy_base": ("How unsure the base is", "entropy of the base's next token (nats)"),
+    "kl_rl_base": ("How far the two differ", "KL(RL ‖ base) (nats)"),
+}
 FEWEST = 5  # tokens of a bin that is drawn as more than a mark
 FEW = Line2D([], [], color="0.3", marker="|", linestyle="none", label=f"bins of fewer than {FEWEST} tokens")
 # of which token Δ log p is: its colour and kind of line
@@ -119,18 +123,18 @@ def draw_signals(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     """Entropy and divergence by text, and what each signal tells of the writer."""
     bins = data[data["panel"].isin(MEASURES)]
     lowest = bins.loc[bins["count"] >= FEWEST, "share"].min()
-    for ax, (panel, title) in zip(axes, MEASURES.items(), strict=False):
+    for ax, (panel, (title, words)) in zip(axes, MEASURES.items(), strict=False):
         below = []
         for arm, text in bins[bins["panel"] == panel].groupby("text", sort=False):
             _steps(ax, text.iloc[1:], lowest, colour_of(arm), line_of(arm))  # the first holds all that is below it
             below.append(f"{100 * text['share'].iloc[0]:.0f} % {text_of(arm).removeprefix('the ')}")
-        ax.set(xscale="log", yscale="log", ylim=(lowest / 2, 1), xlabel="nats", title=title, ylabel="share of tokens")
-        ax.annotate("below: " + ", ".join(below), (0.01, 0.99), xycoords="axes fraction", va="top", fontsize=7)
+        ax.set(xscale="log", yscale="log", ylim=(lowest / 2, 1), xlabel=words, title=title, ylabel="share of tokens")
+        ax.annotate("further left: " + ", ".join(below), (0.01, 0.99), xycoords="axes fraction", va="top", fontsize=7)
         in_percent(ax.yaxis)
         ax.minorticks_off()
         ax.legend(handles=[*_text_keys(bins), FEW], loc="upper center", bbox_to_anchor=(0.5, -0.18), ncols=1)
     markers = _aurocs(axes[2], data[data["panel"] == "auroc"])
-    axes[2].legend(handles=markers, loc="upper center", bbox_to_anchor=(0.35, -0.18), ncols=1)
+    axes[2].legend(handles=markers, loc="upper center", bbox_to_anchor=(0.35, -0.27), ncols=1)
 
 
 def _aurocs(ax: Axes, points: pd.DataFrame) -> list[Any]:
@@ -148,7 +152,7 @@ def _aurocs(ax: Axes, points: pd.DataFrame) -> list[Any]:
     ax.set_yticks(list(rows.values()), [SIGNALS[name].title for name in rows])
     ax.tick_params(axis="y", length=0)
     ax.set(xlim=(-0.02, 1.02), ylim=(len(rows) - 0.5, -0.5), title="Whose text is it?")
-    ax.set_xlabel("AUROC (0.5: chance, 1: higher in RL's text)")
+    ax.set_xlabel("AUROC\n(0.5: chance, 1: higher in RL's text)")
     sns.despine(ax=ax, left=True)
     return keys
 

@@ -1,9 +1,9 @@
-"""The figures of `rlprobe disagree`: each is a function of the run's tokens and summary to a table, and of that to ink.
+"""The figures of `rlprobe disagree`: each is a function of the run's texts and summary to a table, and of that to ink.
 
-A table of the token level is reduced before it is drawn. Knows no models and no disk.
+A text is reduced before it is drawn. Knows no models and no disk.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
 from typing import Any
 
@@ -13,8 +13,11 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from rlprobe.analysis.classes import CLASSES, classify
-from rlprobe.analysis.statistics import Clusters, rate
+from rlprobe.analysis.classes import CLASSES
+from rlprobe.analysis.disagreement import entropies_by_class
+from rlprobe.analysis.statistics import rate
+from rlprobe.analysis.streams import at_ranks
+from rlprobe.analysis.texts import Text
 from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of, tokens_of
 from rlprobe.reporting.names import text_of
 from rlprobe.settings import Reading
@@ -31,7 +34,7 @@ PARTS = 10  # equal parts of a response
 # -- disagreement: entropy by class; where in the response disagreements fall
 
 
-def disagreement_data(tokens: pd.DataFrame, summary: dict[str, Any]) -> pd.DataFrame:
+def disagreement_data(texts: Mapping[str, Text], summary: dict[str, Any]) -> pd.DataFrame:
     """Both panels as one tidy table, told apart by `panel`.
 
     "entropy": the quantiles x (nats) of the base's entropy at the levels y, over the n positions of one class.
@@ -42,31 +45,41 @@ def disagreement_data(tokens: pd.DataFrame, summary: dict[str, Any]) -> pd.DataF
     reading = Reading(**summary["reading"])
     parts = []
     for arm in summary["trajectories"]:
-        rows = tokens[tokens["arm"] == arm]
-        kinds = classify(rows, reading.class_k)
-        parts += [_entropy_quantiles(arm, rows, kinds, reading), _rate_by_position(arm, rows, kinds, reading)]
+        parts += [_entropy_quantiles(arm, texts[arm], reading), _rate_by_position(arm, texts[arm], reading)]
     columns = ["panel", "trajectory", "class", "x", "y", "low", "high", "n", "tau"]
     return pd.concat(parts, ignore_index=True).reindex(columns=columns)
 
 
-def _entropy_quantiles(arm: str, rows: pd.DataFrame, kinds: pd.Series, reading: Reading) -> pd.DataFrame:
+def _entropy_quantiles(arm: str, text: Text, reading: Reading) -> pd.DataFrame:
     parts = []
-    for name in CLASSES:
-        entropy = rows.loc[kinds == name, "entropy_base"].to_numpy(dtype=np.float64)
-        x = np.quantile(entropy, LEVELS, method="inverted_cdf") if len(entropy) else np.array([np.nan])
-        y = LEVELS if len(entropy) else np.array([np.nan])
-        parts.append(pd.DataFrame({"class": name, "x": x, "y": y, "n": len(entropy)}))
+    sizes = [sum(int((rows.kinds == number).sum()) for rows in text.stretches()) for number in range(len(CLASSES))]
+    ranks = [np.maximum(0, np.ceil(n * LEVELS - 1)).astype(int).tolist() if n else [] for n in sizes]
+    found = at_ranks(lambda: (entropies_by_class(rows) for rows in text.stretches()), ranks)
+    for name, n, quantiles in zip(CLASSES, sizes, found, strict=True):
+        x, y = (quantiles, LEVELS) if n else (np.array([np.nan]), np.array([np.nan]))
+        parts.append(pd.DataFrame({"class": name, "x": x, "y": y, "n": n}))
     return pd.concat(parts).assign(panel="entropy", trajectory=arm, tau=reading.tau)
 
 
-def _rate_by_position(arm: str, rows: pd.DataFrame, kinds: pd.Series, reading: Reading) -> pd.DataFrame:
-    length = rows.groupby(["problem_id", "draw"])["position"].transform("size")
-    part = ((rows["position"] + 0.5) / length * PARTS).astype(int).to_numpy()
-    codes, problems = pd.factorize(rows["problem_id"], sort=True)
-    clusters, disagrees = Clusters(codes, len(problems)), (kinds != "unchanged").to_numpy(dtype=bool)
-    found = [
-        rate(clusters.sums(disagrees & (part == i)), clusters.sums(part == i), reading.resampling) for i in range(PARTS)
-    ]
+def _tenth(number: int) -> Callable[[Text], np.ndarray]:
+    """Which rows lie in a tenth of their response."""
+
+    def here(rows: Text) -> np.ndarray:
+        length = np.repeat(rows.lengths, rows.lengths)
+        return ((rows.rows["position"] + 0.5) / length * PARTS).astype(int) == number
+
+    return here
+
+
+def _rate_by_position(arm: str, text: Text, reading: Reading) -> pd.DataFrame:
+    tenths = [_tenth(i) for i in range(PARTS)]
+    everywhere, *sums = text.sums(
+        lambda rows: np.ones(len(rows)),
+        *tenths,
+        *(lambda rows, tenth=tenth: rows.disagrees & tenth(rows) for tenth in tenths),
+    )
+    among = [each[everywhere > 0] for each in sums]
+    found = [rate(among[PARTS + i], among[i], reading.resampling) for i in range(PARTS)]
     seen = [f.value is not None and f.value > 0 for f in found]
     return pd.DataFrame(
         {
@@ -168,7 +181,7 @@ def _top(data: pd.DataFrame) -> float | None:
     return 1.05 * bound if bound > 0 else None
 
 
-# name of the figure: (tokens, summary) -> its table, its drawing, its size
+# name of the figure: (texts, summary) -> its table, its drawing, its size
 FIGURES: dict[str, Drawing] = {
     "disagreement": Drawing(
         disagreement_data, draw_disagreement, panels=2, size=lambda _: (7.4, 3.3), counted=tokens_of

@@ -27,10 +27,10 @@ SERIES: dict[str, tuple[str, str, Any, str]] = {
     "base -1": ("the base's text, 1 nat less likely", colour_of("base"), ":", "s"),
     "rl +0.3": ("RL's text, 0.3 nats likelier", colour_of("rl"), "-", "o"),
     "rl +1": ("RL's text, 1 nat likelier", colour_of("rl"), ":", "s"),
-    "of_final": ("of the final ones: there already", THERE, "-", "o"),
-    "same_of_final": ("of the final ones: with that token", THERE, ":", "s"),
-    "new_share": ("of these: new since the one before", COME, "-", "^"),
-    "lost_share": ("of those before: gone by now", GONE, "-", "v"),
+    "of_final": ("of the last checkpoint's: there by now", THERE, "-", "o"),
+    "same_of_final": ("... and already with that token", THERE, ":", "s"),
+    "new_share": ("of its own: new since the one before", COME, "-", "^"),
+    "lost_share": ("of the one before: gone by now", GONE, "-", "v"),
 }
 # name of a panel: its title, and what its percentages are of
 PANELS = {

@@ -66,6 +66,9 @@ SWEEPS = {
     "dose": "a share q of the edits",
     "mix": "mixture, weight of RL",
     "handoff": "RL writes the first m tokens",
+    "handoff-first": "RL writes the first disagreement",
+    "only": "edits of one kind alone",
+    "without": "all edits but one kind",
 }
 
 
@@ -119,7 +122,7 @@ def _point(title: str, arm: dict, reading: dict) -> dict[str, Any]:
     }
 
 
-TOOK = {"edited": "tokens\nedited", "gated": "gate\nfires", "donors_token": "donor's,\nof edits"}
+TOOK = {"gated": "gate\nfires", "edited": "tokens\nedited", "donors_token": "of these,\ndonor's"}
 ENDS, SUFFIXES = ("value", "low", "high"), ("", "_low", "_high")
 
 
@@ -234,11 +237,11 @@ def _keys(data: pd.DataFrame) -> list[Line2D]:
 def dose_data(summary: dict[str, Any]) -> pd.DataFrame:
     """One row an arm: the ends, every sweep, and what the main figure leaves out, by family and dose.
 
-    An arm without a number to sweep is a family of its own.
+    An arm without a number to sweep is a family of its own, but for those of SWEEPS (as the kinds of tokens).
     """
     points = _points(summary)
     family = points["mode"].where(points["host"] == "base", points["mode"] + " backward")
-    family = family.where(points["dose"].notna(), points["arm"])
+    family = family.where(points["dose"].notna() | points["mode"].isin(SWEEPS), points["arm"])
     points = points.assign(family=family, order=pd.factorize(family)[0])
     swept = points.groupby("family")["family"].transform("size") > 1
     shown = points[swept | ~_is_main(points) | points["arm"].isin(MEMBERS)]
@@ -283,9 +286,13 @@ def _room(data: pd.DataFrame, points: pd.DataFrame) -> tuple[float, float]:
 
 
 def _family(ax: Axes, name: str, points: pd.DataFrame) -> None:
-    """The points of one family, joined, each with its interval; over them its name and their parameters."""
+    """The points of one family, each with its interval; over them its name and their parameters.
+
+    Those of a sweep are joined; kinds of tokens have no order.
+    """
     style: dict[str, Any] = {"color": WRITES[points["writes"].iloc[0]][0], "linewidth": 1.0, "elinewidth": 0.8}
     style |= {"marker": "o", "markersize": 4, "clip_on": False}
+    style |= {"linestyle": "-" if points["dose"].notna().all() else "none"}
     ax.errorbar(points["edited"], points["accuracy"], yerr=reach(points, "accuracy", "low", "high"), **style)
     mode, _, host = name.partition(" ")
     words = [str(arm).removeprefix(mode).removesuffix(host).strip() for arm in points["arm"]]

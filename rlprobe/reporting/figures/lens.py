@@ -23,7 +23,7 @@ MARKERS: dict[str, dict[str, Any]] = {
     "base": {"marker": "o", "markersize": 3},
     "rl": {"marker": "s", "markersize": 3.5, "markerfacecolor": "white"},
 }
-GROUPS = {"disagreement": "Where they disagree", "unchanged": "Where they agree, as unsure"}
+GROUPS = {"disagreement": "Where they disagree", "unchanged": "Where they agree, equally unsure"}
 MOST_TICKS = 8
 
 

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, NullLocator, StrMethodFormatter
 
 from rlprobe.records import MEMBERS
-from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, line_of
+from rlprobe.reporting.drawing import Drawing, colour_of, in_percent, in_points, line_of
 from rlprobe.reporting.names import NAMES
 
 COLUMNS = ["curve", "k", "value", "low", "high", "shown", "n", "answer", "confidence"]
@@ -66,9 +66,10 @@ def draw_curves(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
         left.legend(loc="lower right")
     right.axhline(0, color="0.5", linewidth=0.7)
     _curve(right, data[data["curve"] == GAIN], GAIN)
-    right.set(ylabel="RL minus base, paired", title="What RL gains")
-    for ax in axes:
+    right.set(ylabel="RL minus base, paired\n(percentage points)", title="What RL gains")
+    for ax, written in zip(axes, (in_percent, in_points), strict=True):
         _doublings(ax, data)
+        written(ax.yaxis)
     _crossing(right, data)
 
 
@@ -100,7 +101,6 @@ def _doublings(ax: Axes, data: pd.DataFrame) -> None:
     ax.xaxis.set_minor_locator(NullLocator())
     ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
     ax.set_xlabel("k (draws)")
-    in_percent(ax.yaxis)
     sns.despine(ax=ax)
 
 

@@ -24,6 +24,7 @@ CONTRASTS = {  # of the factorial: its name, colour and dashes
     "layers": ("RL's later layers", "#CC79A7", "--"),
     "interaction": ("interaction", "0.3", ":"),
 }
+PLACES = 'a row that names no place is the position of the decision itself; "1 before" is one token before it'
 GAP = "the gap: how much likelier (in nats) RL's choice is than the base's, from the one model to the other"
 _COLUMNS = ["panel", "row", "column", "value", "low", "high", "beyond", "host", "donor"]
 
@@ -87,8 +88,8 @@ def draw_patching(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     for ax, (panel, title) in zip(axes, titles.items(), strict=True):
         _heat_map(ax, data[data["panel"] == panel])
         ax.set(title=title, xlabel="layer")
-    if data["beyond"].any():
-        axes[0].figure.supxlabel(BEYOND, fontsize=7, x=0.99, ha="right")
+    notes = [GAP, PLACES, *([BEYOND] if data["beyond"].any() else [])]
+    axes[0].figure.supxlabel("\n".join(notes), fontsize=7, x=0.01, ha="left")
 
 
 def draw_heads(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
@@ -165,7 +166,7 @@ def _percent(value: float) -> str:
 
 
 def _patching_size(data: pd.DataFrame) -> tuple[float, float]:
-    return 7.2, 1.1 + 0.27 * data.groupby("panel")["row"].nunique().max()
+    return 7.2, 1.4 + 0.27 * data.groupby("panel")["row"].nunique().max()
 
 
 def _heads_size(data: pd.DataFrame) -> tuple[float, float]:

@@ -17,6 +17,7 @@ from rlprobe.reporting.names import name_of
 from rlprobe.signal import SIGNALS
 
 COLUMNS = 3  # of panels
+HOSTS = {"base": ", the base decodes", "rl": ", RL decodes"}
 # kind of dose: which column is drawn, and what it is, in words
 AXES = {
     "edits": ("dose", "tokens really edited (share of the oracle's edits)"),
@@ -74,6 +75,7 @@ def draw_equal_doses(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
     The doses wanted are drawn as faint lines from top to bottom, so that what was missed is seen.
     """
     first, families = data.iloc[0], _families(data)
+    hosts = {str(host) for (_, host), _ in families}
     column, words = AXES[first["axis"]]
     points = pd.concat([family for _, family in families]) if families else data.iloc[:0]
     for ax, ((signal, host), family) in zip(axes, families, strict=False):
@@ -83,15 +85,18 @@ def draw_equal_doses(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
         ax.plot(others[f"{column}_value"], others["accuracy_value"], "o", color="0.85", markersize=3, zorder=0.6)
         for target in points["target"].dropna().unique():
             ax.axvline(target, color="0.92", linewidth=0.6, zorder=0)
-        _signal(ax, str(signal), str(host), family, column)
+        _signal(ax, SIGNALS[str(signal)].called(host) + (HOSTS[host] if len(hosts) > 1 else ""), family, column)
     for ax in axes:
         _dose_axis(ax, data, column)
         sns.despine(ax=ax)
     off_grid(axes, max(1, len(families)), COLUMNS)
     titles = {"edits": "at equal edits", "replaced": "at equal replacement", "preset": "at published thresholds"}
     figure = axes[0].figure
-    figure.suptitle(f"Accuracy {titles[first['axis']]}, {first['decoding']}", fontsize=9)
-    figure.supxlabel(words + ("; in grey the other panels" if len(families) > 1 else ""), fontsize=8)
+    host = HOSTS[hosts.pop()] if len(hosts) == 1 else ""
+    figure.suptitle(f"Accuracy {titles[first['axis']]}{host}, {first['decoding']}", fontsize=9)
+    others = "\nin grey the points of the other panels" if len(families) > 1 else ""
+    faint = "; faint lines: the doses that were asked for" if points["target"].notna().any() else ""
+    figure.supxlabel(words + (others + faint if others else faint.replace("; ", "\n")), fontsize=8)
     figure.supylabel(f"accuracy by the {first['answer']} answer", fontsize=8)
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
 
@@ -114,17 +119,17 @@ def _oracles(ax: Axes, oracles: pd.DataFrame, column: str) -> None:
     ax.plot(oracles[f"{column}_value"], oracles["accuracy_value"], label="oracle ≡ the donor", **style)
 
 
-def _signal(ax: Axes, signal: str, host: str, points: pd.DataFrame, column: str) -> None:
+def _signal(ax: Axes, title: str, points: pd.DataFrame, column: str) -> None:
     """A signal's points in the order of their doses, with intervals both ways; a preset's thresholds in the title."""
     points = points.sort_values(f"{column}_value")
+    signal, host = points["signal"].iloc[0], points["host"].iloc[0]
     style: dict[str, Any] = {"color": SIGNALS[signal].colour, "marker": SIGNALS[signal].marker, "markersize": 4.5}
     style |= {"linewidth": 1.1, "elinewidth": 0.7, "linestyle": "-" if host == "base" else ":"}
     x, y = ((f"{name}_value", f"{name}_low", f"{name}_high") for name in (column, "accuracy"))
     ax.errorbar(points[x[0]], points[y[0]], xerr=reach(points, *x), yerr=reach(points, *y), **style)
-    name = SIGNALS[signal].called(host) + (", the base decodes" if host == "base" else ", RL decodes")
     is_preset = points["axis"].iloc[0] == "preset"
     order = f"\n{left_to_right([f'{threshold:g}' for threshold in points['threshold']])}" if is_preset else ""
-    ax.set_title(name + order, fontsize=7.5)
+    ax.set_title(title + order, fontsize=7.5)
 
 
 def _dose_axis(ax: Axes, data: pd.DataFrame, column: str) -> None:

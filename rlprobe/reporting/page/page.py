@@ -20,7 +20,7 @@ from markupsafe import Markup
 
 from rlprobe.reporting.page import scales, tables, views
 from rlprobe.reporting.page.answer import Answer
-from rlprobe.reporting.page.chunks import PAGE_LIMIT, Chunks, digest
+from rlprobe.reporting.page.chunks import PAGE_LIMIT, Chunks, OnDemand, digest
 from rlprobe.reporting.page.problems import LETTERS, WORDS, ArmLine, ProblemList
 
 NAME = "report.html"
@@ -71,13 +71,17 @@ class Page:
     run: str = ""
 
 
-def render(page: Page, limit: int = PAGE_LIMIT) -> dict[str, str]:
-    """The files of the page, by name: report.html, and chunk files if it would be larger than `limit` bytes."""
+def render(page: Page, limit: int = PAGE_LIMIT) -> Mapping[str, str]:
+    """The files of the page, by name: report.html, and chunk files if it would be larger than `limit` bytes.
+
+    A chunk file is made when it is asked for: all of them may be more than memory holds.
+    """
     without = _html(page, {}, {}, {})
     if len(without.encode()) + page.chunks.size <= limit:
         return {NAME: _html(page, page.chunks.packed, {}, {})}
     files, where = page.chunks.files()
-    return {NAME: _html(page, {}, where, files), **files}
+    html = _html(page, {}, where, files)
+    return OnDemand([NAME, *files], lambda name: html if name == NAME else files[name])
 
 
 def _html(page: Page, chunks: Mapping[str, str], files: Mapping[str, str], beside: Mapping[str, str]) -> str:
@@ -143,7 +147,7 @@ def _marks(page: Page, beside: Mapping[str, str]) -> dict[str, str]:
     return {
         "trajectories": " ".join(page.problems.trajectories),
         "source": page.source,
-        "chunks": digest({name: text.encode() for name, text in beside.items()}),
+        "chunks": digest(OnDemand(list(beside), lambda name: beside[name].encode())),
     }
 
 

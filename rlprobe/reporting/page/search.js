@@ -42,13 +42,13 @@ function findInTexts() {
 }
 
 function markFound(part, words) {
-  const { text, starts } = characters(part.text.ids);
+  const { text, starts, ends } = characters(part.text.ids);
   const lower = text.toLowerCase();
   const elements = [...part.querySelectorAll(".tok")];
   for (let at = lower.indexOf(words); at >= 0; at = lower.indexOf(words, at + words.length)) {
     const covered = elements.filter((token) => {
       const t = Number(token.dataset.t);
-      return starts[t] < at + words.length && (starts[t + 1] ?? text.length) > at;
+      return starts[t] < at + words.length && ends[t] > at;
     });
     covered.forEach((token) => token.classList.add("found"));
     covered[0]?.setAttribute("data-begins", "");

@@ -88,7 +88,7 @@ function completed(ids) {
 
 const textOf = (number) => lexicon.segments[number].map((s) => (typeof s === "string" ? s : s[0] === "space" ? s[2] : "")).join("");
 
-// The text of ids, and where in it each token begins; characters in parts stand where their last part does.
+// The text of ids, and where in it each token begins and ends; the parts of a character all stand where it does.
 function characters(ids) {
   const whole = completed(ids);
   const starts = [];
@@ -97,7 +97,9 @@ function characters(ids) {
     starts.push(text.length);
     text += bytesOf(number) === null ? textOf(number) : whole.get(t) ?? "";
   });
-  return { text, starts };
+  const ends = [...starts.slice(1), text.length];
+  for (let t = ids.length - 2; t >= 0; t--) if (bytesOf(ids[t]) !== null && bytesOf(ids[t + 1]) !== null && !whole.has(t)) ends[t] = ends[t + 1];
+  return { text, starts, ends };
 }
 
 // ---- tokens on the page
