@@ -27,7 +27,8 @@ def perplexity(text: Text, resampling: Resampling) -> dict[str, dict[str, Any]]:
 
 
 def _under(text: Text, member: str, resampling: Resampling) -> dict[str, Any]:
-    together = mean(*text.sums(lambda rows: -rows.numbers(f"logprob_{member}"), every_row), resampling)
+    nats, tokens = text.sums(lambda rows: -rows.numbers(f"logprob_{member}"), every_row)
+    together = mean(nats, tokens, resampling)
     totals, responses = by_response(text, member)
     typical = replace(mean(totals, responses, resampling), n_tokens=None)
     return {"responses": int(responses.sum()), "nats": together, "all": _exp(together), "typical": _exp(typical)}

@@ -69,7 +69,7 @@ def test_several_draws_of_a_problem_are_several_responses():
     tokens, rollouts, grades = made(problems=4, arms=("responses",))
     pieces = [t.assign(draw=t["draw"] * 0 + d) for d in (0, 1) for t in (tokens,)]
     pieces[1]["logprob_base"] *= 2
-    drawn = pd.concat(pieces), pd.concat([rollouts, rollouts.assign(draw=1)]), pd.concat([grades, grades.assign(draw=1)])
+    drawn = pd.concat(pieces), *(pd.concat([table, table.assign(draw=1)]) for table in (rollouts, grades))
     found = summarise(*drawn, READING)["trajectories"]["responses"]["perplexity"]["base"]
     own = own_perplexities(tokens, "responses", "base")
     assert found["responses"] == 8
