@@ -19,7 +19,7 @@ from experiments.own_pairs import OWN, OwnPair
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
 from rlprobe.runs import Run
 
-PARTS = ("only",)  # options that say which part of the work is done now; they change none of it
+PARTS = ("only", "just_table", "among")  # options that say which part is done or told now; they change none of it
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 The runs of a pair are made part by part (`--only`, repeatable; each resumes): greedy answers that both models read,
 interventions, draws, and draws from the power of the base. What they say of the pair is kept on its shelf; the table of
-all pairs is made of what is kept: a part that was not run leaves cells that say so, and n stands beside every number.
+all pairs is made of what is kept: a part that was not run leaves cells that say so, and n stands in every cell.
+
+The discovery pair is the control: its RL answers what its base cannot. An indicator that does not tell it from pairs
+whose RL had less to find can carry no claim of discovery; the table says so in words, made of the intervals.
 
     python -m experiments.sharpening_or_discovery --pair bundled
     python -m experiments.sharpening_or_discovery --pair smollm2 --only disagree --only sample
-    python -m experiments.sharpening_or_discovery --table
+    python -m experiments.sharpening_or_discovery --table --among bundled --among discovery
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,15 +25,16 @@ import rlprobe as rp
 from experiments import kept
 from experiments.kept import Shelf
 from experiments.own_pairs import OWN
-from experiments.request import Request, asked
+from experiments.request import NAMES, Request, asked
 from rlprobe.reporting.formats import FORMATS, Cell, table_of
 from rlprobe.reporting.passk import crossing_of
 from rlprobe.runs import Run
 
 NAME = "sharpening_or_discovery"
+CONTROL = "discovery"  # the pair whose RL does what its base cannot
+SAMPLED = {"bundled": (100, 128), "discovery": (200, 128)}  # problems that are drawn for at most, draws of each
+OTHERS_SAMPLED = (200, 32)
 ALPHA, POWER_PROBLEMS, POWER_DRAWS = 4.0, 100, 1
-DRAWS = {"bundled": 128, "discovery": 128}  # of each problem; of the other pairs OTHER_DRAWS
-OTHER_DRAWS = 32
 TOP, TAU = 5, 1.2  # what the oracle is capped at; nats, of the gates
 NOT_RUN = "not run"
 END = "base"  # the text whose positions are told
@@ -40,20 +44,26 @@ Found = dict[str, Any]  # value, low, high, and in words n
 
 @dataclass(frozen=True)
 class Indicator:
-    """What is told of a pair: its words, the part that it comes from, its unit, and what each camp would expect."""
+    """What is told of a pair: its words, the part that it comes from, and its unit (None: n says it all in words).
+
+    `sharpening` and `discovery` are what either camp would expect, `claim` what it is quoted for; `above` says whether
+    discovery should lie above the other pairs (None: nobody says).
+    """
 
     words: str
     part: str
-    unit: str
+    unit: str | None
     of: Callable[[Summary], Found]
     sharpening: str
     discovery: str
+    claim: str
+    above: bool | None
 
 
 # -- the parts: what is made, and what is kept of it
 
 
-def greedy(request: Request, _: int) -> Summary:
+def greedy(request: Request, _: int | None) -> Summary:
     """Both models answer and read both answers; the largest Δ log p comes from the token tables themselves."""
     written = rp.disagree(**request.options)
     return {**written.summary, "largest": largest(written.run, written.summary["first"])}
@@ -68,27 +78,40 @@ def largest(run: Run, first: int | None) -> Found:
     return {"value": float(delta.max()) if len(delta) else None, "n": f"{len(delta):,} tokens; an extreme"}
 
 
-def edited(request: Request, _: int) -> Summary:
+def edited(request: Request, _: int | None) -> Summary:
     """The oracle, the oracle held to the base's own best, and both sides of an entropy gate."""
     modes = ("oracle", f"support:{TOP}", f"entropy:{TAU}", f"inverse:{TAU}")
-    return dict(rp.intervene(**request.options, modes=modes).summary)
+    summary = rp.intervene(**request.options, modes=modes).summary
+    answer = summary["reading"]["answer"]
+    return {"arms": {arm["mode"]: {**arm, **arm["answers"][answer]} for arm in summary["arms"].values()}}
 
 
-def drawn(request: Request, draws: int) -> Summary:
+def drawn(request: Request, draws: int | None) -> Summary:
     """Draws of both models."""
-    summary = rp.sample(**request.options, draws=draws).summary
-    return summary["answers"][summary["reading"]["answer"]]
+    most, usual = SAMPLED.get(request.pair, OTHERS_SAMPLED)
+    return by_answer(rp.sample(**request.options | first(request, most), draws=draws or usual).summary)
 
 
-def powered(request: Request, _: int) -> Summary:
-    """Draws from the power of the base, on fewer problems and in a run beside."""
-    limit = min(request.limit or POWER_PROBLEMS, POWER_PROBLEMS)
-    options = request.options | {"limit": limit, "out": request.path("power")}
-    summary = rp.sample(**options, draws=POWER_DRAWS, power=ALPHA).summary
-    return {**summary["answers"][summary["reading"]["answer"]], "cost": summary["cost"]}
+def powered(request: Request, _: int | None) -> Summary:
+    """Draws from the power of the base, and as many at the temperature 1/α, in a run beside; RL draws at 1."""
+    options = request.options | first(request, POWER_PROBLEMS) | {"out": request.path("power"), "draws": POWER_DRAWS}
+    of_power = rp.sample(**options, power=ALPHA).summary
+    cold = rp.sample(**options, temperature=1 / ALPHA, rl_temperature=1.0).summary
+    return {"power": by_answer(of_power), "cold": by_answer(cold), "cost": of_power["cost"]}
 
 
-PARTS: dict[str, Callable[[Request, int], Summary]] = {
+def first(request: Request, most: int) -> dict[str, int]:
+    """As many problems as were asked for, and no more than `most`."""
+    return {"limit": min(request.limit or most, most)}
+
+
+def by_answer(summary: Summary) -> Summary:
+    """What `sample` says by the answer that is read."""
+    found: Summary = summary["answers"][summary["reading"]["answer"]]
+    return found
+
+
+PARTS: dict[str, Callable[[Request, int | None], Summary]] = {
     "disagree": greedy,
     "intervene": edited,
     "sample": drawn,
@@ -105,7 +128,7 @@ def told(interval: dict[str, Any] | None, n: str = "") -> Found:
         return {"value": None, "n": "not to be had"}
     problems, tokens = interval.get("n_problems"), interval.get("n_tokens")
     counted = n or (f"{problems} problems" + (f", {tokens:,} tokens" if tokens else ""))
-    reason = f": {interval['reason']}" if interval["value"] is None and interval.get("reason") else ""
+    reason = f": {interval['reason']}" if interval["low"] is None and interval.get("reason") else ""
     return {**{end: interval[end] for end in ("value", "low", "high")}, "n": counted + reason}
 
 
@@ -123,7 +146,15 @@ def of_text(way: str, arm: str = END) -> Callable[[Summary], Found]:
 
 def recovery(mode: str) -> Callable[[Summary], Found]:
     """The recovery of the arm of a mode."""
-    return lambda summary: told(next(a["recovery"] for a in summary["arms"].values() if a["mode"] == mode))
+    return lambda summary: told(summary["arms"][mode]["recovery"])
+
+
+def below_oracle(summary: Summary) -> Found:
+    """What the oracle loses where it may write only the base's best: against RL's own text, which the oracle writes."""
+    found = told(summary["arms"]["support"]["against"]["rl"]["difference"])
+    if summary["arms"]["oracle"]["identity"] == "rl":
+        return found
+    return {"value": None, "n": f"{found['n']}: the oracle did not write RL's own text"}
 
 
 def gap(summary: Summary) -> Found:
@@ -151,37 +182,93 @@ def solved(which: str) -> Callable[[Summary], Found]:
     return found
 
 
-def power_gap(summary: Summary) -> Found:
-    """RL's pass@1 less that of the power of the base, on the same problems."""
-    if "1" not in summary["gain"]:
-        return {"value": None, "n": "no draws of both"}
-    test, cost = summary["gain"]["1"]["difference"], summary["cost"]["per_token"]["value"]
-    drawn_for = f"{cost:.1f} tokens drawn for each" if cost else "no tokens"
-    return told(test, f"{test['n_problems']} problems, n = {summary['members']['rl']['draws']}; {drawn_for}")
+def power_gap(of: str) -> Callable[[Summary], Found]:
+    """RL's pass@1 less that of the base's power, or of the base at a low temperature, on the same problems."""
+
+    def found(summary: Summary) -> Found:
+        if "1" not in summary[of]["gain"]:
+            return {"value": None, "n": "no draws of both"}
+        test, draws = summary[of]["gain"]["1"]["difference"], summary[of]["members"]["rl"]["draws"]
+        cost = summary["cost"]["per_token"]["value"] if of == "power" else None
+        drawn_for = f"; {cost:.1f} tokens drawn for each" if cost else ""
+        return told(test, f"{test['n_problems']} problems, n = {draws}{drawn_for}")
+
+    return found
 
 
+def likely(summary: Summary) -> Found:
+    """The perplexity of RL's typical response over that of the base's, problems paired."""
+    return told((summary["perplexity_ratio"] or {}).get("base"))
+
+
+BEYOND, POWERED = "RL says what its base ranks low", "RL is its base, drawn more sharply"
+WAVERS, SOLVES = (
+    "RL's gain is made where its base wavers",
+    "RL solves what its base does not, however often it is drawn",
+)
 INDICATORS = (
-    Indicator("shifted, on the base's text", "disagree", "%", of_text("rates.all.micro.shifted"), "about 0", "above 0"),
-    Indicator("shifted, on RL's text", "disagree", "%", of_text("rates.all.micro.shifted", "rl"), "about 0", "above 0"),
-    Indicator(f"recovery, oracle held to the base's {TOP} best", "intervene", "", recovery("support"), "1", "below 1"),
-    Indicator(f"recovery, entropy gate {TAU:g}", "intervene", "", recovery("entropy"), "near 1", "near 0"),
-    Indicator(f"recovery, inverse gate {TAU:g}", "intervene", "", recovery("inverse"), "near 0", "near 1"),
-    Indicator("pass@k, RL − base, at the largest k", "sample", "%", gap, "0 or below", "above 0"),
-    Indicator("the curves of pass@k cross at k", "sample", "", cross, "at some k", "at none"),
-    Indicator("problems that RL alone solves", "sample", "%", solved("rl_only"), "about 0", "many"),
-    Indicator("problems that the base alone solves", "sample", "%", solved("base_only"), "some", "about 0"),
-    Indicator("β − 1, one β for all positions", "disagree", "", of_text("sharpening.all.slope"), "above 0", "–"),
-    Indicator("R² of Δ log p, one β", "disagree", "", of_text("sharpening.all.r2_one"), "near 1", "near 0"),
-    Indicator("R² of Δ log p, a β each", "disagree", "", of_text("sharpening.all.r2_own"), "near 1", "lower"),
-    Indicator(f"pass@1, RL − the base to the power {ALPHA:g}", "power", "%", power_gap, "about 0", "above 0"),
-    Indicator("largest Δ log p of a token of RL", "disagree", "nats", lambda s: s["largest"], "small", "large"),
     Indicator(
-        "perplexity of RL's text under the base, over its own",
-        "disagree",
-        "×",
-        lambda s: told((s["perplexity_ratio"] or {}).get("base")),
-        "about 1",
-        "above 1",
+        *("shifted, on the base's text", "disagree", "%", of_text("rates.all.micro.shifted")),
+        *("about 0", "above 0", BEYOND, True),
+    ),
+    Indicator(
+        *("shifted, on RL's text", "disagree", "%", of_text("rates.all.micro.shifted", "rl")),
+        *("about 0", "above 0", BEYOND, True),
+    ),
+    Indicator(
+        *(f"accuracy, the oracle held to the base's {TOP} best − the oracle", "intervene", "%", below_oracle),
+        *("about 0", "below 0", BEYOND, False),
+    ),
+    Indicator(
+        *(f"recovery, oracle held to the base's {TOP} best", "intervene", "", recovery("support")),
+        *("1", "below 1", BEYOND, False),
+    ),
+    Indicator(
+        *(f"recovery, entropy gate {TAU:g}", "intervene", "", recovery("entropy")),
+        *("near 1", "near 0", WAVERS, False),
+    ),
+    Indicator(
+        *(f"recovery, inverse gate {TAU:g}", "intervene", "", recovery("inverse")),
+        *("near 0", "near 1", WAVERS, True),
+    ),
+    Indicator("pass@k, RL − base, at the largest k", "sample", "%", gap, "0 or below", "above 0", SOLVES, True),
+    Indicator("the curves of pass@k cross at k", "sample", None, cross, "at some k", "at none", SOLVES, None),
+    Indicator("problems that RL alone solves", "sample", "%", solved("rl_only"), "about 0", "many", SOLVES, True),
+    Indicator(
+        *("problems that the base alone solves", "sample", "%", solved("base_only")),
+        *("some", "about 0", "RL loses what its base solves", False),
+    ),
+    Indicator(
+        *("β − 1, one β for all positions", "disagree", "", of_text("sharpening.all.slope")),
+        *("above 0", "–", POWERED, None),
+    ),
+    Indicator(
+        *("R² of Δ log p, one β", "disagree", "", of_text("sharpening.all.r2_one")),
+        *("near 1", "near 0", POWERED, False),
+    ),
+    Indicator(
+        *("R² of Δ log p, a β each", "disagree", "", of_text("sharpening.all.r2_own")),
+        *("near 1", "lower", POWERED, False),
+    ),
+    Indicator(
+        *(f"pass@1, RL − the base to the power {ALPHA:g}", "power", "%", power_gap("power")),
+        *("about 0", "above 0", POWERED, True),
+    ),
+    Indicator(
+        *(f"pass@1, RL − the base at temperature {1 / ALPHA:g}", "power", "%", power_gap("cold")),
+        *("above 0", "above 0", POWERED, True),
+    ),
+    Indicator(
+        *("largest Δ log p of a token of RL", "disagree", "nats", lambda summary: summary["largest"]),
+        *("small", "large", BEYOND, True),
+    ),
+    Indicator(
+        *("perplexity of RL's text under the base", "disagree", "", of_text("perplexity.base.typical", "rl")),
+        *("low", "high", "the base finds RL's text unlikely", True),
+    ),
+    Indicator(
+        *("the same over that of the base's own text", "disagree", "×", likely),
+        *("about 1 or below", "above 1", "the base finds RL's text unlikely", True),
     ),
 )
 
@@ -212,19 +299,13 @@ def measured(folder: Path) -> dict[str, Found]:
     return {row["indicator"]: {str(k): None if v != v else v for k, v in row.items()} for row in rows}
 
 
-def cell(found: Found | None, unit: str) -> Any:
-    """The number with its interval, or that it was not run, or not to be had."""
+def cell(found: Found | None, unit: str | None) -> str:
+    """The number with its interval and what it was counted on, or that it was not run, or why it is not to be had."""
     if found is None:
         return NOT_RUN
-    if found["value"] is None:
-        return "–"
-    return Cell(found["value"], found.get("low"), found.get("high"), unit)
-
-
-def apart(ours: Found | None, theirs: Found | None) -> bool | None:
-    """Whether two intervals have nothing in common; None where there are not two."""
-    a, b = ends_of(ours), ends_of(theirs)
-    return None if a is None or b is None else a[1] < b[0] or b[1] < a[0]
+    if unit is None or found["value"] is None:
+        return str(found["n"])
+    return f"{Cell(found['value'], found.get('low'), found.get('high'), unit)}; {found['n']}"
 
 
 def ends_of(found: Found | None) -> tuple[float, float] | None:
@@ -233,35 +314,54 @@ def ends_of(found: Found | None) -> tuple[float, float] | None:
     return None if low is None or high is None else (low, high)
 
 
-def separates(found: dict[str, Found | None], pair: str) -> str:
-    """From which of the others the intervals of one pair lie apart, and from which they do not."""
-    others = {name: apart(found.get(pair), it) for name, it in found.items() if name != pair}
-    words = {
-        "apart from": [name for name, is_apart in others.items() if is_apart],
-        "not from": [name for name, is_apart in others.items() if is_apart is False],
-    }
-    return "; ".join(f"{said} {', '.join(names)}" for said, names in words.items() if names) or "no two intervals"
+def side(ours: Found | None, theirs: Found | None) -> int | None:
+    """1 where the first interval lies above the second, -1 where below, 0 where they meet; None without two."""
+    a, b = ends_of(ours), ends_of(theirs)
+    return None if a is None or b is None else int(a[0] > b[1]) - int(a[1] < b[0])
+
+
+def trusted(indicator: Indicator, found: dict[str, Found | None]) -> str:
+    """Whether it may carry its claim: what tells the control from every other pair, on the side that it should."""
+    sides = {name: side(found.get(CONTROL), it) for name, it in found.items() if name != CONTROL}
+    known = {name: each for name, each in sides.items() if each is not None}
+    if not known:
+        return f"not known: no interval of {CONTROL} and of another pair"
+    wanted = (1, -1) if indicator.above is None else (1,) if indicator.above else (-1,)
+    alike, right = ([name for name, each in known.items() if (each in these)] for these in ((0,), wanted))
+    wrong = [name for name in known if name not in (*alike, *right)]
+    words = {f"tells {CONTROL} from": right, "not from": alike, "but on the other side than expected of": wrong}
+    told_apart = "; ".join(f"{said} {', '.join(names)}" for said, names in words.items() if names)
+    verdict = "no" if not right else "yes" if len(right) == len(known) else "in part"
+    return f"{verdict}: {told_apart}"
 
 
 def table(shelves: dict[str, Path]) -> pd.DataFrame:
-    """One row an indicator; for each pair the number and what it was counted on, and for each which others differ."""
+    """One row an indicator: each pair's number with its n, what either camp expects, and whether it may be trusted."""
     of_pairs = {pair: measured(folder) for pair, folder in shelves.items()}
     rows = []
     for indicator in INDICATORS:
         found = {pair: mine.get(indicator.words) for pair, mine in of_pairs.items()}
         row: dict[str, Any] = {"indicator": indicator.words}
-        for pair, it in found.items():
-            row |= {pair: cell(it, indicator.unit), f"{pair}: n": it["n"] if it else NOT_RUN}
-        expected = {"were it sharpening": indicator.sharpening, "were it discovery": indicator.discovery}
-        rows.append(row | expected | {f"{p}: intervals": separates(found, p) for p in found})
+        row |= {pair: cell(it, indicator.unit) for pair, it in found.items()}
+        row |= {"were it sharpening": indicator.sharpening, "were it discovery": indicator.discovery}
+        rows.append(row | {"quoted for": indicator.claim, "to be trusted for it": trusted(indicator, found)})
     return table_of(rows, list(rows[0]))
 
 
-def write_table(pairs: Sequence[str], out: Path) -> None:
-    """Write and print it."""
-    found = table({pair: Shelf.shown(pair).folder for pair in pairs})
+def shelf_of(request: Request) -> Shelf:
+    """figures/, or a folder of the run for what is asked otherwise."""
+    return Shelf.shown(request.pair) if request.as_shown else Shelf(request.pair, request.path() / kept.KEPT)
+
+
+def write_table(request: Request, pairs: Sequence[str]) -> None:
+    """Write and print it, of what is kept of these pairs as the request asks: as shown, or in their runs."""
+    like = {pair: replace(Request.of(pair, {}), as_shown=request.as_shown) for pair in pairs}
+    own = shelf_of(request)
+    found = table({pair: own.folder if pair == request.pair else shelf_of(it).folder for pair, it in like.items()})
+    folder = kept.FIGURES if request.as_shown else own.folder
     for suffix in ("csv", "md"):
-        (out / f"{NAME}_pairs.{suffix}").write_text(FORMATS[suffix](found), encoding="utf-8")
+        Shelf(request.pair, folder).file(f"{NAME}_pairs.{suffix}").write_text(FORMATS[suffix](found), encoding="utf-8")
+    click.echo(f"written in {folder}", err=True)
     click.echo(FORMATS["md"](found))
 
 
@@ -272,20 +372,14 @@ def write_table(pairs: Sequence[str], out: Path) -> None:
     "--n", "draws", type=click.IntRange(min=1), help="Draws of each problem.  [default: as shown of the pair]"
 )
 @click.option("--table", "just_table", is_flag=True, help="Only the table of all pairs, of what is kept.")
-def main(request: Request, only: tuple[str, ...], draws: int | None, just_table: bool) -> None:
+@click.option(
+    "--among", multiple=True, type=click.Choice(NAMES), metavar="NAME", help="Pairs of the table; repeatable."
+)
+def main(request: Request, only: tuple[str, ...], draws: int | None, just_table: bool, among: tuple[str, ...]) -> None:
     """Make the parts, keep what they say, and write the table of all pairs."""
-    if just_table:
-        write_table(tuple(OWN), kept.FIGURES)
-        return
-    shelf = Shelf.shown(request.pair) if request.as_shown else Shelf(request.pair, request.path() / kept.KEPT)
-    for part in only or tuple(PARTS):
-        summary = PARTS[part](request, draws or DRAWS.get(request.pair, OTHER_DRAWS))
-        keep(shelf, part, summary)
-    if request.as_shown:
-        write_table(tuple(OWN), kept.FIGURES)
-    else:
-        click.echo(f"kept in {shelf.folder}, not in figures/", err=True)
-        click.echo(FORMATS["md"](table({request.pair: shelf.folder})))
+    for part in () if just_table else only or tuple(PARTS):
+        keep(shelf_of(request), part, PARTS[part](request, draws))
+    write_table(request, among or tuple(OWN))
 
 
 if __name__ == "__main__":

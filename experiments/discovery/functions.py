@@ -134,10 +134,12 @@ def held_out() -> list[Nesting]:
 
 
 def problems() -> list[Problem]:
-    """The same as rlprobe reads problems; the depth is part of the name."""
+    """The same as rlprobe reads problems; the depth is part of the name, and the first so many are of every depth."""
+    of_depths = {depth: [(i, n) for i, n in enumerate(held_out()) if len(n.names) == depth] for depth in HELD_OUT}
+    shares = sorted((place / count, depth, place) for depth, count in HELD_OUT.items() for place in range(count))
     return [
-        Problem(f"depth-{len(n.names)}-{i:03d}", n.question, n.answer, "rlprobe string functions", n.solution)
-        for i, n in enumerate(held_out())
+        Problem(f"depth-{depth}-{i:03d}", n.question, n.answer, "rlprobe string functions", n.solution)
+        for i, n, depth in ((*of_depths[depth][place], depth) for _, depth, place in shares)
     ]
 
 
