@@ -37,9 +37,10 @@ OTHERS_SAMPLED = (200, 32)
 ALPHA, POWER_PROBLEMS, POWER_DRAWS = 4.0, 100, 1
 TOP, TAU = 5, 1.2  # what the oracle is capped at; nats, of the gates
 NOT_RUN = "not run"
+COLUMNS = ["indicator", "part", "value", "low", "high", "n_units", "problems_bound", "n"]  # of what is kept
 END = "base"  # the text whose positions are told
 Summary = dict[str, Any]
-Found = dict[str, Any]  # value, low, high, and in words n
+Found = dict[str, Any]  # value, low, high, in words n, and the bounds of what was never seen (formats.Cell)
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,8 @@ def greedy(request: Request, _: int | None) -> Summary:
 
 def largest(run: Run, first: int | None) -> Found:
     """The largest Δ log p of a token that RL wrote, over its own greedy texts. An extreme has no interval."""
-    rows = run.table("tokens", columns=["arm", "problem_id", "logprob_base", "logprob_rl"]).to_pandas()
-    ids = [problem.problem_id for problem in run.problems()[:first]]
-    rows = rows[(rows["arm"] == "rl") & rows["problem_id"].isin(ids)]
+    rows = run.table("tokens", ["problem_id", "logprob_base", "logprob_rl"], ("rl",)).to_pandas()
+    rows = rows[rows["problem_id"].isin([problem.problem_id for problem in run.problems()[:first]])]
     delta = rows["logprob_rl"].to_numpy(np.float64) - rows["logprob_base"].to_numpy(np.float64)
     return {"value": float(delta.max()) if len(delta) else None, "n": f"{len(delta):,} tokens; an extreme"}
 
@@ -129,7 +129,8 @@ def told(interval: dict[str, Any] | None, n: str = "") -> Found:
     problems, tokens = interval.get("n_problems"), interval.get("n_tokens")
     counted = n or (f"{problems} problems" + (f", {tokens:,} tokens" if tokens else ""))
     reason = f": {interval['reason']}" if interval["low"] is None and interval.get("reason") else ""
-    return {**{end: interval[end] for end in ("value", "low", "high")}, "n": counted + reason}
+    bounds = ("n_units", "problems_bound") if tokens else ()  # of what was never seen
+    return {**{name: interval.get(name) for name in ("value", "low", "high", *bounds)}, "n": counted + reason}
 
 
 def of_text(way: str, arm: str = END) -> Callable[[Summary], Found]:
@@ -202,10 +203,7 @@ def likely(summary: Summary) -> Found:
 
 
 BEYOND, POWERED = "RL says what its base ranks low", "RL is its base, drawn more sharply"
-WAVERS, SOLVES = (
-    "RL's gain is made where its base wavers",
-    "RL solves what its base does not, however often it is drawn",
-)
+WAVERS, SOLVES = "RL's gain is made where its base wavers", "RL solves what its base does not in as many draws"
 INDICATORS = (
     Indicator(
         *("shifted, on the base's text", "disagree", "%", of_text("rates.all.micro.shifted")),
@@ -284,7 +282,7 @@ def keep(shelf: Shelf, part: str, summary: Summary) -> None:
     rows = [row for row in before if row["part"] != part] + mine
     order = [i.words for i in INDICATORS]
     rows = sorted((row for row in rows if row["indicator"] in order), key=lambda row: order.index(row["indicator"]))
-    pd.DataFrame(rows, columns=["indicator", "part", "value", "low", "high", "n"]).to_csv(file, index=False)
+    pd.DataFrame(rows, columns=COLUMNS).to_csv(file, index=False)
 
 
 # -- all pairs
@@ -305,7 +303,9 @@ def cell(found: Found | None, unit: str | None) -> str:
         return NOT_RUN
     if unit is None or found["value"] is None:
         return str(found["n"])
-    return f"{Cell(found['value'], found.get('low'), found.get('high'), unit)}; {found['n']}"
+    units = None if found.get("n_units") is None else int(found["n_units"])
+    bounds = {"n": units, "problems_bound": found.get("problems_bound")}
+    return f"{Cell(found['value'], found.get('low'), found.get('high'), unit, **bounds)}; {found['n']}"
 
 
 def ends_of(found: Found | None) -> tuple[float, float] | None:

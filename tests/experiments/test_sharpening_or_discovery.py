@@ -69,6 +69,17 @@ def test_the_table_says_n_in_every_cell_and_what_was_not_run(tmp_path):
     assert "nan" not in FORMATS["md"](made.reset_index())
 
 
+def test_what_was_never_seen_is_told_with_both_its_bounds(tmp_path):
+    never = interval(0.1) | {"value": 0.0, "low": 0.0, "high": 0.01, "n_units": 365, "problems_bound": 0.3}
+    text = {"rates": {"all": {"micro": {"shifted": never | {"n_tokens": 365}}}}}
+    shifted = INDICATORS[0]
+    kept_of = shifted.of({"trajectories": {"base": text}})
+    pd.DataFrame([{"indicator": shifted.words, **kept_of}], columns=script.COLUMNS).to_csv(tmp_path / f"{NAME}.csv")
+    said = script.cell(script.measured(tmp_path)[shifted.words], shifted.unit)
+    assert said.startswith("0 of 365 tokens; at most 30.0 % of problems have one; ")
+    assert said.endswith("9 problems, 365 tokens")
+
+
 def test_an_oracle_that_is_not_rls_text_is_no_measure_of_the_capped_one():
     assert script.below_oracle(arms()) | {"n": ""} == found(-0.2, -0.30000000000000004, -0.1) | {"n": ""}
     said = script.below_oracle(arms(identity=None))
