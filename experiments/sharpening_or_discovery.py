@@ -304,8 +304,10 @@ def cell(found: Found | None, unit: str | None) -> str:
     if unit is None or found["value"] is None:
         return str(found["n"])
     units = None if found.get("n_units") is None else int(found["n_units"])
-    bounds = {"n": units, "problems_bound": found.get("problems_bound")}
-    return f"{Cell(found['value'], found.get('low'), found.get('high'), unit, **bounds)}; {found['n']}"
+    bound = found.get("problems_bound")
+    return (
+        f"{Cell(found['value'], found.get('low'), found.get('high'), unit, units, problems_bound=bound)}; {found['n']}"
+    )
 
 
 def ends_of(found: Found | None) -> tuple[float, float] | None:
