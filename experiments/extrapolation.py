@@ -25,7 +25,8 @@ from experiments.kept import Shelf
 from experiments.request import Request, asked, known_pair
 from rlprobe import runs
 from rlprobe.analysis.claims import Claim
-from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.analysis.interventions import summarise
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.commands.reading import read_shown
 from rlprobe.commands.shown import First, Shown
 from rlprobe.pairs.registry import DEFAULT_PAIR
@@ -171,12 +172,12 @@ class Responses:
 
     rollouts: pd.DataFrame
     grades: pd.DataFrame
-    arms: tuple[NamedArm, ...]
+    arms: tuple[ArmLabel, ...]
 
     @classmethod
     def of(cls, written: Results) -> "Responses":
         """Those that a summary speaks of."""
-        arms = tuple(NamedArm(**spec) for spec in written.summary["specs"])
+        arms = tuple(ArmLabel(**spec) for spec in written.summary["specs"])
         shown = Shown([arm.name for arm in arms], written.summary["ends"], written.summary["draws"])
         grades = f"grades/{written.summary['grader']['key']}"
         return cls(*read_shown(First(written.run), shown, grades), arms)
@@ -188,7 +189,7 @@ class Responses:
             for mine, theirs in ((self.rollouts, final.rollouts), (self.grades, final.grades))
         ]
         rollouts, grades = (table.reset_index(drop=True) for table in tables)
-        return summarise(rollouts, grades, [NamedArm(name=ITSELF, mode=ITSELF, label=ITSELF), *self.arms], Reading())[
+        return summarise(rollouts, grades, [ArmLabel(name=ITSELF, mode=ITSELF, label=ITSELF), *self.arms], Reading())[
             "arms"
         ]
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from rlprobe.analysis.interventions import NamedArm
+from rlprobe.arm_labels import ArmLabel
 
 # mode: (parameter of its family or None, accuracy, gated, edited, writer)
 ARMS = {
@@ -36,7 +36,7 @@ def named_arms(modes=tuple(ARMS), seeds=3):
             for seed in range(seeds) if mode in SEEDED else [None]:
                 gate, name = "disagree" if dose is None else label, label if seed is None else f"{label}#{seed}"
                 spec = f"{gate} x {writer} x base"
-                made.append(NamedArm(name=name, mode=mode, label=label, dose=dose, seed=seed, spec=spec))
+                made.append(ArmLabel(name=name, mode=mode, label=label, dose=dose, seed=seed, spec=spec))
     return made
 
 

@@ -28,6 +28,7 @@ ROOMS = (  # design, section 3: each may import what stands below it
     "storage",
     "columns",
     "signal",
+    "arm_labels",
     "records",
     "settings",
     "own",

@@ -82,7 +82,7 @@ def passes(arms: dict[str, Reads]) -> dict[str, Passes]:
 
 
 def _named(choice: ArmChoice, arms: dict[str, Reads]) -> Passes:
-    return [(1, arms["random" if named.arm.random else "entropy"]) for named in chosen(choice, FromRun())]
+    return [(1, arms["random" if arm.random else "entropy"]) for arm, _ in chosen(choice, FromRun())]
 
 
 def _signals(asked: dict[str, Any], arms: dict[str, Reads]) -> Passes:

@@ -25,7 +25,7 @@ from matplotlib.axes import Axes
 
 from experiments.kept import FIGURES
 from rlprobe import runs
-from rlprobe.analysis.interventions import NamedArm
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.commands import COMMANDS
 from rlprobe.commands.verdicts import grader_for
 from rlprobe.pairs.registry import BUNDLED
@@ -36,7 +36,7 @@ from rlprobe.settings import GraderChoice
 
 LENGTH, SHARD, VOCABULARY = 1000, 32, 452  # tokens a response, problems a shard, ids of the bundled pair
 SWAPPED = 0.03  # of the positions: where the two disagree
-ARM = NamedArm(name="entropy_above(1.2) x donor_argmax x base", mode="entropy", label="entropy 1.2", dose=1.2)
+ARM = ArmLabel(name="entropy_above(1.2) x donor_argmax x base", mode="entropy", label="entropy 1.2", dose=1.2)
 MOST_GB = 1.5
 MEASURED = {  # what is measured: a command line behind rlprobe
     "summaries (grade)": ("grade",),

@@ -32,109 +32,17 @@ from rlprobe.analysis.statistics import (
     rate,
     recovery,
 )
+from rlprobe.arm_labels import ENDS, ArmLabel, unnamed
 from rlprobe.records import MEMBERS, Status
 from rlprobe.settings import Reading, Resampling
 
-CONTROLS = ("host_second", "host_random", "host_sample", "rank_matched")  # writers that stand in for the donor's
-_DONORS = ("donor_draw", "donor_residual", "donor_at_ordinals")  # write what the donor says
 WHOSE = {"base": "the base's own", "rl": "RL's own"}
-
-
-@dataclass(frozen=True, slots=True)
-class ArmKey:
-    """What a specification says, read here and nowhere else: gate × writer × host, how both are sampled, the seed.
-
-    The inverse of `Arm.spec` (decoding/arms.py), by which arms lie in a run. Of an arm that is made otherwise (a power
-    of the base, a low-rank part) it says nothing.
-    """
-
-    gate: str = ""
-    writer: str = ""
-    host: str = ""
-    decoding: str = ""
-    seed: int | None = None
-
-    @classmethod
-    def read(cls, spec: str) -> "ArmKey":
-        """The parts of a specification."""
-        gate, writer, host, *more = *spec.split(" x "), "", ""
-        if host not in MEMBERS:
-            return cls()
-        seeds = [int(part.removeprefix("seed=")) for part in more if part.startswith("seed=")]
-        return cls(gate, writer, host, next((part for part in more if part.startswith("T=")), ""), *seeds)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedArm:
-    """One arm as the tables speak of it.
-
-    `name` is its key in rollouts and grades; `mode` its family ("oracle", "entropy", ...); `label` what it is called;
-    `dose` the parameter that its family sweeps (q of dose, m of first, k of support, τ of entropy, kl, js, delta, ...),
-    None where there is none; `seed` that of its noise, None where there is none; `spec` its canonical
-    gate × writer × host, with the seed at its end; `half` the half of the problems that it is told for, None for all,
-    since what was chosen on the other half (a percentile) says nothing new there.
-    """
-
-    name: str
-    mode: str
-    label: str
-    dose: float | None = None
-    seed: int | None = None
-    host: str = "base"
-    spec: str = ""
-    half: str | None = None
-
-    @property
-    def title(self) -> str:
-        """What the tables call it: its label, with its direction where RL is the host, and a control that may fail."""
-        label = f"{self.label} (donor allowed)" if self.allows_donor else self.label
-        return label if self.host == "base" or self.name in MEMBERS else f"{label} backward"
-
-    @property
-    def allows_donor(self) -> bool:
-        """Whether it is a control that may write the donor's token: one that does not says so."""
-        return self.key.writer.startswith(CONTROLS) and "without_donor" not in self.key.writer
-
-    @property
-    def key(self) -> ArmKey:
-        """The parts of its specification."""
-        return ArmKey.read(self.spec)
-
-    @property
-    def kind(self) -> str:
-        """Its specification without the seed: arms of one kind are pooled."""
-        return self.spec.removesuffix(f" x seed={self.seed}")
-
-    @property
-    def writes_donor(self) -> bool | None:
-        """Whether its edits are the donor's token by construction: always, never, or (None) as it happens."""
-        writer = self.key.writer
-        if writer in _DONORS or (writer == "donor_argmax" and not self.key.decoding):
-            return True
-        return False if "without_donor" in writer else None
-
-    @property
-    def decoding(self) -> str:
-        """How both models are sampled, as its specification says it; nothing where they are greedy."""
-        return self.key.decoding
-
-    @property
-    def identity(self) -> str | None:
-        """The end whose own text it writes in exact arithmetic, if it does: an arm that never or always gives way."""
-        gate, writer = self.key.gate, self.key.writer
-        always = gate in ("disagree", "always") and writer in ("donor_argmax", "donor_draw")
-        if always or (gate, writer) == ("always", "mix(1)"):
-            return MEMBERS[1 - MEMBERS.index(self.host)]
-        return self.host if gate == "never" or writer == "mix(0)" else None
-
-
-ENDS = tuple(NamedArm(name=m, mode=m, label=m, host=m, spec=f"never x donor_argmax x {m}") for m in MEMBERS)
 
 
 def summarise(
     rollouts: pd.DataFrame,
     grades: pd.DataFrame,
-    arms: Sequence[NamedArm],
+    arms: Sequence[ArmLabel],
     reading: Reading,
     left_out: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
@@ -204,21 +112,21 @@ class Pool:
         return Verdicts(*(self.sums(f"{what}_{answer}") for what in ("correct", "no_answer", "graded")))
 
 
-def _titles(arms: Sequence[NamedArm]) -> dict[str, list[NamedArm]]:
+def _titles(arms: Sequence[ArmLabel]) -> dict[str, list[ArmLabel]]:
     """The arms that differ only in their seed under one title: base, then as given, then rl.
 
     Arms of several kinds that are called the same are told apart by their specification.
     """
     shown = [ENDS[0], *(arm for arm in arms if arm.name not in MEMBERS), ENDS[1]]
     kinds = {arm.title: {other.kind for other in shown if other.title == arm.title} for arm in shown}
-    titles: dict[str, list[NamedArm]] = {}
+    titles: dict[str, list[ArmLabel]] = {}
     for arm in shown:
         title = arm.title if len(kinds[arm.title]) == 1 else f"{arm.title}: {arm.kind}"
         titles.setdefault(title, []).append(arm)
     return titles
 
 
-def _about(same: list[NamedArm]) -> dict[str, Any]:
+def _about(same: list[ArmLabel]) -> dict[str, Any]:
     """What the arms of one title are."""
     first, seeds = same[0], [arm.seed for arm in same if arm.seed is not None]
     shared = {name: getattr(first, name) for name in ("mode", "label", "dose", "host", "half")} | {"spec": first.kind}
@@ -243,7 +151,7 @@ def counted(responses: pd.DataFrame, grades: pd.DataFrame) -> tuple[pd.DataFrame
     return rows.assign(**counts), len(problems)
 
 
-def _arm(title: str, arm: NamedArm, pools: dict[str, Pool], reading: Reading) -> dict[str, Any]:
+def _arm(title: str, arm: ArmLabel, pools: dict[str, Pool], reading: Reading) -> dict[str, Any]:
     pool, resampling = pools[title], reading.resampling
     identical = {end: _identical(pool, pools[end], resampling) for end in MEMBERS}
     same_as = arm.identity if arm.identity and identical[arm.identity].value == 1 else None
@@ -301,7 +209,7 @@ def _edit_rates(pool: Pool, is_end: bool, resampling: Resampling) -> dict[str, I
     return dict(zip(names, found, strict=True))
 
 
-def _donors_token(pool: Pool, arm: NamedArm, is_end: bool, resampling: Resampling) -> Interval:
+def _donors_token(pool: Pool, arm: ArmLabel, is_end: bool, resampling: Resampling) -> Interval:
     """The share of edits that are the donor's own token; by construction where the arm writes nothing else."""
     if is_end:
         return missing("it decodes alone")
@@ -390,7 +298,7 @@ class _Rest:
 
     rows: pd.DataFrame
     n_problems: int
-    arms: Sequence[NamedArm]
+    arms: Sequence[ArmLabel]
     pools: Mapping[str, Pool]
 
     def p_values(self, of: tuple[str, str], answer: str, end: str, resampling: Resampling) -> list[float]:
@@ -403,13 +311,7 @@ class _Rest:
         return [p_value for p_value in found if p_value is not None]
 
 
-def unnamed(spec: str) -> NamedArm:
-    """An arm of the run that this summary was not asked for, from its specification."""
-    key = ArmKey.read(spec)
-    return NamedArm(name=spec, mode=spec, label=spec, seed=key.seed, host=key.host, spec=spec)
-
-
-def _correct(arms: Mapping[str, NamedArm], told: dict[str, Any], rest: _Rest, reading: Reading) -> None:
+def _correct(arms: Mapping[str, ArmLabel], told: dict[str, Any], rest: _Rest, reading: Reading) -> None:
     """Beside each p-value that of Holm's correction, and for how many it corrects (`family`).
 
     A family is all comparisons with one end, by one answer, of the arms of the run that share a host and a decoding,

@@ -22,10 +22,11 @@ from jaxtyping import Float
 from rlprobe.analysis import thresholds
 from rlprobe.analysis.calibration import Calibrated, Curve, Tried
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.interventions import NamedArm, counted, summarise
+from rlprobe.analysis.interventions import counted, summarise
 from rlprobe.analysis.matched_dose import TEST, Knots, Matched, match
 from rlprobe.analysis.responses import responses_of
 from rlprobe.analysis.statistics import Clusters, Interval, holm, missing, rate, ratio_of_means, streamed_auroc
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.records import MEMBERS
 from rlprobe.settings import Reading, Resampling
 from rlprobe.signal import SIGNALS
@@ -72,7 +73,7 @@ class Point:
     signal: str
     threshold: float
     target: float | None
-    arms: tuple[NamedArm, ...]
+    arms: tuple[ArmLabel, ...]
 
     @property
     def title(self) -> str:
@@ -147,7 +148,7 @@ class Evaluated:
 
     rollouts: pd.DataFrame
     grades: pd.DataFrame
-    oracles: Sequence[NamedArm]
+    oracles: Sequence[ArmLabel]
     points: Sequence[Point]
     equal: str = "edits"
 

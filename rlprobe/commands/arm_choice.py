@@ -11,7 +11,7 @@ import pandas as pd
 from rlprobe.analysis import thresholds
 from rlprobe.decoding import modes
 from rlprobe.decoding.arms import Sampling
-from rlprobe.decoding.modes import BY_KIND, Named, Options
+from rlprobe.decoding.modes import BY_KIND, Labelled, Options
 from rlprobe.errors import BadInput
 from rlprobe.records import MEMBERS
 from rlprobe.settings import THRESHOLDS, ArmChoice, asks_the_run, is_percentile
@@ -58,17 +58,17 @@ class FromRun:
         return counts
 
 
-def chosen(choice: ArmChoice, run: FromRun) -> list[Named]:
+def chosen(choice: ArmChoice, run: FromRun) -> list[Labelled]:
     """The arms that are asked for, the oracle first where another needs its edits; no arm twice."""
     found = _composed(choice, run) if choice.gates else []
     for mode, values in choice.wanted:
         found += _of_mode(mode, values, choice, run)
-    if any(named.needs_oracle for named in found):
+    if any(arm.needs_oracle for arm, _ in found):
         found = [*modes.named_arms("oracle", Options(), choice.host, 1, None), *found]
     if choice.sampling:
         sampling = Sampling.of(choice.sampling)
         found = [*(modes.sampled_end(member, sampling) for member in MEMBERS), *found]
-    return list({named.arm.spec: named for named in found}.values())
+    return list({arm.spec: (arm, label) for arm, label in found}.values())
 
 
 def read_off(choice: ArmChoice, run: FromRun) -> frozenset[str]:
@@ -76,14 +76,14 @@ def read_off(choice: ArmChoice, run: FromRun) -> frozenset[str]:
     found = _composed(choice, run) if choice.gates and choice.asks_the_run else []
     for mode, values in choice.wanted:
         asking = [(value,) for value in values if asks_the_run((mode, (value,)))] if values else [()]
-        found += [named for some in asking if asks_the_run((mode, some)) for named in _of_mode(mode, some, choice, run)]
-    return frozenset(named.arm.spec for named in found)
+        found += [each for some in asking if asks_the_run((mode, some)) for each in _of_mode(mode, some, choice, run)]
+    return frozenset(arm.spec for arm, _ in found)
 
 
 def described(choice: ArmChoice) -> list[str]:
     """The arms in words, before there is a run: what will be read off it stands as it was asked for."""
     if not choice.asks_the_run:
-        return [f"{named.label}: {named.arm.spec}" for named in chosen(choice, FromRun())]
+        return [f"{called.label}: {arm.spec}" for arm, called in chosen(choice, FromRun())]
     if choice.gates:
         return [f"{' & '.join(choice.gates)}: percentiles are {READ_OFF}"]
     lines = []
@@ -91,11 +91,11 @@ def described(choice: ArmChoice) -> list[str]:
         if asks_the_run((mode, values)):
             lines.append(" ".join((mode, ", ".join(values))).strip() + f": {READ_OFF}")
         else:
-            lines += [f"{named.label}: {named.arm.spec}" for named in _of_mode(mode, values, choice, FromRun())]
+            lines += [f"{called.label}: {arm.spec}" for arm, called in _of_mode(mode, values, choice, FromRun())]
     return lines
 
 
-def _of_mode(mode: str, values: tuple[str, ...], choice: ArmChoice, run: FromRun) -> list[Named]:
+def _of_mode(mode: str, values: tuple[str, ...], choice: ArmChoice, run: FromRun) -> list[Labelled]:
     """The arms of one mode."""
     kinds = values if mode in BY_KIND else ()
     numbers = () if kinds else tuple(run.value(mode, text, choice.host) for text in values)
@@ -104,7 +104,7 @@ def _of_mode(mode: str, values: tuple[str, ...], choice: ArmChoice, run: FromRun
     return modes.named_arms(mode, options, choice.host, choice.seeds, _sampling(choice))
 
 
-def _composed(choice: ArmChoice, run: FromRun) -> list[Named]:
+def _composed(choice: ArmChoice, run: FromRun) -> list[Labelled]:
     """The arm put together from gates and a writer."""
     gates = [run.gate(words, choice.host) for words in choice.gates]
     return modes.composed_arm(gates, choice.writer, _common(choice), choice.host, choice.seeds, _sampling(choice))

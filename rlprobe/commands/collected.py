@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from rlprobe.analysis.interventions import NamedArm, unnamed
+from rlprobe.arm_labels import ArmLabel, unnamed
 from rlprobe.errors import BadInput
 from rlprobe.records import MEMBERS
 from rlprobe.runs import Run
@@ -27,7 +27,7 @@ class Family:
 
     ends: dict[str, str]
     draws: int
-    arms: tuple[NamedArm, ...]
+    arms: tuple[ArmLabel, ...]
 
     def with_more(self, other: "Family") -> "Family":
         """The arms of both, each once, called as it was called last."""
@@ -47,7 +47,7 @@ class Family:
         """The file of a run that says what was found of it."""
         return TOLD.format(self.suffix)
 
-    def chosen(self, names: Sequence[str], asked: Sequence[NamedArm] = ()) -> tuple[NamedArm, ...]:
+    def chosen(self, names: Sequence[str], asked: Sequence[ArmLabel] = ()) -> tuple[ArmLabel, ...]:
         """Those of these names (labels, modes, titles or keys) in their order, or all; "asked" names all of `asked`.
 
         Raises BadInput for a name that none has.
@@ -119,4 +119,4 @@ def keep(run: Run, several: Sequence[Family]) -> None:
 
 def _family(saved: Any) -> Family:
     ends = {member: str(saved["ends"][member]) for member in MEMBERS}
-    return Family(ends, int(saved["draws"]), tuple(NamedArm(**spec) for spec in saved["specs"]))
+    return Family(ends, int(saved["draws"]), tuple(ArmLabel(**spec) for spec in saved["specs"]))

@@ -15,8 +15,8 @@ from rlprobe import runs
 from rlprobe.analysis import equal_entropy
 from rlprobe.analysis.accuracy import GRADES
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of
-from rlprobe.analysis.interventions import ArmKey
 from rlprobe.analysis.signals import Point
+from rlprobe.arm_labels import ArmKey
 from rlprobe.commands import stages
 from rlprobe.commands.matched_entropy import MeanEntropy
 from rlprobe.commands.prepare import Prepared
@@ -25,7 +25,6 @@ from rlprobe.commands.signal_arms import SignalArms
 from rlprobe.commands.stages import Job
 from rlprobe.commands.written import Retelling
 from rlprobe.decoding.arms import Arm, Sampling, donor_argmax, never
-from rlprobe.decoding.modes import Named
 from rlprobe.runs import INSIDE, Run
 from rlprobe.scoring.entropies import alone, redrawn
 from rlprobe.settings import Reading
@@ -79,7 +78,7 @@ class Beside:
 
     def _decode(self, half: str, arm: Arm, draws: int) -> None:
         part, label = self.parts[half], f"RL at temperature {arm.sampling and arm.sampling.temperature:g}"
-        part.decode_arm(Named(label, label, arm), draws=draws)
+        part.decode_arm(arm, label, draws=draws)
 
     def _entropy(self, part: Job, half: str, arm: str, threshold: float | None, draws: int = 1) -> float:
         """The mean entropy of an arm's draws to one half of the problems: the redraw's, or without threshold RL's."""

@@ -7,8 +7,9 @@ from typing import Any
 from rlprobe.analysis import noise, thresholds
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import CALIBRATION, EVALUATION, HALVES, half_of, members
-from rlprobe.analysis.interventions import NamedArm, summarise, unnamed
+from rlprobe.analysis.interventions import summarise
 from rlprobe.analysis.statistics import rate
+from rlprobe.arm_labels import ArmLabel, unnamed
 from rlprobe.commands import collected
 from rlprobe.commands.arm_choice import FromRun, chosen, described, read_off
 from rlprobe.commands.collected import TOLD, Family
@@ -20,8 +21,9 @@ from rlprobe.commands.shown import GREEDY, First, Shown, first_asked
 from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
+from rlprobe.decoding.arms import Arm
 from rlprobe.decoding.engine import Counts
-from rlprobe.decoding.modes import Named
+from rlprobe.decoding.modes import Labelled
 from rlprobe.errors import BadInput
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.intervene import FIGURES, TABLES, show
@@ -43,10 +45,10 @@ def intervene(settings: InterveneSettings, reporter: Reporter) -> Written:
         entries = family.arms
         collected.refuse_unknown(job.run, family, settings.arms.shown)
         known = list(MEMBERS)
-        for named in arms:
-            took = job.decode_arm(named, known, settings.arms.draws_each)
-            known.append(named.arm.spec)
-            _log(job.run, named, took)
+        for arm, called in arms:
+            took = job.decode_arm(arm, called.label, known, settings.arms.draws_each)
+            known.append(arm.spec)
+            _log(job.run, arm, took)
         layer = job.grade(settings.grader)
         collected.call_by_decoding(job.run, (*TABLES, *FIGURES))
         family = collected.collect(job.run, family)
@@ -62,8 +64,8 @@ def prepare_intervene(settings: InterveneSettings) -> Prepared:
     prepared = prepare(settings, {})
     for half in HALVES if arms.asks_the_run else ():
         members(prepared.prompts, half)
-    for named in chosen(arms, FromRun()):
-        named.arm.check(len(prepared.located.vocabulary.ids))
+    for arm, _ in chosen(arms, FromRun()):
+        arm.check(len(prepared.located.vocabulary.ids))
     return prepared
 
 
@@ -80,7 +82,7 @@ def plan(settings: InterveneSettings) -> list[str]:
     ]
 
 
-def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, entries: Sequence[NamedArm]) -> Written:
+def summarise_arms(asked: First, layer: str, family: Family, reading: Reading, entries: Sequence[ArmLabel]) -> Written:
     """Read these arms of a family on the problems that were asked for, and write."""
     run = asked.run
     halves = {entry.name: entry.half for entry in entries if entry.half}
@@ -138,28 +140,22 @@ def _from_run(job: Job, choice: ArmChoice) -> FromRun:
     return FromRun(tokens[tokens["problem_id"].map(half_of) == CALIBRATION])
 
 
-def _family(choice: ArmChoice, from_run: FromRun) -> tuple[list[Named], Family]:
+def _family(choice: ArmChoice, from_run: FromRun) -> tuple[list[Labelled], Family]:
     """What is to be decoded, ends that are drawn included, and the family that its arms are."""
     arms, halved = chosen(choice, from_run), read_off(choice, from_run)
-    ends = {named.mode: named.arm.spec for named in arms if named.mode in MEMBERS} or GREEDY
-    entries = tuple(_entry(named, halved) for named in arms if named.mode not in MEMBERS)
-    return arms, Family(ends, choice.draws_each, entries)
+    labels = [called for _, called in arms]
+    ends = {called.mode: called.spec for called in labels if called.mode in MEMBERS} or GREEDY
+    of_half = [replace(called, half=EVALUATION if called.spec in halved else None) for called in labels]
+    return arms, Family(ends, choice.draws_each, tuple(called for called in of_half if called.mode not in MEMBERS))
 
 
-def _alike(run: Run, entries: Sequence[NamedArm]) -> list[str]:
+def _alike(run: Run, entries: Sequence[ArmLabel]) -> list[str]:
     """The arms of the run with the host and the decoding of one that is shown: tests of one family."""
     families = {(entry.host, entry.decoding) for entry in entries}
     arms = [unnamed(spec) for spec in run.arms("rollouts")]
     return [arm.name for arm in arms if (arm.host, arm.decoding) in families and arm.key.gate != "never"]
 
 
-def _entry(named: Named, halved: frozenset[str]) -> NamedArm:
-    seed = named.arm.seed if named.arm.random else None
-    spec, half = named.arm.spec, EVALUATION if named.arm.spec in halved else None
-    told = NamedArm(name=spec, mode=named.mode, label=named.label, dose=named.dose, host=named.arm.host, spec=spec)
-    return replace(told, seed=seed, half=half)
-
-
-def _log(run: Run, named: Named, took: Counts) -> None:
+def _log(run: Run, arm: Arm, took: Counts) -> None:
     if took.emitted:
-        run.log("decoded", arm=named.arm.spec, **{name: getattr(took, name) for name in took.__slots__})
+        run.log("decoded", arm=arm.spec, **{name: getattr(took, name) for name in took.__slots__})

@@ -25,9 +25,9 @@ def temperature_of_rl(job: stages.Job, sampling: Sampling) -> Found:
     """What the search ended with. Raises RlprobeError where no temperature was found."""
 
     def entropy(member: str, how: Sampling) -> float:
-        end = sampled_end(member, how)
-        job.decode_arm(end)
-        return _mean_entropy(job, member, end.arm.spec, how)
+        arm, called = sampled_end(member, how)
+        job.decode_arm(arm, called.label)
+        return _mean_entropy(job, member, arm.spec, how)
 
     wanted = entropy("base", sampling)
     found = search(wanted, lambda temperature: entropy("rl", replace(sampling, temperature=temperature)), MOST)

@@ -10,7 +10,7 @@ import pandas as pd
 import pyarrow as pa
 
 from rlprobe import __version__, runs, storage
-from rlprobe.analysis.interventions import NamedArm
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.commands import COMMANDS
 from rlprobe.commands.collected import families
 from rlprobe.commands.continuations import Continuation, commands, continuations
@@ -28,7 +28,7 @@ from rlprobe.reporting.page.glyphs import told_apart
 from rlprobe.reporting.page.page import NAME, Page, marks_of, render
 from rlprobe.reporting.page.payload import TABLE_COLUMNS, Lexicon, Verdict, response, token_table
 from rlprobe.reporting.page.places import Places
-from rlprobe.reporting.page.problems import ArmLine, ProblemList
+from rlprobe.reporting.page.problems import ProblemList
 from rlprobe.reporting.unanswered import warning
 from rlprobe.runs import Run
 from rlprobe.settings import Reading, ReportSettings
@@ -116,17 +116,17 @@ class Source:
         return Reading(**self.summary.get("reading", {}))
 
     @cached_property
-    def arms(self) -> dict[str, ArmLine]:
+    def arms(self) -> dict[str, ArmLabel]:
         """Every arm with responses, the two ends first, as the run's summaries call them."""
-        labels = self.specs
+        labels = self.asked
         names = sorted(self.run.arms("rollouts"), key=lambda name: (_place(name), name not in labels))
         in_order = [n for n in names if n not in labels] + [n for n in labels if n in names]
-        return {name: _arm_line(name, labels.get(name, {})) for name in sorted(in_order, key=_place)}
+        return {name: labels.get(name) or _unasked(name) for name in sorted(in_order, key=_place)}
 
     @cached_property
-    def specs(self) -> dict[str, dict[str, Any]]:
+    def asked(self) -> dict[str, ArmLabel]:
         """The arms that `rlprobe intervene` was ever asked for here, as it calls them, by name."""
-        return {arm.name: asdict(arm) for family in families(self.run) for arm in family.arms}
+        return {arm.name: arm for family in families(self.run) for arm in family.arms}
 
     @cached_property
     def grades(self) -> str | None:
@@ -141,14 +141,14 @@ class Source:
         """
         if name in self.arms:
             return name
-        labels = {arm: (line.label, line.label.partition(", seed")[0]) for arm, line in self.arms.items()}
+        labels = {arm: (called.line, called.line.partition(", seed")[0]) for arm, called in self.arms.items()}
         alike = [arm for arm, words in labels.items() if name in words]
         of_mode = [
-            arm for arm, spec in self.specs.items() if arm in labels and (spec["mode"], spec["host"]) == (name, "base")
+            arm for arm, asked in self.asked.items() if arm in labels and (asked.mode, asked.host) == (name, "base")
         ]
         if not alike and len({labels[arm][1] for arm in of_mode}) == 1:
             alike = of_mode
-        if len({NamedArm(**self.specs[arm]).kind if arm in self.specs else arm for arm in alike}) > 1:
+        if len({self.asked[arm].kind if arm in self.asked else arm for arm in alike}) > 1:
             raise BadInput(f"{self.run.path} has several arms {name!r}: say which, {'; '.join(alike)}")
         if not alike:
             known = ", ".join(dict.fromkeys(label for _, label in labels.values()))
@@ -370,19 +370,17 @@ def _has_more_draws(source: Source) -> bool:
     return any(shard.draw >= DRAWS for arm in source.arms for shard in source.run.shards("rollouts", arm))
 
 
-def _arm_line(name: str, spec: dict[str, Any]) -> ArmLine:
-    if name in MEMBERS or not spec:
-        return ArmLine("RL" if name == "rl" else name, name, name if name in MEMBERS else "base")
-    named = NamedArm(**spec)
-    seed = "" if named.seed is None else f", seed {named.seed}"
-    drawn = f", {named.decoding}" if named.decoding else ""
-    return ArmLine(f"{named.title}{drawn}{seed}", named.spec, named.host)
+def _unasked(name: str) -> ArmLabel:
+    """A member's own responses, or an arm of another command's."""
+    return ArmLabel(
+        name=name, mode=name, label="RL" if name == "rl" else name, host=name if name in MEMBERS else "base"
+    )
 
 
 def labels_of(run: Run) -> dict[str, str]:
     """What the arms of a run are called in lists, by their keys."""
-    specs = {arm.name: asdict(arm) for family in families(run) for arm in family.arms}
-    return {name: _arm_line(name, specs.get(name, {})).label for name in run.arms("rollouts")}
+    asked = {arm.name: arm for family in families(run) for arm in family.arms}
+    return {name: (asked.get(name) or _unasked(name)).line for name in run.arms("rollouts")}
 
 
 def _place(arm: str) -> int:

@@ -15,7 +15,7 @@ from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written
 from rlprobe.decoding.arms import Sampling
-from rlprobe.decoding.modes import Named, sampled_end
+from rlprobe.decoding.modes import Labelled, sampled_end
 from rlprobe.decoding.power import GOES_BACK, Power
 from rlprobe.errors import BadInput, IncompatiblePair
 from rlprobe.records import MEMBERS
@@ -33,7 +33,7 @@ def powered(choice: SampleChoice) -> Power | None:
     return None if choice.power is None else Power(choice.power, choice.power_block, choice.power_moves)
 
 
-def ends_of(choice: SampleChoice) -> dict[str, Named]:
+def ends_of(choice: SampleChoice) -> dict[str, Labelled]:
     """The models to sample, each as an arm that nothing is put into: interventions stand between the same ones."""
     own = {"rl": choice.rl_temperature} if choice.rl_temperature else {}
     return {
@@ -49,7 +49,7 @@ def specs_of(choice: SampleChoice) -> dict[str, str]:
     """The name of the arm of each model."""
     of_power = powered(choice)
     first = {power.HOST: power.spec_of(of_power, choice.sampling.noise_seed)} if of_power else {}
-    return first | {member: end.arm.spec for member, end in ends_of(choice).items()}
+    return first | {member: arm.spec for member, (arm, _) in ends_of(choice).items()}
 
 
 def sample(settings: SampleSettings, reporter: Reporter) -> Written:
@@ -63,8 +63,8 @@ def sample(settings: SampleSettings, reporter: Reporter) -> Written:
             choice = replace(choice, match_entropy=False, rl_temperature=matched["temperature"])
         if of_power := powered(choice):
             power.decode_powered(job, of_power, choice.sampling.noise_seed, choice.draws)
-        for end in ends_of(choice).values():
-            job.decode_arm(end, draws=choice.draws)
+        for arm, called in ends_of(choice).values():
+            job.decode_arm(arm, called.label, draws=choice.draws)
         layer = job.grade(settings.grader)
         return summarise_draws(first_asked(job.run, len(prepared.problems)), layer, choice, settings.reading, matched)
 

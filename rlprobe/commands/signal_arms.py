@@ -4,14 +4,13 @@ Decodes nothing and reads no run.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
-from rlprobe.analysis.interventions import NamedArm
 from rlprobe.analysis.signals import Point
-from rlprobe.decoding import arms
+from rlprobe.arm_labels import ArmLabel
+from rlprobe.decoding import arms, modes
 from rlprobe.decoding.arms import Arm, Gate, Sampling, Writer
-from rlprobe.decoding.modes import donors
 from rlprobe.measures.learned import Learned
 from rlprobe.records import MEMBERS
 from rlprobe.settings import SignalChoice
@@ -117,7 +116,7 @@ class SignalArms(SignalChoice):
         seeds = range(self.draws) if SIGNALS[signal].side is None and not self.how else range(1)
         label = f"{signal} {threshold:g}" if target is None else f"{signal} at {100 * target:g} %"
         each = [self.arm(signal, threshold, host, seed) for seed in seeds]
-        return Point(signal, threshold, target, tuple(named(arm, signal, label, threshold) for arm in each))
+        return Point(signal, threshold, target, tuple(label_of(arm, signal, label, threshold) for arm in each))
 
     def points(self) -> list[Point]:
         """Those of the preset."""
@@ -125,7 +124,7 @@ class SignalArms(SignalChoice):
 
     def _arm(self, gate: Gate, host: str, seed: int = 0) -> Arm:
         """Writes the donor's best token or, sampled, what the donor says when it is sampled itself."""
-        return self._written(gate, donors(self.how), host, seed)
+        return self._written(gate, modes.donors(self.how), host, seed)
 
     def _written(self, gate: Gate, writer: Writer, host: str, seed: int = 0) -> Arm:
         """Sampled, all arms share the seed of the noise."""
@@ -144,7 +143,7 @@ class FittedArms(SignalArms):
         return GATES | {"learned": partial(arms.learned_above, learned=self.learned)}
 
 
-def named(arm: Arm, mode: str, label: str, dose: float | None = None) -> NamedArm:
+def label_of(arm: Arm, mode: str, label: str, dose: float | None = None) -> ArmLabel:
     """As tables speak of it. Sampled arms have draws, and one seed."""
-    seed = arm.seed if arm.random and arm.sampling is None else None
-    return NamedArm(name=arm.spec, mode=mode, label=label, dose=dose, seed=seed, host=arm.host, spec=arm.spec)
+    told = modes.label_of(arm, mode, label, dose)
+    return replace(told, seed=None) if arm.sampling else told

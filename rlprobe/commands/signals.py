@@ -17,7 +17,6 @@ from rlprobe.analysis import thresholds
 from rlprobe.analysis.calibration import TOLERANCE, Calibrated, Tried, calibrate
 from rlprobe.analysis.disagreement import plain
 from rlprobe.analysis.halves import HALVES, RULE
-from rlprobe.analysis.interventions import NamedArm
 from rlprobe.analysis.learned import columns_of, learn
 from rlprobe.analysis.signals import (
     CHANGED,
@@ -30,17 +29,17 @@ from rlprobe.analysis.signals import (
     curve,
     detection,
 )
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.commands import COMMANDS, equal_entropy, halves, stages
 from rlprobe.commands.prepare import Prepared, prepare
 from rlprobe.commands.progress import Reporter
 from rlprobe.commands.reading import read_shown, responses_in
 from rlprobe.commands.shown import First, Shown, first_asked
-from rlprobe.commands.signal_arms import FittedArms, SignalArms, named
+from rlprobe.commands.signal_arms import FittedArms, SignalArms, label_of
 from rlprobe.commands.stages import Job
 from rlprobe.commands.verdicts import named_grader
 from rlprobe.commands.written import Report, Retelling, Written, problems_of
 from rlprobe.decoding.arms import Arm
-from rlprobe.decoding.modes import Named
 from rlprobe.errors import BadInput
 from rlprobe.measures.learned import FEATURES, Learned
 from rlprobe.records import MEMBERS
@@ -165,8 +164,7 @@ class Bench:
 
     def decode(self, arm: Arm, label: str, known: Iterable[str], draws: int = 1) -> None:
         """The responses of an arm that are not there yet."""
-        named = Named(label, label, arm)
-        took = self.part.decode_arm(named, [*known], draws)
+        took = self.part.decode_arm(arm, label, [*known], draws)
         if took.emitted:
             self.part.run.log("decoded", arm=arm.spec, emitted=took.emitted, rounds=took.rounds)
 
@@ -264,7 +262,7 @@ def _equal_entropy(bench: Bench, parts: dict[str, Job], points: Sequence[Point])
 def _asked(bench: Bench, points: Sequence[Point]) -> dict[str, Any]:
     """What was decoded, so that it can be read again without models."""
     choice = bench.choice
-    oracles = [named(choice.oracle(host), "oracle", "oracle") for host in choice.hosts]
+    oracles = [label_of(choice.oracle(host), "oracle", "oracle") for host in choice.hosts]
     return {
         "kind": choice.kind,
         "suffix": choice.suffix,
@@ -328,8 +326,8 @@ def _points_of(saved: dict[str, Any]) -> list[Point]:
     return [Point(p["signal"], p["threshold"], p["target"], _arms(p["arms"])) for p in saved["points"]]
 
 
-def _arms(saved: Sequence[dict[str, Any]]) -> tuple[NamedArm, ...]:
-    return tuple(NamedArm(**each) for each in saved)
+def _arms(saved: Sequence[dict[str, Any]]) -> tuple[ArmLabel, ...]:
+    return tuple(ArmLabel(**each) for each in saved)
 
 
 def _asked_for(run: Run, asked: dict[str, Any]) -> set[str]:

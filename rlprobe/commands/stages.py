@@ -18,7 +18,7 @@ from rlprobe.commands.verdicts import grader_for
 from rlprobe.commands.work import Bench, Heed, Made, Makers, Need, Piece, Site, ignore
 from rlprobe.decoding.arms import Arm, Facts, donor_argmax, never
 from rlprobe.decoding.engine import Counts, DecodingSettings, Players, Task, decode
-from rlprobe.decoding.modes import Named, oracle_spec
+from rlprobe.decoding.modes import oracle_spec
 from rlprobe.pairs.model import Model
 from rlprobe.pairs.sources import load_tokenizer
 from rlprobe.problems.grading import Graded, Grader, GraderSettings
@@ -77,14 +77,14 @@ class Job:
         """The greedy responses of any model over the pair's vocabulary."""
         self.fill(Spoken(speaker), self.missing(speaker.arm), f"{speaker.arm} answers")
 
-    def decode_arm(self, named: Named, known: Sequence[str] = (), draws: int = 1) -> Counts:
-        """The responses of an arm, draws 0..draws-1; returns what the shards of this call took.
+    def decode_arm(self, arm: Arm, label: str, known: Sequence[str] = (), draws: int = 1) -> Counts:
+        """The responses of an arm, called `label`, draws 0..draws-1; returns what the shards of this call took.
 
         Draw d is proposed from draw d of the arms in `known`, which saw the same noise. A greedy arm has draw 0 alone.
         """
-        took, piece = Counts(), Answers(named, tuple(known))
-        title = f"{named.label} ({named.arm.spec})"
-        self.fill(piece, self.missing(named.arm.spec, draws), title, "responses", lambda made: took.add(made.also))
+        took, piece = Counts(), Answers(arm, tuple(known))
+        title = f"{label} ({arm.spec})"
+        self.fill(piece, self.missing(arm.spec, draws), title, "responses", lambda made: took.add(made.also))
         return took
 
     def score(self, arm: str, reader: Readers | None = None) -> None:
@@ -149,17 +149,17 @@ class Spoken:
 class Answers:
     """The responses of an arm; beside them what they took."""
 
-    named: Named
+    arm: Arm
     known: tuple[str, ...]
 
     def needs(self, shard: Shard) -> list[Need]:
         """The arms that it is proposed from, and the oracle where it has to know what that edits."""
         known = [Need("rollouts", arm, shard.draw) for arm in self.known]
-        return known + ([Need("rollouts", oracle_spec(self.named.arm.host), 0)] if self.named.needs_oracle else [])
+        return known + ([Need("rollouts", oracle_spec(self.arm.host), 0)] if self.arm.needs_oracle else [])
 
     def make(self, bench: Bench, shard: Shard) -> Made:
         """Decode a shard."""
-        arm, tasks = self.named.arm, _tasks(bench, shard, self.known, self.named)
+        arm, tasks = self.arm, _tasks(bench, shard, self.known, self.arm)
         players = _players(bench.prepared, arm)
         responses, counts = decode(players, arm, tasks, decoding_settings(bench.prepared), bench.watch)
         rollouts = [rollout(arm.spec, task, response) for task, response in zip(tasks, responses, strict=True)]
@@ -238,13 +238,13 @@ def decoding_settings(prepared: Prepared) -> DecodingSettings:
     return DecodingSettings(prepared.max_new_tokens, prepared.batch_size, stop_ids, located.context)
 
 
-def _tasks(bench: Bench, shard: Shard, known: Sequence[str], named: Named | None = None) -> list[Task]:
+def _tasks(bench: Bench, shard: Shard, known: Sequence[str], arm: Arm | None = None) -> list[Task]:
     """What an arm is to answer in a shard, with what is known of each problem from earlier arms."""
     at, prepared = (shard.start, shard.stop), bench.prepared
-    texts = [rollouts_in(bench.run, arm, *at, shard.draw) for arm in known]
+    texts = [rollouts_in(bench.run, each, *at, shard.draw) for each in known]
     oracle: dict[str, Rollout] = {}
-    if named and named.needs_oracle:
-        oracle = rollouts_in(bench.run, oracle_spec(named.arm.host), *at)
+    if arm and arm.needs_oracle:
+        oracle = rollouts_in(bench.run, oracle_spec(arm.host), *at)
     return [
         Task(
             problem_id=i,

@@ -18,8 +18,9 @@ import torch
 
 from rlprobe import runs
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.analysis.interventions import summarise
 from rlprobe.analysis.weights import CHOICES, CHOSEN_AT, compare_choices, energy_held, summarise_weights
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.commands import stages
 from rlprobe.commands.inside import pair_of
 from rlprobe.commands.prepare import Prepared, note_broken, prepare
@@ -241,8 +242,8 @@ def _layer_on(member: str) -> str:
     return f"low_rank/on_{member}"
 
 
-def _entry(part: Part) -> NamedArm:
-    return NamedArm(name=part.spec, mode="low_rank", label=part.label, dose=part.rank, spec=part.spec)
+def _entry(part: Part) -> ArmLabel:
+    return ArmLabel(name=part.spec, mode="low_rank", label=part.label, dose=part.rank, spec=part.spec)
 
 
 def _energy(table: pd.DataFrame, part: Part) -> float | None:

@@ -588,6 +588,11 @@ class Arm:
         return self.gate.random or self.writer.random or self.sampling is not None
 
     @property
+    def needs_oracle(self) -> bool:
+        """Whether the oracle's own edits on the same problem must be known first."""
+        return any(word in self.gate.spec for word in ("replayed", "oracle_rate"))
+
+    @property
     def asks_history(self) -> bool:
         """Whether what it does at a position depends on what it did before."""
         return self.writer.acts is not None or any(leaf.asks_history for leaf in self.gate.leaves)

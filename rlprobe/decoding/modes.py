@@ -8,11 +8,14 @@ evaluated as code.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm, Gate, Sampling, Writer
 from rlprobe.decoding.words import gate_of, writer_of
 from rlprobe.errors import BadInput
 from rlprobe.pairs.kinds import KINDS
+
+Labelled = tuple[Arm, ArmLabel]  # what is decoded, and what it is called
 
 
 @dataclass(frozen=True)
@@ -39,21 +42,6 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Named:
-    """An arm with what tables and figures call it; `dose` is the parameter that a mode sweeps."""
-
-    mode: str
-    label: str
-    arm: Arm
-    dose: float | None = None
-
-    @property
-    def needs_oracle(self) -> bool:
-        """Whether the oracle's own edits on the same problem must be known first."""
-        return any(word in self.arm.gate.spec for word in ("replayed", "oracle_rate"))
-
-
-@dataclass(frozen=True)
 class _Draft:
     """An arm before its host, seed and sampling."""
 
@@ -63,7 +51,7 @@ class _Draft:
     word: str = ""  # the parameter, where it is no number
 
 
-def named_arms(mode: str, options: Options, host: str, seeds: int, sampling: Sampling | None) -> list[Named]:
+def named_arms(mode: str, options: Options, host: str, seeds: int, sampling: Sampling | None) -> list[Labelled]:
     """The arms of a mode: one a swept value; greedy ones with randomness one a seed, sampled ones vary by draw."""
     if mode not in MODES:
         raise BadInput(f"no mode is called {mode!r}; known: {', '.join(MODES)}")
@@ -71,7 +59,7 @@ def named_arms(mode: str, options: Options, host: str, seeds: int, sampling: Sam
         raise BadInput(f"mode {mode} takes no values")
     drafts = MODES[mode](replace(options, host=host, sampled=sampling is not None))
     drafts = [replace(d, writer=donors(sampling)) if d.writer.spec == "donor_argmax" else d for d in drafts]
-    return [named for draft in drafts for named in _seeded(mode, draft, options, host, seeds, sampling)]
+    return [labelled for draft in drafts for labelled in _seeded(mode, draft, options, host, seeds, sampling)]
 
 
 def donors(sampling: Sampling | None) -> Writer:
@@ -81,7 +69,7 @@ def donors(sampling: Sampling | None) -> Writer:
 
 def composed_arm(
     gates: Sequence[str], writer: str | None, options: Options, host: str, seeds: int, sampling: Sampling | None
-) -> list[Named]:
+) -> list[Labelled]:
     """The arm of `--gate NAME:ARG` (all of them at once, words.py) and `--writer NAME:ARG`.
 
     Without a writer it is the donor's token.
@@ -98,7 +86,7 @@ def oracle_spec(host: str) -> str:
     return Arm(arms.disagree(), arms.donor_argmax(), host).spec
 
 
-def sampled_end(host: str, sampling: Sampling) -> Named:
+def sampled_end(host: str, sampling: Sampling) -> Labelled:
     """The host alone, sampled: what sampled arms are compared with."""
     (end,) = _seeded(host, _Draft(arms.never(), arms.donor_argmax()), Options(), host, 1, sampling)
     return end
@@ -106,13 +94,19 @@ def sampled_end(host: str, sampling: Sampling) -> Named:
 
 def _seeded(
     mode: str, draft: _Draft, options: Options, host: str, seeds: int, sampling: Sampling | None
-) -> list[Named]:
+) -> list[Labelled]:
     gate = draft.gate if options.budget is None else draft.gate & arms.budget(options.budget)
     one = Arm(gate, draft.writer, host, sampling.noise_seed if sampling else 0, sampling)
     label = f"{mode} {draft.word}".strip() if draft.dose is None else f"{mode} {draft.dose:g}"
     label = f"{gate.spec} x {draft.writer.spec}" if mode == "composed" else label
     each = [replace(one, seed=seed) for seed in range(seeds)] if one.random and not sampling else [one]
-    return [Named(mode, label, arm, draft.dose) for arm in each]
+    return [(arm, label_of(arm, mode, label, draft.dose)) for arm in each]
+
+
+def label_of(arm: Arm, mode: str, label: str, dose: float | None = None) -> ArmLabel:
+    """As the tables speak of an arm; `dose` is the parameter that its mode sweeps."""
+    seed = arm.seed if arm.random else None
+    return ArmLabel(name=arm.spec, mode=mode, label=label, dose=dose, seed=seed, host=arm.host, spec=arm.spec)
 
 
 # ---- modes -----------------------------------------------------------------------------------------------------------

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 from synthetic_arms import arm_tables, named_arms
 
-from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.analysis.interventions import summarise
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.records import GRADE_SCHEMA, ROLLOUT_SCHEMA
 from rlprobe.settings import Reading
 
@@ -32,7 +33,7 @@ def verdicts(**letters):
 
 
 def arm(name, label=None, **more):
-    return NamedArm(name=name, mode=name.split("#")[0], label=label or name, **more)
+    return ArmLabel(name=name, mode=name.split("#")[0], label=label or name, **more)
 
 
 def test_an_arm_stands_between_its_ends_with_recovery_and_exact_tests():

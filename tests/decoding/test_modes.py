@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from rlprobe.analysis.interventions import ArmKey
+from rlprobe.arm_labels import ArmKey
 from rlprobe.decoding.arms import Sampling
 from rlprobe.decoding.modes import CONTROLS, MODES, Options, composed_arm, named_arms
 from rlprobe.errors import BadInput
@@ -20,7 +20,7 @@ def composed(*gates, writer="donor_argmax"):
 def test_a_specification_says_what_its_arm_is_made_of():
     sampled = Sampling(0.7, 0.9)
     ways = [(mode, host, how) for mode in MODES for host in ("base", "rl") for how in (None, sampled)]
-    made = [named.arm for mode, host, how in ways for named in named_arms(mode, RANKS, host, 3, how)]
+    made = [arm for mode, host, how in ways for arm, _ in named_arms(mode, RANKS, host, 3, how)]
     assert len({arm.spec for arm in made}) > 300
     for arm in made:
         said, how = ArmKey.read(arm.spec), "T=0.7,top_p=0.9" if arm.sampling else ""
@@ -30,7 +30,7 @@ def test_a_specification_says_what_its_arm_is_made_of():
 
 
 def test_published_modes_mean_what_the_papers_say():
-    specs = {mode: [n.arm.spec for n in named_arms(mode, RANKS, "base", 1, None)] for mode in MODES}
+    specs = {mode: [arm.spec for arm, _ in named_arms(mode, RANKS, "base", 1, None)] for mode in MODES}
     assert specs["oracle"] == ["disagree x donor_argmax x base"]
     assert specs["random-published"] == ["disagree x host_random(20) x base x seed=0"]
     assert specs["random"] == ["disagree x host_random(20, without_donor) x base x seed=0"]
@@ -45,7 +45,7 @@ def test_published_modes_mean_what_the_papers_say():
 def test_every_mode_has_a_meaning_and_arms_of_its_own(mode):
     assert MODES[mode].__doc__
     for host in ("base", "rl"):
-        arms = [named.arm for named in named_arms(mode, RANKS, host, 2, None)]
+        arms = [arm for arm, _ in named_arms(mode, RANKS, host, 2, None)]
         assert len({arm.spec for arm in arms}) == len(arms) > 0
         assert {arm.host for arm in arms} == {host}
 
@@ -59,28 +59,30 @@ def test_only_randomness_of_greedy_arms_makes_an_arm_for_each_seed():
 
 def test_extrapolating_goes_away_from_the_base_whichever_model_decodes():
     options = Options(values=(0.0, 0.25))
-    specs = {host: [n.arm.spec for n in named_arms("extrapolate", options, host, 1, None)] for host in ("base", "rl")}
+    specs = {
+        host: [arm.spec for arm, _ in named_arms("extrapolate", options, host, 1, None)] for host in ("base", "rl")
+    }
     assert specs["base"] == ["always x mix(1) x base", "always x mix(1.25) x base"]
     assert specs["rl"] == ["always x mix(0) x rl", "always x mix(-0.25) x rl"]
-    (gated,) = named_arms("extrapolate-delta", Options(values=(1,)), "base", 1, Sampling())
-    assert gated.arm.spec == "delta_below(-0.3) x mix(2) x base x T=1,top_p=1 x seed=0"
-    assert gated.arm.donor_stream == "redraw"
+    ((gated, _),) = named_arms("extrapolate-delta", Options(values=(1,)), "base", 1, Sampling())
+    assert gated.spec == "delta_below(-0.3) x mix(2) x base x T=1,top_p=1 x seed=0"
+    assert gated.donor_stream == "redraw"
 
 
 def test_sampled_the_donor_speaks_as_it_is_sampled():
-    (named,) = named_arms("entropy", Options(), "base", 1, Sampling(0.6, 0.95))
-    assert named.arm.spec == "entropy_above(1.2) x donor_draw x base x T=0.6,top_p=0.95 x seed=0"
+    ((arm, _),) = named_arms("entropy", Options(), "base", 1, Sampling(0.6, 0.95))
+    assert arm.spec == "entropy_above(1.2) x donor_draw x base x T=0.6,top_p=0.95 x seed=0"
 
 
 def test_a_gate_that_has_seen_the_draw_redraws_with_fresh_noise():
     modes = ("delta-published", "delta", "kl", "entropy")
-    streams = {m: named_arms(m, Options(), "base", 1, Sampling())[0].arm.donor_stream for m in modes}
+    streams = {m: named_arms(m, Options(), "base", 1, Sampling())[0][0].donor_stream for m in modes}
     assert streams == {"delta-published": "redraw", "delta": "residual", "kl": "draw", "entropy": "draw"}
 
 
 def test_sampled_delta_stays_within_rl_and_the_published_one_keeps_its_key():
     specs = {
-        (mode, sampling is not None): named_arms(mode, Options(values=(-0.3,)), "base", 1, sampling)[0].arm.spec
+        (mode, sampling is not None): named_arms(mode, Options(values=(-0.3,)), "base", 1, sampling)[0][0].spec
         for mode in ("delta", "delta-published")
         for sampling in (None, Sampling(1.0, 0.7))
     }
@@ -92,12 +94,12 @@ def test_sampled_delta_stays_within_rl_and_the_published_one_keeps_its_key():
 
 
 def test_options_reach_the_arms():
-    taus = [n.arm.gate.spec for n in named_arms("kl", Options(values=(0.5, 2)), "rl", 1, None)]
+    taus = [arm.gate.spec for arm, _ in named_arms("kl", Options(values=(0.5, 2)), "rl", 1, None)]
     assert taus == ["kl_above(0.5)", "kl_above(2)"]
-    budget = named_arms("entropy", Options(budget=3), "base", 1, None)[0].arm.gate.spec
+    budget = named_arms("entropy", Options(budget=3), "base", 1, None)[0][0].gate.spec
     assert budget == "(entropy_above(1.2) & budget(3))"
     options = replace(RANKS, allow_donor=True)
-    allowed = [named_arms(mode, options, "base", 1, None)[0].arm.writer.spec for mode in CONTROLS]
+    allowed = [named_arms(mode, options, "base", 1, None)[0][0].writer.spec for mode in CONTROLS]
     assert allowed == [
         *("host_random(20)", "host_random(5)", "host_random(20)", "host_random(20)"),
         *("host_sample", "rank_matched(3, 2, 1)"),
@@ -106,26 +108,24 @@ def test_options_reach_the_arms():
 
 def test_a_hand_off_and_an_edit_by_kind_say_what_they_are():
     named = {
-        n.label: n.arm.spec for mode in ("handoff", "handoff-first") for n in named_arms(mode, RANKS, "rl", 1, None)
+        n.label: n.spec for mode in ("handoff", "handoff-first") for _, n in named_arms(mode, RANKS, "rl", 1, None)
     }
     assert list(named) == ["handoff 1", "handoff 2", "handoff 4", "handoff 8", "handoff 16", "handoff-first"]
     assert named["handoff 4"] == "before(4) x donor_argmax x rl"
     assert named["handoff-first"] == "(always & first(1)) x donor_argmax x rl"
-    kinds = {n.label: n.arm.spec for mode in ("only", "without") for n in named_arms(mode, RANKS, "base", 1, None)}
+    kinds = {n.label: n.spec for mode in ("only", "without") for _, n in named_arms(mode, RANKS, "base", 1, None)}
     assert list(kinds) == [f"{mode} {kind}" for mode in ("only", "without") for kind in KINDS]
     assert kinds["only digits"] == f"(disagree & of_kind(digits, v{VERSION})) x donor_argmax x base"
     assert kinds["without digits"] == f"(disagree & not-of_kind(digits, v{VERSION})) x donor_argmax x base"
     chosen = named_arms("only", Options(kinds=("stop", "format")), "base", 1, None)
-    assert [n.label for n in chosen] == ["only stop", "only format"]
+    assert [n.label for _, n in chosen] == ["only stop", "only format"]
 
 
 def test_arms_are_composed_from_words():
-    assert (
-        composed("disagree", "not-of_kind:digits")[0].arm.gate.spec == f"(disagree & not-of_kind(digits, v{VERSION}))"
-    )
-    assert composed("before:7")[0].arm.gate.spec == "before(7)"
-    (named,) = composed("disagree", "not-entropy_above:1.5", "first:2", writer="mix:0.5")
-    assert named.arm.spec == "((disagree & not-entropy_above(1.5)) & first(2)) x mix(0.5) x base"
+    assert composed("disagree", "not-of_kind:digits")[0][0].gate.spec == f"(disagree & not-of_kind(digits, v{VERSION}))"
+    assert composed("before:7")[0][0].gate.spec == "before(7)"
+    ((arm, _),) = composed("disagree", "not-entropy_above:1.5", "first:2", writer="mix:0.5")
+    assert arm.spec == "((disagree & not-entropy_above(1.5)) & first(2)) x mix(0.5) x base"
     written = {
         "host_random:7": "host_random(7, without_donor)",
         "host_random:7,allow_donor": "host_random(7)",
@@ -135,7 +135,7 @@ def test_arms_are_composed_from_words():
         "rank_matched:3,1": "rank_matched(3, 1, without_donor)",
         "rank_matched:3,1,allow_donor": "rank_matched(3, 1)",
     }
-    assert {words: composed("shifted", writer=words)[0].arm.writer.spec for words in written} == written
+    assert {words: composed("shifted", writer=words)[0][0].writer.spec for words in written} == written
     assert len(composed("bernoulli:0.2")) == 2
 
 
@@ -166,10 +166,10 @@ def test_words_that_make_no_arm_are_refused(gate, writer, says):
 
 
 def test_a_k_above_the_vocabulary_is_refused():
-    (named,) = composed("disagree", writer="donor_in_host_top:301")
-    named.arm.check(301)
+    ((arm, _),) = composed("disagree", writer="donor_in_host_top:301")
+    arm.check(301)
     with pytest.raises(BadInput, match="k is 301, but the common vocabulary has 300"):
-        named.arm.check(300)
+        arm.check(300)
 
 
 def test_impossible_sampling_is_refused():
@@ -179,7 +179,7 @@ def test_impossible_sampling_is_refused():
 
 
 def test_a_count_is_a_whole_number():
-    assert [n.arm.writer.spec for n in named_arms("support", Options(values=(2.0,)), "base", 1, None)] == [
+    assert [arm.writer.spec for arm, _ in named_arms("support", Options(values=(2.0,)), "base", 1, None)] == [
         "donor_in_host_top(2)"
     ]
     with pytest.raises(BadInput, match=r"2\.5: this mode takes whole numbers"):

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 from synthetic_arms import ARMS, arm_tables, named_arms
 
-from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.analysis.interventions import summarise
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.decoding import arms as decoding
 from rlprobe.reporting.drawing import ARM_COLOURS, corner_of, encode, render
 from rlprobe.reporting.figures.intervene import FIGURES, WRITES
@@ -194,7 +195,7 @@ def test_shares_that_span_a_lot_get_a_logarithmic_axis_that_still_holds_0(full):
 )
 def test_the_colour_of_a_point_says_what_its_arm_writes(writer, kind):
     spec = decoding.Arm(decoding.entropy_above(1.2) & decoding.budget(3), writer).spec
-    arms = [NamedArm(name="mine", mode="gate", label="mine", spec=spec)]
+    arms = [ArmLabel(name="mine", mode="gate", label="mine", spec=spec)]
     rollouts, grades = arm_tables(problems=6)
     mine = [table[table["arm"] == "rl"].assign(arm="mine") for table in (rollouts, grades)]
     both = [pd.concat(tables, ignore_index=True) for tables in zip((rollouts, grades), mine, strict=True)]

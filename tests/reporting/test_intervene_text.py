@@ -6,7 +6,8 @@ import pytest
 from rich.console import Console
 from synthetic_arms import ARMS, arm_tables, named_arms
 
-from rlprobe.analysis.interventions import NamedArm, summarise
+from rlprobe.analysis.interventions import summarise
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.reporting.intervene import TABLES, show
 from rlprobe.settings import Reading
 
@@ -78,7 +79,7 @@ def test_a_recovery_that_is_not_defined_says_why():
 
 def test_a_composed_arm_with_a_long_name_is_folded_and_nothing_is_cut_off():
     spec = "((disagree & entropy_above(1.2)) & not-margin_below(0.25)) x host_random(20, without_donor) x base"
-    text = shown(more=[NamedArm(name=spec, mode="gate", label=spec)])
+    text = shown(more=[ArmLabel(name=spec, mode="gate", label=spec)])
     assert max(map(len, text.splitlines())) <= 80
     assert spec.replace(" ", "") in "".join(line.split("  ")[0].strip() for line in text.splitlines()).replace(" ", "")
 

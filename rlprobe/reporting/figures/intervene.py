@@ -12,7 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from rlprobe.analysis.interventions import ArmKey
+from rlprobe.arm_labels import ArmKey
 from rlprobe.records import MEMBERS
 from rlprobe.reporting.drawing import (
     Drawing,

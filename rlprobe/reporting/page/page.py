@@ -9,7 +9,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,10 +18,11 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.reporting.page import scales, tables, views
 from rlprobe.reporting.page.answer import Answer
 from rlprobe.reporting.page.chunks import PAGE_LIMIT, Chunks, OnDemand, digest
-from rlprobe.reporting.page.problems import LETTERS, WORDS, ArmLine, ProblemList
+from rlprobe.reporting.page.problems import LETTERS, WORDS, ProblemList
 
 NAME = "report.html"
 SCRIPTS = (
@@ -61,7 +62,7 @@ class Page:
     tables: Mapping[str, pd.DataFrame]
     figures: Mapping[str, bytes]
     class_k: int
-    arms: Mapping[str, ArmLine]
+    arms: Mapping[str, ArmLabel]
     problems: ProblemList
     chunks: Chunks
     source: str = ""
@@ -156,7 +157,7 @@ def _head(page: Page, files: Mapping[str, str]) -> dict[str, Any]:
     return {
         **views.for_page(page.class_k),
         "scales": scales.for_page(),
-        "arms": [{"name": name, **asdict(line)} for name, line in page.arms.items()],
+        "arms": [{"name": n, "label": a.line, "spec": a.spec or n, "host": a.host} for n, a in page.arms.items()],
         "trajectories": list(page.problems.trajectories),
         "problems": page.problems.lines,
         "letters": {status: letter for status, letter in LETTERS.items() if status},

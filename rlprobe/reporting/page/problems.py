@@ -20,15 +20,6 @@ WORDS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class ArmLine:
-    """An arm as the page speaks of it: `label` in lists, `spec` in full."""
-
-    label: str
-    spec: str
-    host: str
-
-
 @dataclass
 class ProblemList:
     """The lines of the list, column by column, in the order of the run."""
