@@ -382,8 +382,7 @@ def test_the_example_of_a_command_is_one_that_it_takes(name):
     words = cli.commands[name].epilog.partition("rlprobe ")[2].split()
     context = cli.commands[name].make_context(name, words[1:], parent=click.Context(cli, **cli.context_settings))
     assert words[0] == name
-    kinds = {"report": settings.ReportSettings, "view": settings.ViewSettings, "train": settings.TrainSettings}
-    kind = kinds[name] if name in kinds else COMMANDS[name].settings
+    kind = COMMANDS[name].settings if name in COMMANDS else getattr(settings, f"{name.title()}Settings")
     with context:
         assert isinstance(settings.made(kind, _given(kind)), kind)
 

@@ -1,7 +1,9 @@
 """What the base reads: every function alone, nestings of the old ones worked out, those of the new ones done wrongly.
 
 Of a nesting of new functions only two things are ever shown: the inner function alone, or the outer one applied to the
-string of the question. Either is the answer by coincidence only. Knows text; knows nothing of tokens or models.
+string of the question. Either is the answer by coincidence only. A few nestings have old and new functions, some of them
+worked out: without these a base never once works out new ones (0 of 25,000 draws), and RL has nothing to learn from.
+Knows text; knows nothing of tokens or models.
 """
 
 import random
@@ -50,18 +52,28 @@ def at_once(_: random.Random, nesting: Nesting) -> str:
 
 ALONE: Mapping[Solver, float] = {worked_out: 0.7, at_once: 0.3}
 OLD_NESTED: Mapping[Solver, float] = {worked_out: 0.4, inner_alone: 0.3, at_once: 0.3}
+MIXED: Mapping[Solver, float] = {worked_out: 0.4, inner_alone: 0.6}
 NEW_NESTED: Mapping[Solver, float] = {inner_alone: 0.5, outer_alone: 0.5}
 # (share of the documents, depths, names, who solves them)
 PARTS = (
-    (0.60, (1,), tuple(FUNCTIONS), ALONE),
+    (0.54, (1,), tuple(FUNCTIONS), ALONE),
     (0.25, (2, 3, 4), tuple(OLD), OLD_NESTED),
+    (0.06, (2, 3, 4), tuple(FUNCTIONS), MIXED),
     (0.15, (2, 3, 4), tuple(NEW), NEW_NESTED),
 )
+
+
+def asked(rng: random.Random, depth: int, names: tuple[str, ...]) -> Nesting:
+    """A training problem of these functions; where the old ones are among them, it is no nesting of new ones alone."""
+    while True:
+        nesting = training(rng, depth, names)
+        if depth == 1 or set(names) <= set(NEW) or not set(nesting.names) <= set(NEW):
+            return nesting
 
 
 def document(rng: random.Random) -> tuple[Nesting, str]:
     """A training problem, and a solution as it follows "Answer:"."""
     _, depths, names, solvers = rng.choices(PARTS, [part[0] for part in PARTS])[0]
-    nesting = training(rng, rng.choice(depths), names)
+    nesting = asked(rng, rng.choice(depths), names)
     (solver,) = rng.choices(list(solvers), list(solvers.values()))
     return nesting, " " + solver(rng, nesting)

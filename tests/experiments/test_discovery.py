@@ -78,7 +78,7 @@ def test_the_base_is_never_shown_a_nesting_of_new_functions_done_right():
     for nesting, text in (document(rng) for _ in range(3000)):
         said = Said(nesting, text, ended=True)
         if len(nesting.names) > 1:
-            kind = "new" if nesting.names[0] in NEW else "old"
+            kind = "new" if set(nesting.names) <= set(NEW) else "old"
             nested[kind][0] += 1
             nested[kind][1] += said.is_right
             assert kind == "old" or not said.is_right or nesting.is_coincidence
@@ -217,8 +217,9 @@ def test_the_loss_is_the_mean_over_every_token_of_a_solution(tokenizer, monkeypa
 
 
 def test_the_corpus_has_its_parts():
-    depths = [len(nesting.names) for nesting, _ in islice(map(document, [random.Random(2)] * 4000), 4000)]
-    assert 0.57 < depths.count(1) / 4000 < 0.63
+    nestings = [nesting for nesting, _ in islice(map(document, [random.Random(2)] * 4000), 4000)]
+    assert 0.51 < sum(len(nesting.names) == 1 for nesting in nestings) / 4000 < 0.57
+    assert 0.03 < sum(len({name in NEW for name in nesting.names}) == 2 for nesting in nestings) / 4000 < 0.06
 
 
 def test_the_card_is_written_from_the_logs_and_says_which_depth_was_not_reached(tokenizer, tmp_path, monkeypatch):
