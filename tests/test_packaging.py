@@ -44,8 +44,8 @@ def imported(folder: Path) -> set[str]:
 @pytest.mark.parametrize(
     ("folder", "requirements"),
     [
-        ("rlprobe", [*PROJECT["dependencies"], *EXTRAS["train"]]),
-        ("experiments", [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["dev"]]),
+        ("rlprobe", [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["ray"]]),
+        ("experiments", [*PROJECT["dependencies"], *EXTRAS["train"], *EXTRAS["ray"], *EXTRAS["dev"]]),
         ("tests", EVERYTHING),
     ],
 )
@@ -58,10 +58,16 @@ def test_every_package_that_is_imported_is_declared(folder, requirements):
         assert names & declared(*requirements), f"{folder} imports {package}, and pyproject.toml does not declare it"
 
 
-def test_what_only_training_needs_is_imported_by_its_room_alone():
-    for file in (ROOT / "rlprobe").rglob("*.py"):
-        if "trl" in imported(file.parent) and file.parent.name != "training":
-            assert not re.search(r"^\s*(from|import) trl\b", file.read_text(), re.MULTILINE), file
+@pytest.mark.parametrize(("package", "room"), [("trl", "training/"), ("ray", "commands/crew.py")])
+def test_what_only_an_extra_needs_is_imported_by_its_room_alone(package, room):
+    importing = re.compile(rf"^\s*(from|import) {package}\b", re.MULTILINE)
+    found = {
+        str(f.relative_to(ROOT / "rlprobe"))
+        for f in (ROOT / "rlprobe").rglob("*.py")
+        if importing.search(f.read_text())
+    }
+    assert found
+    assert all(file.startswith(room) for file in found), found
 
 
 def test_every_declared_package_has_a_version_in_the_constraints():

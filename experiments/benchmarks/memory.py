@@ -182,8 +182,7 @@ def keep(table: pd.DataFrame, folder: Path) -> None:
     folder.mkdir(exist_ok=True)
     drawing = Drawing(lambda: table, draw, panels=2, size=lambda _: (7.0, 2.8), intervals=False)
     figure, _ = render(drawing, corner="runs of made-up numbers  ·  one processor")
-    for suffix in ("png", "pdf"):
-        (folder / f"memory.{suffix}").write_bytes(encode(figure, suffix))
+    (folder / "memory.png").write_bytes(encode(figure, "png"))
     table.to_csv(folder / "memory.csv", index=False)
     rows = [list(table.columns), *table.astype(object).to_numpy().tolist()]
     lines = ["| " + " | ".join(map(str, entries)) + " |" for entries in rows]

@@ -6,7 +6,7 @@ card is that of the model on paper (cost_by_scale.py), with the fixed price of a
 (figures/on_gpu.md); a 7B or 32B pair itself was not timed decoding. The longest shards go first; workers of a node
 start one after the other; an arm begins when the one before is whole; a worker is lost now and then, which is noticed
 late, and its shard is asked for again of whoever is free, while it starts anew. Writes
-figures/throughput.{csv,md,png,pdf}.
+figures/throughput.{csv,md,png}.
 
     python -m experiments.benchmarks.throughput [--measure]
 """
@@ -184,8 +184,7 @@ def keep(table: pd.DataFrame) -> None:
     figure, _ = render(
         drawing, corner=f"simulated  ·  {ASKED} arms on MATH-500, 600 tokens a response  ·  entropy gate"
     )
-    for suffix in ("png", "pdf"):
-        (FIGURES / f"throughput.{suffix}").write_bytes(encode(figure, suffix))
+    (FIGURES / "throughput.png").write_bytes(encode(figure, "png"))
     table.to_csv(FIGURES / "throughput.csv", index=False)
     shown = table[(table["arm"] == "entropy") & table["workers"].isin((1, 8, 64))]
     rows = [list(shown.columns), *shown.astype(object).to_numpy().tolist()]

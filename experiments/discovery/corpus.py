@@ -1,8 +1,9 @@
 """What the base reads: every function alone, nestings of the old ones worked out, those of the new ones done wrongly.
 
 Of a nesting of new functions only two things are ever shown: the inner function alone, or the outer one applied to the
-string of the question. Either is the answer by coincidence only. A few nestings have old and new functions, some of them
-worked out: without these a base never once works out new ones (0 of 25,000 draws), and RL has nothing to learn from.
+string of the question. Either is the answer by coincidence only. A few nestings have old and new functions, some of
+them worked out: a base without these never once works out new ones (0 of 25,000 draws), so that RL has nothing to learn
+from.
 Knows text; knows nothing of tokens or models.
 """
 

@@ -141,11 +141,11 @@ def test_a_run_by_workers_has_the_bytes_of_a_serial_one_also_after_the_driver_wa
     for workers in (1, 2, 4):
         out = tmp_path / f"by {workers}"
         if workers == 2:
-            process = begun(*asked, "--workers", 2, "--out", out)
-            while len(list(out.glob("rollouts/*/*.parquet"))) < 8 and process.poll() is None:
-                time.sleep(0.05)
-            process.kill()
-            assert process.wait() == -signal.SIGKILL
+            with begun(*asked, "--workers", 2, "--out", out) as process:
+                while len(list(out.glob("rollouts/*/*.parquet"))) < 8 and process.poll() is None:
+                    time.sleep(0.05)
+                process.kill()
+            assert process.returncode == -signal.SIGKILL
         finished(*asked, "--workers", workers, "--out", out)
         assert contents(out, "interventions.json") == expected
 
