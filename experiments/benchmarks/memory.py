@@ -2,7 +2,7 @@
 
 Runs of made-up numbers are written through the project's own storage: responses of 1,000 tokens of base and RL, read by
 both, with an arm between them. Each command reads each of them in a process of its own, whose peak resident memory and
-processor seconds are measured. Writes figures/memory.{csv,md,png,pdf}.
+processor seconds are measured. Writes figures/memory.{csv,md,png}.
 
     python -m experiments.benchmarks.memory --rows 1 --rows 5 --rows 20
 """
@@ -103,6 +103,8 @@ def _tokens(arm: str, ids: Sequence[str], rng: np.random.Generator) -> pa.Table:
         "logprob_base_of_rl": best["base"] - small(1.0) * (rank > 1),
         "logprob_rl_of_base": best["rl"] - small(1.0) * (rank > 1),
         **{name: small(0.01) for name in ("kl_rl_base", "kl_base_rl", "js")},
+        **{name: rng.random(n, np.float32) for name in ("acceptance", "sharpening", "sharpening_r2")},
+        **{name: rng.random(n, np.float32) for name in ("acceptance", "sharpening", "sharpening_r2")},
     }
     for m in MEMBERS:
         columns |= {f"argmax_{m}": top[m][:, 0], f"logprob_argmax_{m}": best[m], f"logprob_{m}": best[m] - small(0.05)}
