@@ -91,7 +91,8 @@ def _tokens(arm: str, ids: Sequence[str], rng: np.random.Generator) -> pa.Table:
     token = top["rl" if arm == "rl" else "base"][:, 0].copy()
     token[LENGTH - 1 :: LENGTH] = 0
     rank = np.where(top["base"][:, 0] == top["rl"][:, 0], 1, rng.integers(2, 9, n))
-    columns: dict[str, Any] = {
+    columns: dict[str, Any] = {field.name: small(0.01) for field in TOKEN_SCHEMA if pa.types.is_float32(field.type)}
+    columns |= {
         "arm": pa.array([arm]).take(pa.array(np.zeros(n, np.int64))),
         "problem_id": pa.array(ids).take(pa.array(np.repeat(np.arange(len(ids)), LENGTH))),
         "draw": np.zeros(n, np.int32),
@@ -102,8 +103,6 @@ def _tokens(arm: str, ids: Sequence[str], rng: np.random.Generator) -> pa.Table:
         **dict.fromkeys(("rank_base_of_rl", "rank_rl_of_base"), rank.astype(np.int32)),
         "logprob_base_of_rl": best["base"] - small(1.0) * (rank > 1),
         "logprob_rl_of_base": best["rl"] - small(1.0) * (rank > 1),
-        **{name: small(0.01) for name in ("kl_rl_base", "kl_base_rl", "js")},
-        **{name: rng.random(n, np.float32) for name in ("acceptance", "sharpening", "sharpening_r2")},
         **{name: rng.random(n, np.float32) for name in ("acceptance", "sharpening", "sharpening_r2")},
     }
     for m in MEMBERS:
