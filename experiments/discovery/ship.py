@@ -25,6 +25,7 @@ from experiments.organism.ship import markdown
 SHIPPED = HERE.parents[1] / "rlprobe" / "pairs" / "bundled" / "discovery"
 CARD = HERE / "card.md.template"
 LARGEST = 600_000  # bytes of one model's weights
+FIRST = 10  # rounds of RL whose draws are as good as the base's
 REACHED = 0.05  # greedy accuracy above the best coincidence, from which a depth counts as reached
 COLUMNS = {
     "right": "right",
@@ -102,6 +103,16 @@ def reached(measured: Sequence[Line]) -> str:
     return f"By RL's greedy answers, {', '.join(said)}: above the best coincidence by more than {REACHED:g}."
 
 
+def beginning(rounds: Sequence[Line]) -> dict[str, int]:
+    """How many of RL's first draws were right."""
+    drawn = reinforce.PROMPTS * reinforce.SAMPLES
+    return {
+        "first": len(rounds),
+        "drawn": len(rounds) * drawn,
+        "right": round(sum(line["reward"] for line in rounds) * drawn),
+    }
+
+
 def hashes(folder: Path) -> str:
     """The sha256 of either model's weights."""
     files = [folder / member / "model.safetensors" for member in ("base", "rl")]
@@ -116,6 +127,7 @@ def card(seed: int, folder: Path, depths: str, reward: str) -> str:
         parameters=f"{base[-1]['parameters'] / 1e6:.2f}",
         steps=base[-1]["steps"],
         rounds=rl[-1]["step"],
+        **beginning(rl[:FIRST]),
         prompts=reinforce.PROMPTS,
         samples=reinforce.SAMPLES,
         depths=depths,

@@ -240,7 +240,7 @@ def test_the_card_is_written_from_the_logs_and_says_which_depth_was_not_reached(
             {"what": "greedy", "model": "rl", "depth": 3, **share, "right": 0.08},
         ],
         "pretrain": [{"step": 9, "steps": 9, "parameters": 270_000}],
-        "reinforce": [{"step": 7}],
+        "reinforce": [{"step": 1, "reward": 0.0}, {"step": 7, "reward": 2 / (24 * 24)}],
     }.items():
         file = tmp_path / "logs" / f"{stage}-seed1.jsonl"
         file.parent.mkdir(exist_ok=True)
@@ -249,6 +249,7 @@ def test_the_card_is_written_from_the_logs_and_says_which_depth_was_not_reached(
     card = (tmp_path / "out" / "README.md").read_text()
     assert "depth 2 is reached (0.500), depth 3 is **not** reached (0.080)" in card
     assert "7 rounds of 24 problems x 24 samples" in card
+    assert "Of the 1152 draws of the first 2 rounds, 2 were right" in card
     weights_file = (tmp_path / "out" / "rl" / "model.safetensors").read_bytes()
     assert hashlib.sha256(weights_file).hexdigest() in card
     assert "$" not in card
