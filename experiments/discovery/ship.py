@@ -65,7 +65,7 @@ def figures(measured: Sequence[Line]) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {"model": line["model"], "depth": line["depth"], "how": how_of(line)}
-            | {title: f"{line[name]:.3f}" for name, title in COLUMNS.items()}
+            | {title: f"{line[name]:.4f}" for name, title in COLUMNS.items()}
             for line in rows
         ]
     )
