@@ -257,7 +257,7 @@ def test_from_python_a_host_is_a_model_and_an_arm_with_randomness_has_a_seed():
 
 def test_a_mode_that_is_named_twice_is_run_with_all_its_values():
     choice = ArmChoice(("entropy:0.6", "entropy:1.2", "entropy", "entropy:p95"))
-    assert [named.arm.gate.spec for named in chosen(choice, FromRun())] == [
+    assert [arm.gate.spec for arm, _ in chosen(choice, FromRun())] == [
         "entropy_above(0.6)",
         "entropy_above(1.2)",
         "entropy_above(1)",
@@ -270,14 +270,14 @@ def test_a_sampled_gate_without_a_writer_is_redrawn_from_the_donor():
         ArmChoice(gates=("delta_below:-0.3",)),
         ArmChoice(gates=("delta_below:-0.3",), sampling=Sampling()),
     )
-    assert [named.arm.writer.spec for named in chosen(greedy, FromRun())] == ["donor_argmax"]
-    assert chosen(sampled, FromRun())[-1].arm.writer.spec == "donor_draw"
+    assert [arm.writer.spec for arm, _ in chosen(greedy, FromRun())] == ["donor_argmax"]
+    assert chosen(sampled, FromRun())[-1][0].writer.spec == "donor_draw"
 
 
 def test_another_noise_seed_is_another_arm():
     of = {s: chosen(ArmChoice(("entropy",), sampling=Sampling(noise_seed=s)), FromRun()) for s in (0, 3)}
-    assert {named.arm.seed for named in of[3]} == {3}
-    assert not {named.arm.spec for named in of[0]} & {named.arm.spec for named in of[3]}
+    assert {arm.seed for arm, _ in of[3]} == {3}
+    assert not {arm.spec for arm, _ in of[0]} & {arm.spec for arm, _ in of[3]}
 
 
 def test_a_dry_run_names_the_arms(intervene):

@@ -64,10 +64,13 @@ def test_every_style_says_where_its_answer_stands_as_its_prompt_asks(style):
     assert PROMPT_STYLES[style].extract == ("box" if style == "question_answer" else asked)
 
 
-def test_no_registered_pair_but_the_bundled_one_is_graded_by_a_box_that_its_prompt_does_not_ask_for():
+ORGANISMS = ("bundled", "discovery")  # their bases were trained to box their answers
+
+
+def test_no_registered_pair_but_the_organisms_is_graded_by_a_box_that_its_prompt_does_not_ask_for():
     for name, entry in PAIRS.items():
         text, _ = encode_prompt(entry.prompt_style, QUESTION, byte_tokenizer(chat_template=CHAT))
-        assert ("\\boxed{" in text) == (PROMPT_STYLES[entry.prompt_style].extract == "box") or name == "bundled"
+        assert ("\\boxed{" in text) == (PROMPT_STYLES[entry.prompt_style].extract == "box") or name in ORGANISMS
 
 
 @pytest.mark.parametrize("style", PROMPT_STYLES)

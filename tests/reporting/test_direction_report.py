@@ -18,6 +18,9 @@ from rlprobe.settings import Reading
 READING = Reading(resamples=100)
 
 
+LINE = ("slope", "r2_one", "r2_own", "r2", "acceptance")
+
+
 def interval(value, low=None, high=None):
     return {"value": value, "low": low, "high": high, "n_problems": 9, "n_tokens": 99, "method": None, "reason": None}
 
@@ -47,6 +50,8 @@ def steps():
         "length": both,
         "tails": {arm: dict.fromkeys(("-3", "-1", "-0.3", "+0.3", "+1", "+3"), both[arm]) for arm in both},
         "divergence": both,
+        "sharpening": {arm: dict.fromkeys(LINE, both[arm]) for arm in both},
+        "perplexity": {arm: {m: dict.fromkeys(("nats", "all", "typical"), both[arm]) for m in both} for arm in both},
     }
     named = [{"name": f"step-{i}", **step, "followed": found} for i, found in enumerate(followed)]
     problems = {"asked": 9, "left_out": {"q1": "prompt longer than the context"}, "ungraded": []}

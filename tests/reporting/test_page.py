@@ -12,11 +12,12 @@ import pandas as pd
 import pytest
 
 from rlprobe import reporting
+from rlprobe.arm_labels import ArmLabel
 from rlprobe.reporting.formats import Cell
 from rlprobe.reporting.page import tables
 from rlprobe.reporting.page.chunks import FOLDER, Chunks, unpacked
 from rlprobe.reporting.page.page import NAME, Page, render
-from rlprobe.reporting.page.problems import ArmLine, ProblemList
+from rlprobe.reporting.page.problems import ProblemList
 from rlprobe.reporting.page.tables import parts
 
 HOSTILE = "</script><img src=x onerror=alert(1)><!--\u2028]]>&amp;\"' {{ 7*7 }}"
@@ -46,7 +47,7 @@ class Elements(HTMLParser):
 
 
 def page(**changes):
-    arms = {"base": ArmLine("base", "base", "base"), "x": ArmLine(HOSTILE, HOSTILE, "base")}
+    arms = {name: ArmLabel(name=name, mode=name, label=label) for name, label in (("base", "base"), ("x", HOSTILE))}
     problems = ProblemList(list(arms), ["base"])
     problems.lines.append({"id": HOSTILE, "question": HOSTILE, "answer": HOSTILE})
     chunks = Chunks()
