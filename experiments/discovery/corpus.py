@@ -2,8 +2,8 @@
 
 Of a nesting of new functions only two things are ever shown: the inner function alone, or the outer one applied to the
 string of the question. Either is the answer by coincidence only. A few nestings have old and new functions, some of
-them worked out: a base without these never once works out new ones (0 of 25,000 draws), so that RL has nothing to learn
-from.
+them worked out: no draw of a base without these worked out new ones, so that RL had next to nothing to learn from
+(README).
 Knows text; knows nothing of tokens or models.
 """
 

@@ -8,6 +8,7 @@ are left out: there the base's wrong ways would be rewarded. The number of updat
 """
 
 import random
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,6 @@ from transformers import LlamaForCausalLM
 from experiments.discovery.answers import Said, Speaker
 from experiments.discovery.functions import NEW, Nesting, training
 from experiments.discovery.state import Stage
-from experiments.discovery.tokenizer import save
 
 PROMPTS, SAMPLES = 24, 24  # problems a round, responses to each
 UPDATES_A_ROUND = 2
@@ -96,7 +96,7 @@ def reinforce(
 ) -> Path:
     """Go on to `last` of the rounds (all of them); at the end `rl/` holds the model and its tokenizer."""
     state, speaker = stage.load(), Speaker.load(base)
-    model, tokenizer = speaker.model, speaker.tokenizer
+    model = speaker.model
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE, weight_decay=0.0)
     if state:
         model.load_state_dict(state["model"])
@@ -115,7 +115,8 @@ def reinforce(
         if step + 1 in CHECKPOINTS:
             model.save_pretrained(stage.folder / "checkpoints" / f"round-{step + 1:03d}")
     model.save_pretrained(stage.folder / "rl")
-    save(tokenizer, stage.folder / "rl")
+    for file in base.glob("tokenizer*.json"):  # its own, and not with the padding of these batches
+        shutil.copy(file, stage.folder / "rl" / file.name)
     return stage.folder / "rl"
 
 

@@ -237,7 +237,7 @@ def _length(model: Model, config: Any) -> int:
 def _ids(pair: ModelPair | LocatedPair, n: int) -> Int[Tensor, " n"]:
     """Ordinary ids of the common vocabulary: a text about eggs, again and again."""
     special = set(pair.tokenizer.all_special_ids)
-    text = pair.tokenizer(_TEXT, add_special_tokens=False)["input_ids"]
+    text = pair.tokenizer(_TEXT, add_special_tokens=False, verbose=False)["input_ids"]
     allowed = set(pair.vocabulary.ids.tolist()) - special
     ids = [i for i in text if i in allowed] or sorted(allowed)[:_SHORT] or pair.vocabulary.ids[:1].tolist()
     return torch.tensor([ids[i % len(ids)] for i in range(n)])

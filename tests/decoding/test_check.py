@@ -180,3 +180,13 @@ def test_in_16_bits_the_bound_is_measured_and_still_sees_what_is_wrong(tmp_path,
     check(pair, configs)
     with pytest.raises(IncompatiblePair, match="is not read exactly"):
         check(replace(pair, rl=replace(pair.rl, formula=LogitFormula(cap=3.0))), configs)
+
+
+def test_a_short_context_makes_no_tokenizer_warn_of_the_checks_own_text(tiny_folders, caplog, monkeypatch):
+    pair = located(*tiny_folders)
+    monkeypatch.setattr(pair.tokenizer, "model_max_length", 8)
+    monkeypatch.setattr(logging.getLogger("transformers"), "propagate", True)
+    assert len(checking._ids(pair, 5)) == 5
+    assert not caplog.records
+    pair.tokenizer(checking._TEXT)
+    assert "longer than the specified maximum sequence length" in caplog.text  # which it says of any other text

@@ -153,6 +153,8 @@ def test_stages_that_were_stopped_end_in_the_same_weights_and_the_same_log(tmp_p
     ]
     assert same(*map(weights, models))
     assert not same(weights(models[0]), weights(bases[0]))
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        assert (models[0] / name).read_bytes() == (bases[0] / name).read_bytes()
     whole, stopped = (stages[way, "reinforce"].log.read_text().splitlines() for way in ("whole", "stopped"))
     assert [json.loads(line) | {"seconds": 0} for line in whole] == [
         json.loads(line) | {"seconds": 0} for line in stopped
