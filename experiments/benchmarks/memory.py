@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -38,10 +38,12 @@ LENGTH, SHARD, VOCABULARY = 1000, 32, 452  # tokens a response, problems a shard
 SWAPPED = 0.03  # of the positions: where the two disagree
 ARM = ArmLabel(name="entropy_above(1.2) x donor_argmax x base", mode="entropy", label="entropy 1.2", dose=1.2)
 MOST_GB = 1.5
+COMPARED = ("delta", "kl", "entropy")
 MEASURED = {  # what is measured: a command line behind rlprobe
     "summaries (grade)": ("grade",),
     "direction": ("direction",),
     "report": ("report",),
+    "signals (grade)": ("grade",),  # last: the run that the others read becomes the half that it evaluates on
 }
 
 
@@ -65,6 +67,22 @@ def make(path: Path, rows: int) -> Run:
             run.write_shard(f"grades/{grader.key}", shard, _grades(arm, ids, rng))
     told = {"ends": {m: m for m in MEMBERS}, "specs": [asdict(ARM)], "draws": 1}
     run.write_json(COMMANDS["intervene"].summary, told)  # what `grade` tells anew
+    return run
+
+
+def with_signals(path: Path, half: Run) -> Run:
+    """A run whose `signals` evaluated on all problems of another, which moves into it: what `grade` tells anew."""
+    run = runs.create_or_resume(path, _identity(), half.about)
+    moved = run.file(f"{runs.INSIDE}/evaluation")
+    moved.parent.mkdir(parents=True)
+    half.path.rename(moved)
+    run.extend(runs.read(moved).problems(), {})
+    points = [{"signal": name, "threshold": 1.2, "target": 0.05, "arms": [asdict(ARM)]} for name in COMPARED]
+    told: dict[str, Any] = {"kind": "equal-edits", "suffix": "", "equal": "edits", "preset": None, "sampling": None}
+    told |= {"hosts": ["base"], "signals": COMPARED, "points": points, "oracles": [asdict(ARM)], "learned": None}
+    told |= {"ends": {m: m for m in MEMBERS}, "draws": 1, "first": None, "calibration": {"targets": []}}
+    ids = [problem.problem_id for problem in run.problems()]
+    run.write_json("signals.json", told | {"split": {"rule": "made", "calibration": [], "evaluation": ids}})
     return run
 
 
@@ -152,19 +170,18 @@ def _keys(arm: str, ids: Sequence[str]) -> dict[str, Any]:
     return {"arm": [arm] * len(ids), "problem_id": list(ids), "draw": np.zeros(len(ids), np.int32)}
 
 
-def measure(run: Path, rows: int, wanted: Sequence[str]) -> Iterator[dict[str, Any]]:
-    """Peak memory and processor seconds of each command, in a process of its own."""
-    for name in wanted:
-        child = subprocess.Popen([sys.executable, "-m", "rlprobe", *MEASURED[name], run], stdout=subprocess.DEVNULL)
-        _, status, used = os.wait4(child.pid, 0)
-        if code := os.waitstatus_to_exitcode(status):
-            raise click.ClickException(f"rlprobe {' '.join(MEASURED[name])} ended with {code}")
-        yield {
-            "command": name,
-            "million rows": rows / 1e6,
-            "peak GB": round(used.ru_maxrss * 1024 / 1e9, 3),
-            "processor seconds": round(used.ru_utime + used.ru_stime),
-        }
+def measure(run: Path, rows: int, name: str) -> dict[str, Any]:
+    """Peak memory and processor seconds of a command, in a process of its own."""
+    child = subprocess.Popen([sys.executable, "-m", "rlprobe", *MEASURED[name], run], stdout=subprocess.DEVNULL)
+    _, status, used = os.wait4(child.pid, 0)
+    if code := os.waitstatus_to_exitcode(status):
+        raise click.ClickException(f"rlprobe {' '.join(MEASURED[name])} ended with {code}")
+    return {
+        "command": name,
+        "million rows": rows / 1e6,
+        "peak GB": round(used.ru_maxrss * 1024 / 1e9, 3),
+        "processor seconds": round(used.ru_utime + used.ru_stime),
+    }
 
 
 def draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
@@ -200,9 +217,11 @@ def main(millions: Sequence[float], only: Sequence[str], folder: Path | None) ->
     for rows in (int(1e6 * million) for million in millions):
         with tempfile.TemporaryDirectory(dir=folder) as made:
             run = make(Path(made) / "run", rows)
-            for row in measure(run.path, rows, only or list(MEASURED)):
-                click.echo(row)
-                found.append(row)
+            wanted = only or list(MEASURED)
+            for name in wanted:
+                run = with_signals(Path(made) / "signals", run) if name.startswith("signals") else run
+                found.append(measure(run.path, rows, name))
+                click.echo(found[-1])
     file, table = FIGURES / "memory.csv", pd.DataFrame(found)
     if file.exists():
         table = pd.concat([pd.read_csv(file), table]).drop_duplicates(["command", "million rows"], keep="last")
