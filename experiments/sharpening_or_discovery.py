@@ -93,11 +93,16 @@ def drawn(request: Request, draws: int | None) -> Summary:
 
 
 def powered(request: Request, _: int | None) -> Summary:
-    """Draws from the power of the base, and as many at the temperature 1/α, in a run beside; RL draws at 1."""
-    options = request.options | first(request, POWER_PROBLEMS) | {"out": request.path("power"), "draws": POWER_DRAWS}
+    """Draws from the power of the base, and as many at the temperature 1/α, in a run beside; RL draws at 1.
+
+    Both models read the draws.
+    """
+    options = request.options | first(request, POWER_PROBLEMS)
+    options |= {"out": request.path("power"), "draws": POWER_DRAWS, "read": True}
     of_power = rp.sample(**options, power=ALPHA).summary
     cold = rp.sample(**options, temperature=1 / ALPHA, rl_temperature=1.0).summary
-    return {"power": by_answer(of_power), "cold": by_answer(cold), "cost": of_power["cost"]}
+    read = {"power": of_power["read"]["base"], "cold": cold["read"]["base"], "rl": cold["read"]["rl"]}
+    return {"power": by_answer(of_power), "cold": by_answer(cold), "cost": of_power["cost"], "read": read}
 
 
 def first(request: Request, most: int) -> dict[str, int]:
@@ -197,6 +202,11 @@ def power_gap(of: str) -> Callable[[Summary], Found]:
     return found
 
 
+def as_rl(of: str) -> Callable[[Summary], Found]:
+    """Where the two models' first choices differ along these draws: the share of RL's among what was drawn."""
+    return lambda summary: told(summary["read"][of].get("rl"))
+
+
 def likely(summary: Summary) -> Found:
     """The perplexity of RL's typical response over that of the base's, problems paired."""
     return told((summary["perplexity_ratio"] or {}).get("base"))
@@ -256,6 +266,15 @@ INDICATORS = (
         *(f"pass@1, RL − the base at temperature {1 / ALPHA:g}", "power", "%", power_gap("cold")),
         *("above 0", "above 0", POWERED, True),
     ),
+    Indicator(
+        *(f"RL's choice where the two differ, in draws of the base to the power {ALPHA:g}", "power", "%", as_rl("power")),
+        *("as in RL's own", "about 0", POWERED, False),
+    ),
+    Indicator(
+        *(f"the same in draws of the base at temperature {1 / ALPHA:g}", "power", "%", as_rl("cold")),
+        *("–", "about 0", POWERED, None),
+    ),
+    Indicator(*("the same in RL's own draws, at 1", "power", "%", as_rl("rl"), "–", "–", POWERED, None)),
     Indicator(
         *("largest Δ log p of a token of RL", "disagree", "nats", lambda summary: summary["largest"]),
         *("small", "large", BEYOND, True),

@@ -984,7 +984,8 @@ class SampleChoice(Noun):
 
     RL may have a temperature of its own, `rl_temperature`; with `match_entropy` that is found at which its mean entropy
     is the base's (commands/matched_entropy.py). With `power` the base is drawn from that power of itself over whole
-    texts, and RL beside it as ever; `power_block` and `power_moves` are of its sampler (decoding/power.py).
+    texts, and RL beside it as ever; `power_block` and `power_moves` are of its sampler (decoding/power.py). With `read`
+    both models read what is drawn, by whichever of them.
     """
 
     sampling: SamplingChoice = SamplingChoice()
@@ -1004,6 +1005,7 @@ class SampleChoice(Noun):
     power_block: int = option(192, "With --power: tokens of a block.", least=1, needs="power")
     power_moves: int = option(10, "With --power: moves after a block.", least=1, needs="power")
     member: str = option("both", "Which model.", choices=("both", *MEMBERS))
+    read: bool = option(False, "Both models read the draws, too: whose first choice was drawn where the two differ.")
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -29,11 +29,34 @@ def checked(function: Any) -> Any:
 
 
 class _Everywhere(ast.NodeTransformer):
-    """Decorates what is defined: below its own decorators, which may hide what is stated; a class above them."""
+    """Decorates what is defined: below its own decorators, which may hide what is stated; a class above them.
+
+    What a module imports for type checkers alone is not there at run time: what is stated of it is left out.
+    """
+
+    def __init__(self) -> None:
+        self.unknown: set[str] = set()
+
+    def visit_If(self, node: ast.If) -> ast.AST:
+        if "TYPE_CHECKING" in ast.unparse(node.test):
+            self.unknown |= {each.name for each in ast.walk(node) if isinstance(each, ast.alias)}
+        return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+        for argument in ast.walk(node.args):
+            if isinstance(argument, ast.arg) and argument.annotation and self._is_unknown(argument.annotation):
+                argument.annotation = None
+        node.returns = None if node.returns and self._is_unknown(node.returns) else node.returns
         node.decorator_list.append(ast.copy_location(ast.Name(NAME, ast.Load()), node))
         return self.generic_visit(node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if self._is_unknown(node.annotation):
+            node.annotation = ast.copy_location(ast.Name("object", ast.Load()), node)
+        return node
+
+    def _is_unknown(self, annotation: ast.expr) -> bool:
+        return any(name in ast.unparse(annotation) for name in self.unknown)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
         node.decorator_list.insert(0, ast.copy_location(ast.Name(NAME, ast.Load()), node))

@@ -4,7 +4,7 @@ Tables in, one plain dictionary out, ready for JSON: a missing number is None wi
 resamples problems; pass@k itself is passk.py's. Knows no torch, no disk, and nothing of how a number is printed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,11 @@ from rlprobe.analysis.classes import ANSWERS
 from rlprobe.analysis.disagreement import count_left_out, extent, plain
 from rlprobe.analysis.passk import Counts, Draws, alone, compared
 from rlprobe.analysis.responses import responses_of
-from rlprobe.analysis.statistics import Clusters, Interval, mean
+from rlprobe.analysis.statistics import Clusters, Interval, mean, rate
 from rlprobe.records import MEMBERS, Status
 from rlprobe.settings import Reading, Resampling
+
+CHOICES = ("problem_id", "token_id", "argmax_base", "argmax_rl")  # the columns that `choices` needs
 
 
 def summarise(
@@ -39,6 +41,26 @@ def summarise(
         "left_out": count_left_out(left_out or {}),
     }
     return plain(summary)
+
+
+def choices(stretches: Iterable[pd.DataFrame], problems: pd.Index, resampling: Resampling) -> dict[str, Interval]:
+    """Whose first choice a text has where the two models that read it differ: RL's, the base's, or neither's.
+
+    `stretches` are rows of a token table with the columns CHOICES. `differ` is the share of all positions, the others
+    are shares of those where the models differ; they add up to 1.
+    """
+    sums: dict[str, Any] = dict.fromkeys(("tokens", "differ", *MEMBERS))
+    for rows in stretches:
+        clusters = Clusters(problems.get_indexer(pd.Index(rows["problem_id"])), len(problems))
+        drawn, base, rl = (rows[name].to_numpy() for name in ("token_id", "argmax_base", "argmax_rl"))
+        found = {"tokens": np.ones(len(rows), bool), "differ": base != rl}
+        found |= {"base": found["differ"] & (drawn == base), "rl": found["differ"] & (drawn == rl)}
+        sums = {name: clusters.sums(which, sums[name]) for name, which in found.items()}
+    if sums["tokens"] is None:
+        return {}
+    sums["neither"] = sums["differ"] - sums["base"] - sums["rl"]
+    shares = {name: rate(sums[name], sums["differ"], resampling) for name in (*MEMBERS, "neither")}
+    return {"differ": rate(sums["differ"], sums["tokens"], resampling), **shares}
 
 
 def _text(responses: pd.DataFrame, resampling: Resampling) -> dict[str, Any] | None:

@@ -77,7 +77,7 @@ def resolvable(prepared: Prepared, reading: Reading) -> str:
 def retell(again: Retelling) -> list[Written]:
     """The same for the texts and problems that its one summary speaks of; of merged runs, or without one, for all."""
     run, told = again.run, again.told
-    if not run.arms("tokens"):
+    if not {*run.arms("tokens")} & {*MEMBERS, ARM}:
         return []
     if len(told) > 1 or not told[0].file(SUMMARY).exists():
         return [summarise_run(First(run), again.layer, again.reading)]

@@ -1,10 +1,13 @@
 """`rlprobe sample`: each model answers every problem several times, and the answers are graded."""
 
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import Any
 
+import pandas as pd
+
 from rlprobe.analysis.disagreement import plain
-from rlprobe.analysis.sampling import summarise
+from rlprobe.analysis.sampling import CHOICES, choices, summarise
 from rlprobe.commands import power
 from rlprobe.commands.matched_entropy import temperature_of_rl
 from rlprobe.commands.prepare import Prepared, prepare
@@ -65,6 +68,8 @@ def sample(settings: SampleSettings, reporter: Reporter) -> Written:
             power.decode_powered(job, of_power, choice.sampling.noise_seed, choice.draws)
         for arm, called in ends_of(choice).values():
             job.decode_arm(arm, called.label, draws=choice.draws)
+        for name in specs_of(choice).values() if choice.read else ():
+            job.score(name)
         layer = job.grade(settings.grader)
         return summarise_draws(first_asked(job.run, len(prepared.problems)), layer, choice, settings.reading, matched)
 
@@ -113,7 +118,20 @@ def summarise_draws(
     }
     if of_power:
         summary["cost"] = plain(power.cost(asked, of_power, choice.sampling.noise_seed, choice.draws, reading))
+    if choice.read:
+        problems = pd.Index(sorted(set(responses["problem_id"])))
+        summary["read"] = {
+            member: plain(choices(_tokens(asked, arm, choice.draws), problems, reading.resampling))
+            for member, arm in specs_of(choice).items()
+        }
     return REPORT.write(run, SUMMARY, summary)
+
+
+def _tokens(asked: First, arm: str, draws: int) -> Iterator[pd.DataFrame]:
+    """What both models' first choices were along the draws of an arm, a shard at a time."""
+    for shard in asked.run.shards("tokens", arm):
+        if shard.draw < draws:
+            yield asked.rows(asked.run.read_shard("tokens", shard, CHOICES).to_pandas())
 
 
 def shown_by(choice: SampleChoice) -> Shown:
@@ -126,7 +144,7 @@ def told_of(run: Run, told: Run) -> tuple[SampleChoice, First]:
 
     def parse(earlier: Any) -> tuple[SampleChoice, First]:
         choice = SampleChoice(SamplingChoice(**earlier["sampling"]), earlier["draws"], member=earlier["member"])
-        choice = replace(choice, rl_temperature=earlier.get("rl_temperature"))
+        choice = replace(choice, rl_temperature=earlier.get("rl_temperature"), read="read" in earlier)
         if was := earlier.get("power"):
             choice = replace(choice, power=was["alpha"], power_block=was["block"], power_moves=was["moves"])
         return choice, First(run, earlier.get("first"))

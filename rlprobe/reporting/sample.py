@@ -50,6 +50,11 @@ def _power(summary: Summary) -> list[dict[str, Any]]:
     return [{**power, **summary["cost"]}] if power else []
 
 
+def _read(summary: Summary) -> list[dict[str, Any]]:
+    """Whose first choice each model's draws have where the two differ; no row where they were not both read."""
+    return [{"member": member, **found} for member, found in summary.get("read", {}).items() if found]
+
+
 # -- tables
 
 MODEL = Column("model", lambda row: NAMES[row["member"]])
@@ -66,6 +71,8 @@ def _of_members(summary: Summary) -> list[Column]:
     return [MODEL, *shares, *lengths, *rest]
 
 
+WHOSE = (("rl", "RL's"), ("base", "the base's"), ("neither", "neither's"))
+
 # name of the table: summary -> table
 TABLES = {
     "sampling": Table(_members, _of_members),
@@ -79,6 +86,13 @@ TABLES = {
                 Column("tokens drawn for one of the text", "per_token", ""),
             ),
             Column("for one taken in", "per_accepted", ""),
+        ),
+    ),
+    "draws_read": Table(
+        _read,
+        (
+            *(MODEL, Column("positions where the two differ", "differ", "%")),
+            *(Column(f"{words} first choice there", name, "%", "positions") for name, words in WHOSE),
         ),
     ),
     "solvable": Table(lambda summary: solvable(_found(summary)), SOLVABLE),
@@ -116,6 +130,13 @@ def _of_power(summary: Summary) -> Iterator[Text]:
         )
 
 
+def _of_read(summary: Summary) -> Iterator[Text]:
+    """Whose first choice was drawn where the two differ, where both models read the draws."""
+    for row in _read(summary):
+        shares = ", ".join(f"{words} in {Cell.of(row[name], '%', 'positions')}" for name, words in WHOSE)
+        yield Text(f"Where first choices differ, the draws of {NAMES[row['member']]} have {shares}.")
+
+
 def _notes(summary: Summary) -> Iterator[Text]:
     """What a reader must know before quoting a number."""
     if matched := summary.get("matched"):
@@ -124,6 +145,7 @@ def _notes(summary: Summary) -> Iterator[Text]:
             f"against {Cell(matched['wanted'])} nats a token, {matched['decodes']} temperatures tried."
         )
     yield from _of_power(summary)
+    yield from _of_read(summary)
     yield from first_alone(summary)
     yield from few_problems(summary.get("problems", {}).get("asked", 0))
     found = _found(summary)

@@ -7,6 +7,7 @@ import torch
 from transformers import AutoModelForCausalLM
 
 from rlprobe import runs
+from rlprobe.records import MEMBERS
 
 ALONE = "never x donor_argmax x {} x T=0.9,top_p=1 x seed=0"
 
@@ -22,7 +23,7 @@ def command(rlprobe):
             *("--temperature", 0.9, *arguments),
         )
 
-    run.tmp_path, run.problems = rlprobe.tmp_path, rlprobe.problems
+    run.tmp_path, run.problems, run.base, run.rl = rlprobe.tmp_path, rlprobe.problems, rlprobe.base, rlprobe.rl
     return run
 
 
@@ -112,6 +113,38 @@ def test_a_dry_run_says_what_would_be_drawn(command):
     assert code == 0
     assert "6 problems, 5 draws of each from base and rl" in out
     assert not (command.tmp_path / "run").exists()
+
+
+@pytest.mark.slow
+def test_both_models_read_the_draws_and_whose_choice_was_drawn_is_what_plain_forwards_say(command, rlprobe):
+    code, said, err = command("sample", "--n", 2, "--read", "--json")
+    assert code == 0, err
+    run, summary = runs.read(command.tmp_path / "run"), json.loads(said)
+    networks = {m: AutoModelForCausalLM.from_pretrained(getattr(command, m)).eval() for m in MEMBERS}
+    for drawn_by in MEMBERS:
+        counts = dict.fromkeys(("tokens", "differ", *MEMBERS), 0)
+        for row in run.table("rollouts", arms=[ALONE.format(drawn_by)]).to_pylist():
+            prompt, ids = list(row["prompt_ids"]), list(row["response_ids"])
+            with torch.no_grad():
+                logits = {m: network(torch.tensor([prompt + ids])).logits[0] for m, network in networks.items()}
+            first = {m: logits[m][len(prompt) - 1 : -1].argmax(-1).tolist() for m in MEMBERS}
+            for token, base, rl in zip(ids, first["base"], first["rl"], strict=True):
+                counts["tokens"] += 1
+                counts["differ"] += base != rl
+                counts["base"] += base != rl and token == base
+                counts["rl"] += base != rl and token == rl
+        found = {name: each["value"] for name, each in summary["read"][drawn_by].items()}
+        assert counts["rl"] * counts["base"]
+        assert found["differ"] == pytest.approx(counts["differ"] / counts["tokens"])
+        assert {m: found[m] for m in MEMBERS} == pytest.approx({m: counts[m] / counts["differ"] for m in MEMBERS})
+        assert sum(found[name] for name in (*MEMBERS, "neither")) == pytest.approx(1)
+    assert json.loads(rlprobe("grade", run.path, "--json")[1])["read"] == summary["read"]
+    code, out, err = command("sample", "--n", 1, "--read")  # fewer draws are read of the same tables
+    assert code == 0, err
+    assert "Where first choices differ, the draws of RL have RL's in" in out
+    fewer = json.loads((run.path / "sample.json").read_text())["read"]["rl"]["differ"]
+    assert fewer["n_tokens"] < summary["read"]["rl"]["differ"]["n_tokens"]
+    assert "read" not in json.loads(command("sample", "--n", 1, "--json")[1])
 
 
 @pytest.mark.slow
