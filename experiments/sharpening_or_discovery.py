@@ -267,7 +267,7 @@ INDICATORS = (
         *("above 0", "above 0", POWERED, True),
     ),
     Indicator(
-        *(f"RL's choice where the two differ, in draws of the base to the power {ALPHA:g}", "power", "%", as_rl("power")),
+        *(f"RL's choice where the two differ, in draws of the base's power {ALPHA:g}", "power", "%", as_rl("power")),
         *("as in RL's own", "about 0", POWERED, False),
     ),
     Indicator(
