@@ -142,7 +142,7 @@ class Killer(threading.Thread):
                         victim.kill()
                         victim.wait()
                         self.killed.append(victim.pid)
-                time.sleep(0.02)
+                time.sleep(0.05)
 
     def _at_work(self):
         """The workers that make a shard now, in random order."""
