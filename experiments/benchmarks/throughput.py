@@ -24,6 +24,7 @@ import click
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from experiments.benchmarks.cost_by_scale import FIGURES, READS, SHAPES, TOKENS, Shape, seconds_with_launches
 from rlprobe.commands.intervene import intervene
@@ -36,6 +37,8 @@ A_NODE = 8  # workers that start one after the other
 LOADING = 2e9  # bytes of weights a second, from disk to a card
 NOTICED = 2.2  # seconds until a lost worker is known to be lost, as tried with Ray on one machine
 EVERY = {"none lost": np.inf, "one in 4 GPU hours": 4 * 3600.0, "one in 20 GPU minutes": 1200.0}  # seconds of work
+DRAWN = {"1.5B": ("#56B4E9", 3.0), "7B": ("#009E73", 1.0), "32B": ("#D55E00", 1.0)}  # colour and width of the line
+LINES = dict(zip(EVERY, ("-", "--", ":"), strict=True))
 WORKERS, TRIALS = (1, 2, 4, 8, 16, 32, 64), 10
 ASKED = 30  # arms of one call, one after the other
 ARMS = ("lock-step", "entropy")
@@ -152,30 +155,27 @@ def measured(limit: int) -> pd.DataFrame:
 
 
 def draw(data: pd.DataFrame, axes: Sequence[Axes]) -> None:
-    """Tokens a second, and the share of the time that workers are busy, by their number, pair and rate of losses."""
+    """Tokens a second, and the share of the time that workers are busy, by their number, pair and rate of losses.
+
+    A pair is drawn in its colour and width, the widest below: where two are busy alike, both are seen.
+    """
     data = data[data["arm"] == "entropy"]
     for (pair, words), line in data.groupby(["pair", "lost"], sort=False):
-        colour = {"1.5B": "#0072B2", "7B": "#009E73", "32B": "#D55E00"}[str(pair)]
-        style = dict(zip(EVERY, ("-", "--", ":"), strict=True))[str(words)]
+        colour, width = DRAWN[str(pair)]
         for ax, column in zip(axes, ("tokens/s", "busy"), strict=True):
             ax.plot(
-                line["workers"],
-                line[column],
-                style,
-                color=colour,
-                marker="o",
-                markersize=3,
-                lw=1,
-                label=f"{pair}, {words}",
+                line["workers"], line[column], LINES[str(words)], color=colour, lw=width, marker="o", ms=2 * width + 1
             )
     axes[0].set(xscale="log", yscale="log", xlabel="workers", ylabel="tokens a second", title="Throughput")
     axes[1].set(
-        xscale="log", ylim=(0, 1), xlabel="workers", ylabel="share of the time at work", title="Workers at work"
+        xscale="log", ylim=(0, 1.02), xlabel="workers", ylabel="share of the time at work", title="Workers at work"
     )
     for ax in axes:
         ax.set_xticks(WORKERS, [str(n) for n in WORKERS])
         ax.minorticks_off()
-    axes[1].legend(fontsize=5, loc="lower left")
+    pairs = [Line2D([], [], color=c, lw=w, marker="o", ms=2 * w + 1, label=pair) for pair, (c, w) in DRAWN.items()]
+    lost = [Line2D([], [], color="0.35", ls=style, lw=1, label=words) for words, style in LINES.items()]
+    axes[1].legend(handles=[*pairs, *lost], fontsize=6, loc="lower left")
 
 
 def keep(table: pd.DataFrame) -> None:

@@ -150,7 +150,7 @@ def connection(choice: WorkerChoice) -> Iterator[list[Node]]:
         here = {"num_cpus": cores(), "object_store_memory": STORE, "include_dashboard": False}
         asked = {"address": choice.ray} if choice.ray else {"address": "local", **here}
         try:
-            ray.init(**asked, log_to_driver=False, logging_level="ERROR", configure_logging=False)
+            ray.init(**asked, log_to_driver=False, logging_level="ERROR")
         except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             raise NotAvailable(f"Ray does not answer at {choice.ray or 'this machine'}: {reason}") from None

@@ -1,6 +1,7 @@
-"""Runs by real Ray workers: the bytes of a serial one, whatever dies meanwhile. Skipped without Ray.
+"""Runs by real Ray workers: the bytes of a serial one, also when a node or the driver dies. Skipped without Ray.
 
-Everything that can be told without processes is told with a made-up Ray (test_crew.py).
+Other commands, and workers that are killed: test_worker_commands.py. Everything that can be told without processes is
+told with a made-up Ray (test_crew.py).
 """
 
 import json
@@ -8,7 +9,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,35 +54,6 @@ def serial(tmp_path):
     return shards_of(run)
 
 
-def killing(pids, run, times, stop):
-    """Kill a worker at work now and then, each once, and only when something was made since the last kill."""
-    killed, there = set(), 0
-    while len(killed) < times and not stop.is_set():
-        made, alive = len(run.shards("counted", "base")), [f.name for f in pids.iterdir() if f.name not in killed]
-        if made > there and alive:
-            os.kill(int(alive[0]), signal.SIGKILL)
-            killed.add(alive[0])
-            there = made
-        time.sleep(0.02)
-
-
-def test_workers_that_are_killed_are_replaced_and_nothing_is_missing(tmp_path, serial):
-    pids, run, stop = tmp_path / "pids", made_run(tmp_path / "run"), threading.Event()
-    pids.mkdir()
-    with connection(HERE) as nodes:
-        crew = Crew(fitting(nodes, HERE, 1), {})
-        killer = threading.Thread(target=killing, args=(pids, run, 3, stop))
-        killer.start()
-        try:
-            Site(run, QUIET, crew).fill(Slow(pids=str(pids)), shards(), "counting")
-        finally:
-            stop.set()
-            killer.join()
-            crew.close()
-    assert shards_of(run) == serial
-    assert crew.lost == 3
-
-
 def test_the_loss_of_a_node_loses_nothing_and_gpus_are_not_shared(tmp_path, serial):
     """Two machines with GPUs that are only counted; one of them is gone while its worker is at work."""
     from ray.cluster_utils import Cluster
@@ -125,8 +96,8 @@ def asked(tiny_folders, tmp_path):
 
 
 def begun(*arguments) -> subprocess.Popen:
-    command = [sys.executable, "-m", "rlprobe", *map(str, arguments)]
-    return subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    command, pipe = [sys.executable, "-m", "rlprobe", *map(str, arguments)], subprocess.PIPE
+    return subprocess.Popen(command, env=ENVIRONMENT, stdout=pipe, stderr=pipe, text=True)
 
 
 def finished(*arguments):
@@ -150,11 +121,13 @@ def test_a_run_by_workers_has_the_bytes_of_a_serial_one_also_after_the_driver_wa
         assert contents(out, "interventions.json") == expected
 
 
-def test_what_there_is_is_listed_with_what_fits(rlprobe):
-    code, out, _ = rlprobe("workers", "--base", rlprobe.base, "--rl", rlprobe.rl, "--workers", 2)
-    assert code == 0
+def test_what_there_is_is_listed_with_what_fits_and_ray_says_nothing_of_its_own(tiny_folders):
+    process = begun("workers", "--base", tiny_folders[0], "--rl", tiny_folders[1], "--workers", 2)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
     header, machine, fits, weights = out.splitlines()[:4]
     assert header.split() == ["machine", "processors", "GPUs", "cards", "memory"]
     assert len(machine.split()) == 6
     assert fits.startswith("2 workers fit, each with ")
     assert weights.startswith("the weights of ")
+    assert err == ""
