@@ -398,6 +398,8 @@ class Crew:
     def _hire(self, wanted: int) -> None:
         """Reserve bundles until there are as many workers, or bundles for them, as there is work for."""
         there = sum(map(len, (self._idle, self._placing, self._starting, self._busy, *self._placed.values())))
+        if not there:
+            self._since = time.monotonic()
         for _ in range(min(self.fit.count, wanted) - there):
             self._placing.append(self._ray.util.placement_group([self.fit.bundle], strategy="STRICT_PACK"))
 
