@@ -7,7 +7,7 @@ all pairs is made of what is kept: a part that was not run leaves cells that say
 The discovery pair is the control: its RL answers what its base cannot. An indicator that does not tell it from pairs
 whose RL had less to find can carry no claim of discovery; the table says so in words, made of the intervals.
 
-    python -m experiments.sharpening_or_discovery --pair bundled
+    python -m experiments.sharpening_or_discovery --pair bundled --n 32
     python -m experiments.sharpening_or_discovery --pair smollm2 --only disagree --only sample
     python -m experiments.sharpening_or_discovery --table --among bundled --among discovery
 """
@@ -38,6 +38,7 @@ ALPHA, POWER_PROBLEMS, POWER_DRAWS = 4.0, 100, 1
 TOP, TAU = 5, 1.2  # what the oracle is capped at; nats, of the gates
 NOT_RUN = "not run"
 COLUMNS = ["indicator", "part", "value", "low", "high", "n_units", "problems_bound", "n"]  # of what is kept
+HELD = "oracle-reranked"  # RL's token where it is among the base's best, and no edit elsewhere
 END = "base"  # the text whose positions are told
 Summary = dict[str, Any]
 Found = dict[str, Any]  # value, low, high, in words n, and the bounds of what was never seen (formats.Cell)
@@ -79,8 +80,8 @@ def largest(run: Run, first: int | None) -> Found:
 
 
 def edited(request: Request, _: int | None) -> Summary:
-    """The oracle, the oracle held to the base's own best, and both sides of an entropy gate."""
-    modes = ("oracle", f"support:{TOP}", f"entropy:{TAU}", f"inverse:{TAU}")
+    """The oracle, the oracle held to the base's best, RL's own best of these, and both sides of an entropy gate."""
+    modes = ("oracle", f"{HELD}:{TOP}", f"support:{TOP}", f"entropy:{TAU}", f"inverse:{TAU}")
     summary = rp.intervene(**request.options, modes=modes).summary
     answer = summary["reading"]["answer"]
     return {"arms": {arm["mode"]: {**arm, **arm["answers"][answer]} for arm in summary["arms"].values()}}
@@ -156,8 +157,8 @@ def recovery(mode: str) -> Callable[[Summary], Found]:
 
 
 def below_oracle(summary: Summary) -> Found:
-    """What the oracle loses where it may write only the base's best: against RL's own text, which the oracle writes."""
-    found = told(summary["arms"]["support"]["against"]["rl"]["difference"])
+    """What the oracle loses where it writes only what is among the base's best: against RL's text, the oracle's own."""
+    found = told(summary["arms"][HELD]["against"]["rl"]["difference"])
     if summary["arms"]["oracle"]["identity"] == "rl":
         return found
     return {"value": None, "n": f"{found['n']}: the oracle did not write RL's own text"}
@@ -228,7 +229,11 @@ INDICATORS = (
         *("about 0", "below 0", BEYOND, False),
     ),
     Indicator(
-        *(f"recovery, oracle held to the base's {TOP} best", "intervene", "", recovery("support")),
+        *(f"recovery, oracle held to the base's {TOP} best", "intervene", "", recovery(HELD)),
+        *("1", "below 1", BEYOND, False),
+    ),
+    Indicator(
+        *(f"recovery, RL's best among the base's {TOP} best, all along", "intervene", "", recovery("support")),
         *("1", "below 1", BEYOND, False),
     ),
     Indicator(
