@@ -22,7 +22,7 @@ FIGURES = ROOT / "figures"
 KEPT = "kept"  # the folder of a run
 TEXTS = ("*.md", "docs/*.md", "experiments/**/*.md", "experiments/*.jinja", "notebooks/*.py", "rlprobe/pairs/**/*.md")
 FINDINGS = ROOT / "experiments" / "findings.md.jinja"
-READ = {"claims_*.csv", "claims_*.md"}  # by experiments/claims.py and across_pairs.py
+READ = {"claims_*.csv", "claims_*.md", "sharpening_or_discovery.csv"}  # by what is of all pairs
 SUFFIXES = (".png", ".csv", ".md", ".json")
 
 

@@ -45,7 +45,12 @@ DRAWN = {
 
 def arms(identity="rl"):
     capped = {"recovery": interval(0.5), "against": {"rl": {"difference": interval(-0.2)}}}
-    return {"arms": {"oracle": {"identity": identity}, **dict.fromkeys(("support", "entropy", "inverse"), capped)}}
+    return {
+        "arms": {
+            "oracle": {"identity": identity},
+            **dict.fromkeys((script.HELD, "support", "entropy", "inverse"), capped),
+        }
+    }
 
 
 def test_parts_are_kept_beside_each_other_and_made_again_alone(tmp_path):
