@@ -19,7 +19,7 @@ from experiments.own_pairs import OWN, OwnPair
 from rlprobe.pairs.registry import DEFAULT_PAIR, PAIRS
 from rlprobe.runs import Run
 
-PARTS = ("only", "just_table", "among", "draws")  # they say which part is done, or stand in each number's own words
+PARTS = ("only", "just_table", "among", "drawn")  # which part is done; the last stands in each number's own words
 
 
 @dataclass(frozen=True)

@@ -395,16 +395,16 @@ def write_table(request: Request, pairs: Sequence[str]) -> None:
 @asked
 @click.option("--only", multiple=True, type=click.Choice([*PARTS]), help="Parts to do now; repeatable.  [default: all]")
 @click.option(
-    "--n", "draws", type=click.IntRange(min=1), help="Draws of each problem.  [default: as shown of the pair]"
+    "--n", "drawn", type=click.IntRange(min=1), help="Draws of each problem.  [default: as shown of the pair]"
 )
 @click.option("--table", "just_table", is_flag=True, help="Only the table of all pairs, of what is kept.")
 @click.option(
     "--among", multiple=True, type=click.Choice(NAMES), metavar="NAME", help="Pairs of the table; repeatable."
 )
-def main(request: Request, only: tuple[str, ...], draws: int | None, just_table: bool, among: tuple[str, ...]) -> None:
+def main(request: Request, only: tuple[str, ...], drawn: int | None, just_table: bool, among: tuple[str, ...]) -> None:
     """Make the parts, keep what they say, and write the table of all pairs."""
     for part in () if just_table else only or tuple(PARTS):
-        keep(shelf_of(request), part, PARTS[part](request, draws))
+        keep(shelf_of(request), part, PARTS[part](request, drawn))
     write_table(request, among or tuple(OWN))
 
 
