@@ -14,7 +14,7 @@ from typing import Any
 from beartype import BeartypeConf, beartype
 from jaxtyping import jaxtyped
 
-BY_TYPE = beartype(conf=BeartypeConf(is_pep484_tower=True))  # an int is a float, as for every other type checker
+BY_TYPE = beartype(conf=BeartypeConf(is_pep484_tower=True, violation_type=TypeError))  # an int is a float
 NAME = "checked_at_run_time"  # of `checked` within a module
 
 
