@@ -1034,12 +1034,13 @@ class SampleSettings(Settings):
     IN_TURNS = True
 
     choice: SampleChoice = SampleChoice()
-    compute: ComputeChoice = noun(ComputeChoice(), "max_outside", "spill")
+    compute: ComputeChoice = noun(ComputeChoice(), "spill")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.compute.one_at_a_time and self.choice.match_entropy:
-            raise BadInput("--match-entropy reads with both models: no --one-at-a-time with it")
+        for name, asked in (("--match-entropy", self.choice.match_entropy), ("--read", self.choice.read)):
+            if self.compute.one_at_a_time and asked:
+                raise BadInput(f"{name} reads with both models: no --one-at-a-time with it")
 
     reading: Reading = noun(Reading(), "class_k", "tau")
 

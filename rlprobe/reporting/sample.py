@@ -133,6 +133,9 @@ def _of_power(summary: Summary) -> Iterator[Text]:
 def _of_read(summary: Summary) -> Iterator[Text]:
     """Whose first choice was drawn where the two differ, where both models read the draws."""
     for row in _read(summary):
+        if row["rl"]["value"] is None:
+            yield Text(f"Along the draws of {NAMES[row['member']]} the two models' first choices never differ.")
+            continue
         shares = ", ".join(f"{words} in {Cell.of(row[name], '%', 'positions')}" for name, words in WHOSE)
         yield Text(f"Where first choices differ, the draws of {NAMES[row['member']]} have {shares}.")
 

@@ -148,6 +148,14 @@ def test_both_models_read_the_draws_and_whose_choice_was_drawn_is_what_plain_for
 
 
 @pytest.mark.slow
+def test_a_pair_with_itself_never_differs_along_its_draws(command, rlprobe):
+    code, out, err = command("sample", "--n", 1, "--rl", rlprobe.base, "--read", "--max-outside", 0.5)
+    assert code == 0, err
+    assert "Along the draws of RL the two models' first choices never differ." in out
+    assert "have RL's in" not in out
+
+
+@pytest.mark.slow
 def test_a_power_of_the_base_is_drawn_beside_rl_and_what_it_took_is_told(command, rlprobe):
     asked = ("sample", "--n", 2, "--power", 4, "--power-block", 6, "--power-moves", 3)
     code, said, err = command(*asked, "--json")
@@ -179,6 +187,7 @@ def test_a_power_of_the_base_is_drawn_beside_rl_and_what_it_took_is_told(command
     ("arguments", "says"),
     [
         (("--power", 0), "--power is 0.0: it is above 0"),
+        (("--read", "--one-at-a-time"), "--read reads with both models: no --one-at-a-time with it"),
         (("--power", "nan"), "--power is nan: it is a finite number"),
         (("--power", 2, "--member", "rl"), "--power is the base's"),
         (("--member", "base", "--rl-temperature", 2), "--rl-temperature is RL's: give --member rl, or both"),
