@@ -1041,6 +1041,8 @@ class SampleSettings(Settings):
         for name, asked in (("--match-entropy", self.choice.match_entropy), ("--read", self.choice.read)):
             if self.compute.one_at_a_time and asked:
                 raise BadInput(f"{name} reads with both models: no --one-at-a-time with it")
+        if self.compute.max_outside != ComputeChoice.max_outside and not self.choice.read:
+            raise BadInput("--max-outside has no use where both models do not read the draws: give --read with it")
 
     reading: Reading = noun(Reading(), "class_k", "tau")
 

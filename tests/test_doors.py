@@ -29,6 +29,11 @@ WRONG = [
     ("disagree --batch-size no", {"batch_size": "no"}, "--batch-size is 'no': it is a whole number or 'auto'"),
     ("disagree --max-new-tokens 0", {"max_new_tokens": 0}, "--max-new-tokens is 0: it is at least 1"),
     ("disagree --max-outside 2", {"max_outside": 2}, "--max-outside is 2.0: it is at least 0 and at most 1"),
+    (
+        "sample --max-outside 0.5",
+        {"max_outside": 0.5},
+        "--max-outside has no use where both models do not read the draws: give --read with it",
+    ),
     ("disagree --shard 8/2", {"shard": "8/2"}, "'8/2' is not of the form i/n with 1 <= i <= n, for example 2/8"),
     (
         "disagree --trajectory bse",
@@ -263,7 +268,7 @@ NOT_THERE = [
     ("flips", "claims", "x"),
     ("footprint", "shard", "1/2"),
     ("footprint", "rl", "x"),
-    ("sample", "max_outside", 0.5),
+    ("flips", "max_outside", 0.5),
     ("sample", "tau", 1.0),
     ("weights", "shard", "1/2"),
     ("direction", "tau", 1.0),
