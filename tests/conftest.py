@@ -9,9 +9,9 @@ os.environ["HF_HUB_OFFLINE"] = "1"  # before anything imports huggingface_hub
 
 from pathlib import Path
 
-from jaxtyping import install_import_hook
+from typechecking import check
 
-install_import_hook("rlprobe", "typechecking.checked")  # every shape and type that is stated, checked at run time
+check("rlprobe")  # every shape and type that is stated, checked at run time
 
 import pytest
 import torch
