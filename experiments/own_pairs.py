@@ -42,6 +42,6 @@ OWN: dict[str, OwnPair] = {
     "discovery": OwnPair(PAIRS["discovery"], max_new_tokens=160),  # a prompt and four steps fit into its 256 positions
     "smollm2": SMOLLM2,
     "smollm2-seed2": _smollm2("seed2"),
-    "smollm2-seed3": _smollm2("seed3"),  # it and the null were trained with another stop id (smollm2/README.md)
+    "smollm2-seed3": _smollm2("seed3"),  # it and the null were trained on a GPU
     "smollm2-null": replace(_smollm2("null1"), null=True),
 }

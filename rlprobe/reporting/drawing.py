@@ -52,7 +52,8 @@ FILES: dict[str, dict[str, Any]] = {
 
 APART = 1.5  # doublings
 TITLE_WIDTH = 34  # characters over a small panel
-CORNER = 0.2  # inches under the panels, for the line that says what the figure is about
+CORNER = 0.2  # inches under the panels, for each line that says what the figure is about
+AN_INCH = 19  # characters of such a line
 
 
 # -- what a figure is about: the same words in the same corner of every one
@@ -132,9 +133,11 @@ def render(drawing: Drawing, *known: Any, corner: str = "") -> tuple[Figure, pd.
     """
     data = drawing.data(*known)
     width, height = drawing.size(data)
+    corner = fill(corner, int(AN_INCH * width)).replace("  ·\n", "\n")
+    under = CORNER * (1 + corner.count("\n"))
     with _style():
-        figure = Figure(figsize=(width, height + CORNER), layout="constrained")
-        panels, strip = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, CORNER))[:, 0]
+        figure = Figure(figsize=(width, height + under), layout="constrained")
+        panels, strip = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, under))[:, 0]
         axes = drawing.axes(data, panels)
         drawing.draw(data, axes)
         for line in (line for ax in axes for line in ax.lines):  # one without points, unclipped, is laid out at (0, 0)

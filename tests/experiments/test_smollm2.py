@@ -120,6 +120,17 @@ def test_the_accuracies_of_the_card_are_those_of_the_logs():
     assert [float(said[1]), float(said[2])] == [round(100 * sum(of) / len(of), 1) for of in right]
 
 
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [("base", "base"), ("seed1", "seed 1"), ("seed2", "seed 2"), ("seed3", "seed 3"), ("null1", "**null")],
+)
+def test_the_readme_says_of_how_many_problems_each_model_is_right(log, words):
+    readme = " ".join((LOGS.parent / "README.md").read_text().split())
+    right = [json.loads(line)["right"] for line in (LOGS / f"answers-{log}.jsonl").read_text().splitlines()]
+    assert re.search(rf"{re.escape(words)} {sum(right)}\b", readme)
+    assert len(right) == (250 if log == "base" else 500)
+
+
 @pytest.fixture(scope="module")
 def smollm2():
     return load(locate(PairChoice(pair="smollm2", device="cpu")))

@@ -27,10 +27,14 @@ def test_a_line_without_points_takes_no_room():
     assert widths([]) == pytest.approx(widths([0.5]), rel=0.05)
 
 
+LONG = "  ·  ".join(("cache/SmolLM2-135M-Instruct and adapters/seed3", "short-problems", *["9,395 tokens of RL"] * 6))
+
+
+@pytest.mark.parametrize("corner", ["pair bundled", LONG])
 @pytest.mark.parametrize("name", DRAWN)
-def test_no_word_of_a_figure_that_a_text_shows_is_cut_at_its_edge(name):
+def test_no_word_of_a_figure_that_a_text_shows_is_cut_at_its_edge(name, corner):
     table = pd.read_csv(FIGURES / f"{name}.csv")
-    figure, _ = render(replace(drawing_of(name), data=lambda held: held), table, corner="pair bundled")
+    figure, _ = render(replace(drawing_of(name), data=lambda held: held), table, corner=corner)
     width, height = figure.canvas.get_width_height()
     ticks = {
         label for ax in figure.axes for axis in (ax.xaxis, ax.yaxis) for label in axis.get_ticklabels(which="both")
