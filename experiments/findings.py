@@ -1,14 +1,16 @@
-"""docs/findings.md: sentences about the bundled pair, every measured number of which is read from a table of figures/.
+"""docs/findings.md: sentences about named pairs, every measured number of which is read from a table of figures/.
 
 The sentences stand in findings.md.jinja. There `cell("interventions", "accuracy", arm="oracle")` is what the table
 figures/interventions.md shows in that column, in the one row whose "arm" is "oracle", read from the JSON beside it;
-`value(...)` is the same without its interval. README.md's four rows are read from there, too.
+`value(...)` is the same without its interval, `claimed(...)` a claim's number on any pair. README.md's four rows are
+read from there, too.
 
     python -m experiments.findings
 """
 
 import json
 from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import click
 from jinja2 import Environment, StrictUndefined
 
 from experiments import kept
+from experiments.across_pairs import measured
 from experiments.kept import rewrite
 from rlprobe.reporting.formats import Cell, from_json, written
 
@@ -54,10 +57,18 @@ def value(table: str, column: str, **where: str) -> str:
     return found.parts[0] if isinstance(found, Cell) else written(found)
 
 
+def claimed(script: str, claim: str, pair: str) -> str:
+    """What was measured of a claim on a pair, as `experiments.across_pairs` shows it; "not run" where it was not."""
+    (asked,) = (each.claim for each in import_module(f"experiments.{script}").CLAIMS if each.claim.statement == claim)
+    found = measured(script, pair).get(claim)
+    return str(Cell(found.value, found.low, found.high, asked.unit)) if found else "not run"
+
+
 def told() -> str:
     """The sentences with their numbers."""
     words = Environment(undefined=StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    return words.from_string(TEMPLATE.read_text(encoding="utf-8")).render(cell=cell, value=value)
+    known = {"cell": cell, "value": value, "claimed": claimed}
+    return words.from_string(TEMPLATE.read_text(encoding="utf-8")).render(known)
 
 
 def four_rows() -> str:
