@@ -296,7 +296,7 @@ def _package(top: str) -> str | None:
     if top in sys.stdlib_module_names:
         return f"python {sys.version_info.major}.{sys.version_info.minor}"
     if top == "rlprobe":
-        return f"rlprobe {__version__}"
+        return f"rlprobe {version_of(top)}"
     if not _is_installed(top):
         return None
     try:
@@ -306,6 +306,11 @@ def _package(top: str) -> str | None:
         version = importlib.metadata.version(named[0]) if named else None
         version = version or getattr(sys.modules.get(top), "__version__", None)
         return f"{top} {version}" if version else None
+
+
+def version_of(name: str) -> str:
+    """The version of a package; rlprobe's own is said by its source, which need not be installed."""
+    return __version__ if name == "rlprobe" else importlib.metadata.version(name)
 
 
 @functools.cache

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import rlprobe
+from rlprobe.fingerprint import version_of
 
 ROOT = Path(rlprobe.__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -78,6 +79,17 @@ def test_every_declared_package_has_a_version_in_the_constraints():
 
 def test_the_version_is_said_once():
     assert PROJECT["version"] == rlprobe.__version__
+
+
+def test_a_source_that_is_not_installed_has_its_version(monkeypatch):
+    def of_others(name, known=importlib.metadata.version):
+        if name == "rlprobe":
+            raise importlib.metadata.PackageNotFoundError(name)
+        return known(name)
+
+    monkeypatch.setattr(importlib.metadata, "version", of_others)
+    assert version_of("rlprobe") == rlprobe.__version__
+    assert version_of("torch") == of_others("torch")
 
 
 def test_the_wheel_has_every_file_of_the_package(tmp_path):

@@ -8,7 +8,6 @@ shard of which three workers died is set aside and named, when all others are th
 """
 
 import heapq
-import importlib.metadata
 import logging
 import math
 import os
@@ -28,6 +27,7 @@ from rlprobe.commands.work import Bench, Handed, Made, Piece, Site, Tools
 from rlprobe.decoding.check import load_checked
 from rlprobe.decoding.engine import Watch
 from rlprobe.errors import BadInput, NotAvailable, ProblemsLeftOut, RlprobeError
+from rlprobe.fingerprint import version_of
 from rlprobe.pairs import devices
 from rlprobe.pairs.loading import LocatedPair
 from rlprobe.pairs.sources import find_source
@@ -214,7 +214,7 @@ class Worker:
         Raises NotAvailable where they are not.
         """
         for name, version in packages.items():
-            if (mine := importlib.metadata.version(name)) != version:
+            if (mine := version_of(name)) != version:
                 raise NotAvailable(f"a worker has {name} {mine}, and the run {version}: install the same on every node")
         if prepared is None:
             return []

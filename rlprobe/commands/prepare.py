@@ -4,7 +4,6 @@ Nothing here loads weights: a run of another identity, an unknown name or an imp
 """
 
 import hashlib
-import importlib.metadata
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from rlprobe.commands.progress import Reporter
 from rlprobe.commands.proposed import NOTHING, Proposed, proposed
 from rlprobe.decoding.check import Turns, load_checked
 from rlprobe.errors import BadInput
+from rlprobe.fingerprint import version_of
 from rlprobe.measures.passes import choose_path
 from rlprobe.pairs import devices, loading
 from rlprobe.pairs.loading import LocatedPair
@@ -201,6 +201,7 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
     unreadable = _unreadable(chosen, settings.grader)
     out = output.out or Path("runs") / _folder(pair, problem_set)
     own = compute.propose_from
+    packages = {name: version_of(name) for name in _IN_IDENTITY}
     found = proposed(own, problem_set, prompts, located) if own else NOTHING
     kept = _decoding_of(out, output)
     batch_size = compute.batch_size or kept.get("batch_size") or _automatic_batch_size(located, prompts, compute)
@@ -224,7 +225,7 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
             "decoding": _decoding_identity(compute, located, batch_size, block)
             | ({"proposed": found.sha256} if own else {}),
             "threads": _threads(out, output),
-            "packages": {name: importlib.metadata.version(name) for name in _IN_IDENTITY},
+            "packages": packages,
             **extra,
         },
         about=_about(pair, problem_set, located, style, example),
@@ -233,7 +234,7 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
         proposed=found,
         one_at_a_time=compute.one_at_a_time,
         spill=compute.spill,
-        crew=Crew.of(settings.crew, torch.get_num_threads(), {n: importlib.metadata.version(n) for n in _IN_IDENTITY}),
+        crew=Crew.of(settings.crew, torch.get_num_threads(), packages),
     )
 
 
