@@ -217,10 +217,10 @@ class Gate:
     random: bool = False
     top: int = 0  # how many of a model's best tokens it looks at; no more than there are
 
-    def __and__(self, other: "Gate") -> "Gate":
+    def __and__(self, other: object) -> "Gate":
         return self._with(other, "&", torch.logical_and)
 
-    def __or__(self, other: "Gate") -> "Gate":
+    def __or__(self, other: object) -> "Gate":
         return self._with(other, "|", torch.logical_or)
 
     __rand__, __ror__ = __and__, __or__  # what is no gate stands first, and is refused
@@ -228,7 +228,7 @@ class Gate:
     def __invert__(self) -> "Gate":
         return Gate(f"not-{self.spec}", self.leaves, lambda answers: ~self.combine(answers), self.random, self.top)
 
-    def _with(self, other: "Gate", sign: str, operation: Callable[[Tensor, Tensor], Tensor]) -> "Gate":
+    def _with(self, other: object, sign: str, operation: Callable[[Tensor, Tensor], Tensor]) -> "Gate":
         if not isinstance(other, Gate):
             raise BadInput(f"a gate is put together with gates, not with a {type(other).__name__}: rp.gate makes one")
         n = len(self.leaves)

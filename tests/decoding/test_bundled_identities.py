@@ -16,7 +16,7 @@ from rlprobe.problems.prompts import encode_prompt
 from rlprobe.records import Problem, Status
 from rlprobe.settings import PairChoice
 
-N = 12
+N = 6
 
 
 @pytest.fixture(scope="module")

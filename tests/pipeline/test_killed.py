@@ -21,11 +21,11 @@ def forks(delays: list[float], *command) -> list[str]:
     return subprocess.run(arguments, capture_output=True, text=True, check=True, env=environment).stdout.split()
 
 
-@pytest.fixture
-def options(tiny_folders, tmp_path) -> tuple:
-    """Of every command here: a tiny pair, and forty problems in small shards."""
+@pytest.fixture(params=[40])
+def options(tiny_folders, tmp_path, request) -> tuple:
+    """Of every command here: a tiny pair, and some problems in small shards."""
     problems = tmp_path / "problems.jsonl"
-    rows = [{"id": i, "question": f"Ann has {i} eggs. She buys {i} more.", "answer": str(2 * i)} for i in range(40)]
+    rows = [{"id": i, "question": f"Ann has {i} eggs. She buys {i} more.", "answer": str(2 * i)} for i in range(request.param)]
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
     pair = ("--base", tiny_folders[0], "--rl", tiny_folders[1], "--style", "question_answer", "--dataset", problems)
     return (*pair, "--max-new-tokens", 60, "--shard-size", 2, "--batch-size", 2, "--out")
@@ -50,6 +50,7 @@ def test_a_run_killed_ten_times_ends_in_the_same_bytes(options, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("options", [10], indirect=True)
 def test_flips_killed_five_times_end_in_the_same_bytes(options, tmp_path):
     assert forks([0], "disagree", *options, tmp_path / "unbroken") == ["0"]
     shutil.copytree(tmp_path / "unbroken", tmp_path / "killed")
@@ -60,7 +61,7 @@ def test_flips_killed_five_times_end_in_the_same_bytes(options, tmp_path):
 @pytest.mark.slow
 def test_kills_flipped_bits_and_cut_files_are_harmless_or_found():
     """A small helping of what `surviving.py` does to every command that writes."""
-    script = [sys.executable, str(SCRIPT.with_name("surviving.py")), "--kills", "8", "--flips", "4", "--cuts", "0"]
+    script = [sys.executable, str(SCRIPT.with_name("surviving.py")), "--kills", "4", "--flips", "2", "--cuts", "0"]
     some = [f"--only={name}" for name in ("intervene", "report", "merge", "disagree --overwrite")]
     done = subprocess.run([*script, *some], capture_output=True, text=True, env=os.environ | {"OMP_NUM_THREADS": "1"})
     assert done.returncode == 0, done.stdout
