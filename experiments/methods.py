@@ -2,7 +2,8 @@
 
 Every method trains a LoRA adapter on the same base, from problems that the held-out ones share no question with, and
 stops after the round in which it has generated as many response tokens as the others. Then the commands of rlprobe are
-run on base and adapter. What was not run says so. Everything is kept and goes on where it was stopped.
+run on base and adapter. What was not run says so. Everything is kept in runs/ and goes on where it was stopped; what
+was found of the trainings that figures/methods.md shows is kept in measured/, a copy of each one's found.json.
 
     python -m experiments.methods --method grpo --seed 1            trains and measures; repeatable
     python -m experiments.methods --pair smollm2 --method dir       (its base: python -m rlprobe.pairs.fetch smollm2)
@@ -43,6 +44,7 @@ from rlprobe.training.methods import OWN_LOOPS
 
 WORK = Path("runs") / "methods"
 FOUND = "found.json"
+MEASURED = Path(__file__).with_name("measured")  # what was found of trainings that are not done again for a table
 PROBLEMS = 4000  # to train on; more than any budget here asks
 OTHER_PROBLEMS = 2000  # added to the seed, so that they are none that base or RL model was trained on
 AT_K = 16
@@ -230,10 +232,13 @@ class Case:
         return self.setup or SETUPS[self.pair]
 
     def found(self) -> dict[str, Any] | None:
-        """What was measured; None where it was not, or under another setup."""
-        file = self.folder / FOUND
-        told = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        return told if told.get("asked") == self.asked else None
+        """What was measured, here or where it is kept; None where it was not, or under another setup."""
+        kept = MEASURED / self.pair / f"{self.folder.name}.json"
+        for file in (self.folder / FOUND, *([kept] if self.work == WORK else [])):
+            told = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+            if told.get("asked") == self.asked:
+                return told
+        return None
 
     @property
     def asked(self) -> dict[str, Any]:
@@ -301,7 +306,12 @@ class Case:
         run = {**same, "out": self.folder / "run", "limit": plan.limit}
         compared = rp.disagree(**run)
         gated = rp.intervene(**run, modes=("oracle", f"entropy:{plan.tau:g}"))
-        draws = {"out": self.folder / "drawn", "draws": AT_K, "temperature": plan.how.get("temperature", 1.0)}
+        draws = {
+            "out": self.folder / "drawn",
+            "draws": AT_K,
+            "temperature": plan.how.get("temperature", 1.0),
+            "member": "rl",
+        }
         drawn = rp.sample(**same, **draws, limit=plan.draws_of)
         rates = compared.summary["trajectories"]["base"]["rates"]["all"]["micro"]
         curve = drawn.summary["answers"]["last"]["members"]["rl"]["pass_at_k"]

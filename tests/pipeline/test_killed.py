@@ -25,7 +25,10 @@ def forks(delays: list[float], *command) -> list[str]:
 def options(tiny_folders, tmp_path, request) -> tuple:
     """Of every command here: a tiny pair, and some problems in small shards."""
     problems = tmp_path / "problems.jsonl"
-    rows = [{"id": i, "question": f"Ann has {i} eggs. She buys {i} more.", "answer": str(2 * i)} for i in range(request.param)]
+    rows = [
+        {"id": i, "question": f"Ann has {i} eggs. She buys {i} more.", "answer": str(2 * i)}
+        for i in range(request.param)
+    ]
     problems.write_text("".join(json.dumps(row) + "\n" for row in rows))
     pair = ("--base", tiny_folders[0], "--rl", tiny_folders[1], "--style", "question_answer", "--dataset", problems)
     return (*pair, "--max-new-tokens", 60, "--shard-size", 2, "--batch-size", 2, "--out")
