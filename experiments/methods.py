@@ -486,27 +486,31 @@ def table(found: Mapping[str, Found]) -> pd.DataFrame:
 
 
 def drawing(found: pd.DataFrame) -> Figure:
-    """Gain against cost, and footprint against gain; a point a method that was run."""
-    run = found[found["seeds"] != "not run"]
-    points = pd.DataFrame(
-        {
-            "method": run["method"],
-            "accuracy, %": [100 * cell.value for cell in run["accuracy"]],
-            "processor minutes": [cell.value for cell in run["processor minutes"]],
-            "edited tokens, %": [100 * cell.value for cell in run["edited"]],
-        }
-    )
+    """Gain against cost, and footprint against gain; a point a method that was run, accuracies with their intervals."""
+    run = found[found["seeds"] != "not run"].to_dict("records")
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for ax, x, y in (
-        (left, "processor minutes", "accuracy, %"),
-        (right, "accuracy, %", "edited tokens, %"),
-    ):
-        known = points.dropna(subset=[x, y])
-        sns.scatterplot(known, x=x, y=y, ax=ax, color="#0072B2")
-        for name, at, height in zip(known["method"], known[x], known[y], strict=True):
-            ax.annotate(str(name), (at, height), textcoords="offset points", xytext=(4, 3), fontsize=7)
+    for each in run:
+        accuracy, edited, minutes = each["accuracy"], each["edited"], each["processor minutes"].value
+        ends = [accuracy.low, accuracy.high] if accuracy.low is not None else [accuracy.value] * 2
+        if minutes is not None:
+            left.plot([minutes] * 2, [100 * end for end in ends], color="#0072B2", linewidth=1)
+            _point(left, each["method"], minutes, 100 * accuracy.value)
+        right.plot([100 * end for end in ends], [100 * edited.value] * 2, color="#0072B2", linewidth=1)
+        _point(right, each["method"], 100 * accuracy.value, 100 * edited.value)
+    left.set(xlabel="processor minutes of the training", ylabel="accuracy, %", title="What it gains for what it costs")
+    right.set(
+        xlabel="accuracy, %", ylabel="tokens that the oracle replaces, %", title="What it leaves for what it gains"
+    )
+    for ax in (left, right):
+        ax.margins(0.2, 0.1)
+        sns.despine(ax=ax)
     return figure
+
+
+def _point(ax: Any, name: str, x: float, y: float) -> None:
+    ax.plot([x], [y], "o", color="#0072B2", markersize=5)
+    ax.annotate(name, (x, y), textcoords="offset points", xytext=(5, 4), fontsize=7)
 
 
 def keep(pair: str, work: Path, shelf: Shelf) -> None:

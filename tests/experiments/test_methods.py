@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from click.testing import CliRunner
 
-from experiments import methods
+from experiments import kept, methods
 from experiments.methods import (
     ARMS,
     CLAIMS,
@@ -20,6 +20,7 @@ from experiments.methods import (
     share_of_gain,
     table,
 )
+from rlprobe.reporting.formats import FORMATS
 from rlprobe.settings import TrainSettings, made
 from rlprobe.training.methods import METHODS
 
@@ -97,6 +98,15 @@ def test_every_claim_finds_its_number_where_all_were_run():
     numbers = [each.on(claimed(found), "bundled").ours.value for each in CLAIMS]
     assert numbers == pytest.approx([0.75, 0.5, 0.0, 0.2, -0.25])
     assert difference([one], [grpo]).high < 0
+
+
+def test_the_table_that_is_shown_is_that_of_what_is_kept(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # no training of one's own
+    shown = (kept.FIGURES / "methods.csv").read_text(encoding="utf-8")
+    assert FORMATS["csv"](table(all_found("bundled"))) == shown
+    assert len(list((methods.MEASURED / "bundled").iterdir())) == sum(
+        map(len, all_found("bundled").values())
+    )  # and used
 
 
 SMALL = {"prompts": 2, "samples": 4, "rows": 4, "steps": 4, "max_new_tokens": 16, "rank": 2, "reward": "coin"}
