@@ -31,12 +31,10 @@ class OwnPair:
 def _smollm2(adapter: str) -> OwnPair:
     """An adapter of SmolLM2 that lies in experiments/smollm2/adapters, on as many problems as the pair itself."""
     rl = f"base+{HERE / 'smollm2' / 'adapters' / adapter}"
-    return replace(SMOLLM2, entry=replace(PAIRS["smollm2"], rl=rl, verified=False), checkpoints=None)
+    return replace(SMOLLM2, entry=replace(PAIRS["smollm2"], rl=rl, verified=False))
 
 
-SMOLLM2 = OwnPair(
-    PAIRS["smollm2"], limit=200, max_new_tokens=128, checkpoints=HERE / "smollm2" / "checkpoints", last="step-024"
-)
+SMOLLM2 = OwnPair(PAIRS["smollm2"], limit=200, max_new_tokens=128)
 OWN: dict[str, OwnPair] = {
     "bundled": OwnPair(PAIRS["bundled"], checkpoints=HERE / "organism" / "checkpoints", last="step-048"),
     "discovery": OwnPair(PAIRS["discovery"], max_new_tokens=160),  # a prompt and four steps fit into its 256 positions
