@@ -161,7 +161,10 @@ def _js(p, q):
     return _sum(p * (p / middle).clamp(min=_TINIEST).log() + q * (q / middle).clamp(min=_TINIEST).log()) / 2
 
 
-PASSES = {
-    "plain": whole_vocabulary,
-    "compiled": torch.compile(whole_vocabulary, dynamic=False),
-}  # built at its first call
+@cache
+def _compiled():
+    """The compiled pass, made when it is first asked for: to import torch's compiler alone takes seconds."""
+    return torch.compile(whole_vocabulary, dynamic=False)
+
+
+PASSES = {"plain": whole_vocabulary, "compiled": lambda *given: _compiled()(*given)}

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -314,7 +315,10 @@ def merged(adapted: Any) -> Iterator[None]:
 
 
 def save_adapter(adapted: Any, folder: Path, dtype: torch.dtype = torch.bfloat16) -> None:
-    """Write the adapter as PEFT reads it."""
+    """Write the adapter as PEFT reads it, the same bytes each time.
+
+    PEFT alone writes the names of the adapted layers in the order of a set, another one in each process.
+    """
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
@@ -322,4 +326,6 @@ def save_adapter(adapted: Any, folder: Path, dtype: torch.dtype = torch.bfloat16
     stored = get_peft_model_state_dict(adapted, save_embedding_layers=False)
     weights = {name: it.to(dtype).contiguous() for name, it in stored.items()}
     save_file(weights, folder / "adapter_model.safetensors", metadata={"format": "pt"})
-    adapted.peft_config["default"].save_pretrained(folder)
+    config = copy(adapted.peft_config["default"])
+    config.target_modules = sorted(config.target_modules)
+    config.save_pretrained(folder)
