@@ -20,6 +20,7 @@ from experiments.claims import SCRIPTS, Asked
 from experiments.kept import Shelf
 from experiments.own_pairs import OWN
 from experiments.request import NAMES, known_pair
+from experiments.script import script
 from rlprobe.analysis.claims import Finding, Verdict
 from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.reporting.claims import asked
@@ -62,13 +63,13 @@ def _verdict(finding: Finding) -> str | None:
 def table(pairs: tuple[str, ...]) -> pd.DataFrame:
     """One row a claim, two columns a pair."""
     rows = []
-    for script in SCRIPTS:
-        found = {pair: measured(script, pair) for pair in pairs}
-        rows += [row(script, claim, found) for claim in importlib.import_module(f"experiments.{script}").CLAIMS]
+    for name in SCRIPTS:
+        found = {pair: measured(name, pair) for pair in pairs}
+        rows += [row(name, claim, found) for claim in importlib.import_module(f"experiments.{name}").CLAIMS]
     return table_of(rows, list(rows[0]))
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--pair", "pairs", multiple=True, type=click.Choice(NAMES), metavar="NAME", help="[default: our own]")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: figures/]")
 def main(pairs: tuple[str, ...], out: Path | None) -> None:

@@ -13,6 +13,7 @@ import rlprobe as rp
 from experiments.claims import Asked, write_claims
 from experiments.interventions import EQUAL, HALF, against, recovery
 from experiments.request import Request, asked
+from experiments.script import script
 from rlprobe.analysis.claims import Claim, Kind
 
 # ---- what is claimed -------------------------------------------------------------------------------------------------
@@ -98,7 +99,7 @@ CLAIMS = (
 MODES = ("oracle", "first:1,2,3", "entropy:0.6,1.2", "inverse:1.2", "js:0.05,0.1,0.2", "random", "resample")
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 @click.option("--seeds", default=2, show_default=True, help="Of arms with randomness.")
 def main(request: Request, seeds: int) -> None:

@@ -17,6 +17,7 @@ import pandas as pd
 from experiments.kept import KEPT, Shelf
 from experiments.own_pairs import OWN
 from experiments.request import NAMES, Request
+from experiments.script import script
 from rlprobe.analysis.claims import Claim, Finding, Verdict
 from rlprobe.analysis.statistics import Interval, missing
 from rlprobe.pairs.registry import DEFAULT_PAIR
@@ -123,7 +124,7 @@ def _by_chance(verdicts: pd.Series) -> str:
     )
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--pair", default=DEFAULT_PAIR, show_default=True, type=click.Choice(NAMES), metavar="NAME")
 @click.option("--dataset", help="Gather what is kept in the pair's runs on it.  [default: what figures/ shows]")
 def main(pair: str, dataset: str | None) -> None:

@@ -10,12 +10,12 @@ the base's on the others. Beside the interval in use stand those that were not c
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import click
 import numpy as np
 import pandas as pd
 from scipy import stats
 
 from experiments.kept import Shelf
+from experiments.script import script
 from rlprobe.analysis.statistics import Interval, mean, mean_difference, rate, recovery
 from rlprobe.pairs.registry import DEFAULT_PAIR
 from rlprobe.reporting.formats import FORMATS, Cell, table_of
@@ -161,7 +161,7 @@ TABLES = {
 }
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 def main() -> None:
     """Write coverage_*.csv and .md under figures/."""
     shelf = Shelf.shown(DEFAULT_PAIR)

@@ -8,11 +8,10 @@ Reads the token table of `experiments.disagreement`, which is finished first whe
     python -m experiments.direction
 """
 
-import click
-
 import rlprobe as rp
 from experiments.claims import Asked, Key, write_claims
 from experiments.request import Request, asked
+from experiments.script import script
 from rlprobe.analysis.claims import Claim, Kind
 from rlprobe.reporting.direction import TABLES
 
@@ -114,7 +113,7 @@ CLAIMS = (
 # ---- how it is measured ----------------------------------------------------------------------------------------------
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 def main(request: Request) -> None:
     """Run, and keep what a reader wants to see."""

@@ -6,11 +6,10 @@ Both models answer every problem greedily, both read both answers, every positio
     python -m experiments.disagreement
 """
 
-import click
-
 import rlprobe as rp
 from experiments.claims import Asked, write_claims
 from experiments.request import Request, asked
+from experiments.script import script
 from rlprobe.analysis.claims import Claim, Kind
 
 # ---- what is claimed -------------------------------------------------------------------------------------------------
@@ -92,7 +91,7 @@ CLAIMS = (
 # ---- how it is measured ----------------------------------------------------------------------------------------------
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 def main(request: Request) -> None:
     """Run, and keep what a reader wants to see."""

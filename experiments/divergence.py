@@ -8,13 +8,13 @@ with a Jensen-Shannon divergence near zero, and what the base gives RL's token w
 
 from typing import Any
 
-import click
 import numpy as np
 import pandas as pd
 
 import rlprobe as rp
 from experiments.claims import Asked, write_claims
 from experiments.request import Request, asked
+from experiments.script import script
 from rlprobe.analysis.claims import Claim
 from rlprobe.analysis.statistics import Clusters, Interval, rate
 from rlprobe.settings import Resampling
@@ -65,7 +65,7 @@ NEAR_ZERO, APART = 0.01, 0.1  # nats of JS
 UNLIKELY = 0.01  # a probability
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 def main(request: Request) -> None:
     """Read the table, and show what is claimed of it."""

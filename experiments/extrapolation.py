@@ -23,6 +23,7 @@ from experiments.claims import Asked, write_claims
 from experiments.interventions import against
 from experiments.kept import Shelf
 from experiments.request import Request, asked, known_pair
+from experiments.script import script
 from rlprobe import runs
 from rlprobe.analysis.claims import Claim
 from rlprobe.analysis.interventions import summarise
@@ -120,7 +121,7 @@ def cases(checkpoints: Sequence[Checkpoint]) -> list[Case]:
     ]
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 @click.option(
     "--checkpoint", "named", multiple=True, help="NAME=FOLDER of an early one, earliest first.  [default: the bundled]"

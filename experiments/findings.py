@@ -14,12 +14,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import click
 from jinja2 import Environment, StrictUndefined
 
 from experiments import kept
 from experiments.across_pairs import measured
 from experiments.kept import rewrite
+from experiments.script import script
 from rlprobe.reporting.formats import Cell, from_json, written
 
 TEMPLATE = Path(__file__).with_name("findings.md.jinja")
@@ -80,7 +80,7 @@ def four_rows() -> str:
     return "\n".join([*lines, ""])
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 def main() -> None:
     """Write the page, and README.md's part."""
     PAGE.write_text(told(), encoding="utf-8")

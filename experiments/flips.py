@@ -9,13 +9,12 @@ text or its answer, or does not. Writes the tables "needed_sizes", "needed_edits
     python -m experiments.flips
 """
 
-import click
-
 import rlprobe as rp
 from experiments.request import Request, asked
+from experiments.script import script
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 def main(request: Request) -> None:
     """Run, and keep what a reader wants to see."""

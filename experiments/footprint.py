@@ -13,6 +13,7 @@ import click
 import rlprobe as rp
 from experiments.claims import Asked, write_claims
 from experiments.request import Request, asked, known_pair
+from experiments.script import script
 from rlprobe.analysis.claims import Claim
 from rlprobe.reporting.footprint import TABLES
 
@@ -41,7 +42,7 @@ CLAIMS = (
 # ---- how it is measured ----------------------------------------------------------------------------------------------
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 @click.option("--checkpoints", type=click.Path(path_type=Path), help="A folder of them.  [default: the bundled pair's]")
 def main(request: Request, checkpoints: Path | None) -> None:

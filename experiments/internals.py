@@ -14,11 +14,12 @@ import click
 
 import rlprobe as rp
 from experiments.request import Request, asked
+from experiments.script import script
 
 TAU = 0.6  # nats; the entropy above which this pair's disagreements lie (experiments/interventions.py)
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 @click.option("--run", type=click.Path(path_type=Path), help="A finished run elsewhere.")
 @click.option("--points", default=200, show_default=True, help="Disagreements looked at.")

@@ -12,6 +12,7 @@ import click
 import rlprobe as rp
 from experiments.claims import Asked, write_claims
 from experiments.request import Request, asked
+from experiments.script import script
 from rlprobe.analysis.claims import Claim, Kind
 
 # ---- what is claimed -------------------------------------------------------------------------------------------------
@@ -182,7 +183,7 @@ MODES = (
 )
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 @click.option("--seeds", default=2, show_default=True, help="Of arms with randomness.")
 def main(request: Request, seeds: int) -> None:

@@ -29,6 +29,7 @@ import rlprobe as rp
 from experiments.claims import Asked, write_claims
 from experiments.kept import Shelf
 from experiments.organism import word_problems
+from experiments.script import script
 from experiments.smollm2 import problems
 from rlprobe import storage
 from rlprobe.analysis.claims import Claim, fact
@@ -524,7 +525,7 @@ def keep(pair: str, work: Path, shelf: Shelf) -> None:
         drawing(found).savefig(shelf.file("methods.png"), dpi=150)
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--pair", default=DEFAULT_PAIR, show_default=True, type=click.Choice([*SETUPS]))
 @click.option("--method", "names", multiple=True, type=click.Choice([*ARMS]), help="Train and measure it; repeatable.")
 @click.option("--seed", "seeds", multiple=True, type=click.IntRange(min=1), default=(1,), show_default=True)

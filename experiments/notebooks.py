@@ -15,6 +15,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbformat import NotebookNode
 
+from experiments.script import script
 from rlprobe.reporting.drawing import in_palette
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
@@ -41,7 +42,7 @@ def executed(source: Path, folder: Path) -> NotebookNode:
     return notebook
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.argument("names", nargs=-1)
 def main(names: tuple[str, ...]) -> None:
     """Execute all notebooks in their order, and write them, or those whose names begin with one of NAMES.

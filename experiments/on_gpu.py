@@ -39,6 +39,7 @@ import transformers
 from transformers import AutoModelForCausalLM, GenerationConfig, Qwen2Config
 
 from experiments.benchmarks.speed_intervene import ARMS, Bench, Replayed, difference, players_of, with_both_ends_known
+from experiments.script import script
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm, Sampling
 from rlprobe.decoding.engine import (
@@ -635,7 +636,7 @@ def run(setting: Setting, report: Report, only: tuple[str, ...] = ("",)) -> None
         report.add(Row(name, "time", f"{time.monotonic() - start:.1f} s"))
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The table; a .jsonl is written beside it.")
 @click.option("--device", default="cuda", show_default=True, help="On a CPU everything is small.")
 @click.option("--minutes", default=4.0, show_default=True, help="Sizes for which no time is left are named, not run.")

@@ -13,6 +13,7 @@ import rlprobe as rp
 from experiments.claims import Asked, write_claims
 from experiments.interventions import EQUAL
 from experiments.request import Request, asked
+from experiments.script import script
 from rlprobe.analysis.claims import Claim
 
 # ---- what is claimed -------------------------------------------------------------------------------------------------
@@ -47,7 +48,7 @@ CLAIMS = (
 # ---- how it is measured ----------------------------------------------------------------------------------------------
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 @click.option("--n", "draws", default=16, show_default=True, type=click.IntRange(min=1), help="Draws of each problem.")
 def main(request: Request, draws: int) -> None:

@@ -26,6 +26,7 @@ from experiments import kept
 from experiments.kept import Shelf
 from experiments.own_pairs import OWN
 from experiments.request import NAMES, Request, asked
+from experiments.script import script
 from rlprobe.reporting.formats import FORMATS, Cell, table_of
 from rlprobe.reporting.passk import crossing_of
 from rlprobe.runs import Run
@@ -391,7 +392,7 @@ def write_table(request: Request, pairs: Sequence[str]) -> None:
     click.echo(FORMATS["md"](found))
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 @click.option("--only", multiple=True, type=click.Choice([*PARTS]), help="Parts to do now; repeatable.  [default: all]")
 @click.option(

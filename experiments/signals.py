@@ -20,6 +20,7 @@ import rlprobe as rp
 from experiments.claims import Asked, Key, write_claims
 from experiments.interventions import CLOSE, against
 from experiments.request import Request, asked
+from experiments.script import script
 from rlprobe.analysis.claims import Claim, Kind
 from rlprobe.reporting.signals import REPORTS
 
@@ -123,7 +124,7 @@ COMPARISONS: dict[str, dict[str, Any]] = {
 }
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 @click.option("--only", multiple=True, type=click.Choice(list(COMPARISONS)), help="Not all of them.")
 def main(request: Request, only: tuple[str, ...]) -> None:

@@ -8,11 +8,10 @@ made answers, and reads, as the pair's own do. Draws the figures "weights" and "
 
 from typing import Any
 
-import click
-
 import rlprobe as rp
 from experiments.claims import Asked, Key, write_claims
 from experiments.request import Request, asked
+from experiments.script import script
 from rlprobe.analysis.claims import Claim, fact
 from rlprobe.analysis.statistics import Interval, missing
 
@@ -89,7 +88,7 @@ CLAIMS = (
 RANKS = ("0", "1", "4", "16", "full")
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @asked
 def main(request: Request) -> None:
     """Run, and keep what a reader wants to see."""

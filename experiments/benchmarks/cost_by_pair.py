@@ -19,6 +19,7 @@ import pandas as pd
 from experiments import backward, interventions, signals
 from experiments.benchmarks.cost_by_scale import FIGURES, READS, Shape, seconds
 from experiments.kept import rewrite
+from experiments.script import script
 from rlprobe.commands.intervene import FromRun, chosen
 from rlprobe.commands.signal_arms import SignalArms
 from rlprobe.pairs.registry import PAIRS
@@ -136,7 +137,7 @@ def written(table: pd.DataFrame, scripts: list[str]) -> str:
     return "\n".join([*lines, "", "```bash", *commands(list(table["pair"]), scripts), "```", ""])
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 def main() -> None:
     """Write the table, and the README's part."""
     measured = pd.read_csv(FIGURES / "speed_intervene_a.csv").set_index("arm")

@@ -18,6 +18,8 @@ from pathlib import Path
 import click
 import pandas as pd
 
+from experiments.script import script
+
 FIGURES = Path(__file__).parents[2] / "figures"
 BANDWIDTH, PEAK = 2.0e12, 3.1e14  # bytes and bfloat16 operations a second: an 80 GB A100
 TOKENS = 500 * 600  # MATH-500 at 600 tokens a response
@@ -86,7 +88,7 @@ def cost(shape: Shape, name: str, lane_reads: float, tokens_read: float) -> dict
     }
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 def main() -> None:
     """Write figures/cost_by_scale.csv."""
     measured = pd.read_csv(FIGURES / "speed_intervene_a.csv").set_index("arm")

@@ -24,6 +24,7 @@ import pyarrow as pa
 from matplotlib.axes import Axes
 
 from experiments.kept import FIGURES
+from experiments.script import script
 from rlprobe import runs
 from rlprobe.arm_labels import ArmLabel
 from rlprobe.commands import COMMANDS
@@ -207,7 +208,7 @@ def keep(table: pd.DataFrame, folder: Path) -> None:
     (folder / "memory.md").write_text("\n".join([lines[0], "| --- | ---: | ---: | ---: |", *lines[1:], ""]))
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--rows", "millions", type=float, multiple=True, default=(1.0, 5.0, 20.0), help="Millions of rows.")
 @click.option("--only", multiple=True, type=click.Choice(list(MEASURED)), help="Only these commands.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where the runs go.  [default: the system's]")

@@ -17,6 +17,7 @@ import click
 import pandas as pd
 
 from experiments.kept import FIGURES
+from experiments.script import script
 from rlprobe.commands.prepare import Prepared, prepare, problems_asked
 from rlprobe.commands.proposed import NOTHING, proposed
 from rlprobe.decoding.arms import Arm, always, disagree, donor_argmax, entropy_above, mix, never
@@ -70,7 +71,7 @@ def rows_of(prepared: Prepared, settings: DisagreeSettings, name: str, folder: P
     return found
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--pair", default="bundled", show_default=True)
 @click.option("--limit", default=32, show_default=True, type=click.IntRange(min=2))
 @click.option("--max-new-tokens", default=160, show_default=True, type=click.IntRange(min=1))

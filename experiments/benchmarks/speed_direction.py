@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from experiments.kept import FIGURES
 from experiments.request import Request
+from experiments.script import script
 from rlprobe import runs
 from rlprobe.runs import Run, Shard
 
@@ -52,7 +53,7 @@ def _cpu_seconds() -> float:
     return used.ru_utime + used.ru_stime
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--rows", default=1_000_000, show_default=True, type=click.IntRange(min=1))
 @click.option("--repeats", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--pair", default="bundled", show_default=True)

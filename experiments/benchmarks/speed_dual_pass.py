@@ -30,6 +30,7 @@ from torch.nn import functional
 from torch.profiler import ProfilerActivity, profile
 from transformers import DynamicCache, Qwen2Config, Qwen2ForCausalLM
 
+from experiments.script import script
 from rlprobe.measures.head import Head
 from rlprobe.measures.tokens import TokenStatistics, dual_statistics
 
@@ -196,7 +197,7 @@ def relative_error(reading: Reading, rows: int) -> dict[str, float]:
     return {name: ((logits.double() - exact).abs().max() / exact.abs().max()).item() for name, logits in found.items()}
 
 
-@click.command()
+@script()
 @click.option("--tokens", default=1024, show_default=True, help="Response tokens in the timing.")
 @click.option("--long", "long_tokens", default=8192, show_default=True, help="Response tokens in the memory claim.")
 @click.option("--threads", default=torch.get_num_threads(), show_default=True)

@@ -14,6 +14,7 @@ import click
 import pandas as pd
 import torch
 
+from experiments.script import script
 from rlprobe.commands.inside import Opened, chosen_points, open_run
 from rlprobe.internals.lens import read_out, residual_streams
 from rlprobe.internals.patching import Cell, donate, patched_residuals
@@ -25,7 +26,7 @@ RUN = Path("runs") / "bundled-word-problems"
 KEPT = Path(__file__).parents[2] / "figures" / "speed_internals.csv"
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--run", type=click.Path(path_type=Path), default=RUN, show_default=True)
 @click.option("--points", default=200, show_default=True)
 def main(run: Path, points: int) -> None:

@@ -30,6 +30,7 @@ import pandas as pd
 import torch
 from transformers import AutoModelForCausalLM, GenerationConfig, Qwen2Config
 
+from experiments.script import script
 from rlprobe.decoding import arms
 from rlprobe.decoding.arms import Arm, Opinions
 from rlprobe.decoding.engine import Counts, DecodingSettings, Players, Response, Task, Watch, _Decoder, decode
@@ -326,7 +327,7 @@ def in_bfloat16(n: int, rows: int) -> pd.DataFrame:
     return pd.DataFrame(table)
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--limit", default=64, show_default=True, help="Problems of (a) and (d).")
 @click.option("--large", default=32, show_default=True, help="Responses replayed in (b); 0 leaves it out.")
 @click.option("--rows", default=8, show_default=True, help="Responses decoded at a time.", type=click.IntRange(min=2))

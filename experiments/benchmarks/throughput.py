@@ -27,6 +27,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from experiments.benchmarks.cost_by_scale import FIGURES, READS, SHAPES, TOKENS, Shape, seconds_with_launches
+from experiments.script import script
 from rlprobe.commands.intervene import intervene
 from rlprobe.commands.progress import Meter, Reporter
 from rlprobe.reporting.drawing import Drawing, encode, render
@@ -192,7 +193,7 @@ def keep(table: pd.DataFrame) -> None:
     (FIGURES / "throughput.md").write_text("\n".join([lines[0], "|" + " --- |" * len(shown.columns), *lines[1:], ""]))
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--measure", is_flag=True, help="Time the shards of the bundled pair anew.")
 @click.option("--limit", default=256, show_default=True, help="Problems that are timed.")
 def main(measure: bool, limit: int) -> None:

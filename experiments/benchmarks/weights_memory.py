@@ -25,6 +25,7 @@ from torch import Tensor
 from transformers import Qwen2Config
 
 from experiments.kept import FIGURES
+from experiments.script import script
 from rlprobe.pairs.registry import BUNDLED
 from rlprobe.records import MEMBERS
 
@@ -99,7 +100,7 @@ def measure(folder: Path) -> dict[str, float]:
     }
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--layers", default=28, show_default=True, help="Of Qwen2.5-1.5B's 28.")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where the shards go.  [default: the system's]")
 def main(layers: int, folder: Path | None) -> None:

@@ -20,6 +20,7 @@ import pandas as pd
 import pyarrow as pa
 
 from experiments.kept import FIGURES
+from experiments.script import script
 from rlprobe import runs
 from rlprobe.commands.crew import Crew, connection, fitting
 from rlprobe.commands.progress import Reporter
@@ -84,7 +85,7 @@ def measured(path: Path, workers: int, shards: int) -> dict[str, object]:
     }
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--workers", default=4, show_default=True)
 @click.option("--shards", default=48, show_default=True)
 def main(workers: int, shards: int) -> None:

@@ -15,6 +15,7 @@ import pandas as pd
 from experiments.discovery.answers import Said, Speaker
 from experiments.discovery.functions import FUNCTIONS, Nesting, held_out
 from experiments.discovery.state import Stage
+from experiments.script import script
 
 AT_ONCE = 512  # responses
 
@@ -71,7 +72,7 @@ def counts(said: Sequence[Said], model: str, draws: int) -> pd.DataFrame:
     )
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--draws", default=0, show_default=True, help="Samples of each problem for pass@k; 0 for none.")
 @click.option("--limit", type=int, help="Only the first problems of each depth.")

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import click
 
+from experiments.script import script
 from rlprobe.records import Problem
 
 DIGITS = "12345678"
@@ -143,7 +144,7 @@ def problems() -> list[Problem]:
     ]
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 def main() -> None:
     """Write the held-out problems."""
     HELD_OUT_FILE.write_text("".join(json.dumps(asdict(problem)) + "\n" for problem in problems()))

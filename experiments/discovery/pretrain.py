@@ -19,6 +19,7 @@ from experiments.discovery.state import Stage
 from experiments.discovery.tokenizer import PAD, save, train
 from experiments.organism.optimizers import MuonAndAdamW
 from experiments.organism.pretrain import rate_shape
+from experiments.script import script
 from rlprobe.problems.prompts import question_answer
 
 CONTEXT = 256
@@ -111,7 +112,7 @@ def pretrain(stage: Stage, steps: int, last: int | None = None) -> Path:
     return stage.folder / "base"
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--steps", default=2000, show_default=True, help=f"Of {ROWS} documents each.")
 def main(seed: int, steps: int) -> None:

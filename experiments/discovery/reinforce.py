@@ -20,6 +20,7 @@ from transformers import LlamaForCausalLM
 from experiments.discovery.answers import Said, Speaker
 from experiments.discovery.functions import NEW, Nesting, training
 from experiments.discovery.state import Stage
+from experiments.script import script
 
 PROMPTS, SAMPLES = 24, 24  # problems a round, responses to each
 UPDATES_A_ROUND = 2
@@ -120,7 +121,7 @@ def reinforce(
     return stage.folder / "rl"
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option(
     "--rounds", default=300, show_default=True, help=f"Of {PROMPTS} problems, {UPDATES_A_ROUND} updates each."

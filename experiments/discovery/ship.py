@@ -21,6 +21,7 @@ from transformers import LlamaForCausalLM
 from experiments.discovery import reinforce
 from experiments.discovery.state import HERE, Stage
 from experiments.organism.ship import markdown
+from experiments.script import script
 
 SHIPPED = HERE.parents[1] / "rlprobe" / "pairs" / "bundled" / "discovery"
 CARD = HERE / "card.md.template"
@@ -140,7 +141,7 @@ def card(seed: int, folder: Path, depths: str, reward: str) -> str:
     )
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--depth", "depths", multiple=True, type=int, default=(2,), show_default=True, help="As RL was asked.")
 @click.option("--reward", default="answer", show_default=True, type=click.Choice([*reinforce.REWARDS]))

@@ -19,6 +19,7 @@ from transformers import AutoTokenizer, GenerationConfig, PreTrainedTokenizerBas
 from experiments.organism.logbook import Logbook
 from experiments.organism.pretrain import WORK
 from experiments.organism.word_problems import HELD_OUT_FILE
+from experiments.script import script
 from rlprobe.problems.grading import Grader
 from rlprobe.problems.prompts import question_answer
 from rlprobe.records import Status
@@ -159,7 +160,7 @@ def pass_figures(subject: Subject, problems: list[dict], draws: int) -> dict[str
     return {"pass@1": marks.mean(), f"pass@{draws}": marks.any(1).mean()}
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--base", type=click.Path(path_type=Path), help="[default: work/seed<seed>/base]")
 @click.option("--rl", type=click.Path(path_type=Path), help="[default: work/seed<seed>/rl]")

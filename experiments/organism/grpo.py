@@ -22,6 +22,7 @@ from trl import GRPOConfig, GRPOTrainer
 from experiments.organism.logbook import Logbook, LogbookCallback
 from experiments.organism.pretrain import WORK
 from experiments.organism.word_problems import training_problems
+from experiments.script import script
 from rlprobe.problems.grading import Grader
 from rlprobe.problems.prompts import question_answer
 from rlprobe.records import Status
@@ -150,7 +151,7 @@ def reinforce(seed: int, updates: int, base: Path, out: Path) -> None:
     logbook.write(done=True)
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--updates", default=48, show_default=True, help=f"Optimizer steps, {UPDATES_A_ROUND} a round.")
 @click.option("--base", type=click.Path(path_type=Path), help="[default: work/seed<seed>/base]")

@@ -25,6 +25,7 @@ from experiments.organism.documents import TOKENS, Batches
 from experiments.organism.logbook import Logbook, LogbookCallback
 from experiments.organism.optimizers import MuonAndAdamW
 from experiments.organism.tokenizer import save, train
+from experiments.script import script
 
 WORK = Path(__file__).parent / "work"
 CONTEXT = 512
@@ -116,7 +117,7 @@ def pretrain(seed: int, steps: int, out: Path) -> None:
     logbook.write(done=True)
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--steps", default=2200, show_default=True, help=f"Batches of about {TOKENS} tokens.")
 @click.option("--out", type=click.Path(path_type=Path), help="[default: work/seed<seed>]")

@@ -17,6 +17,7 @@ import pandas as pd
 
 from experiments.organism.logbook import LOGS
 from experiments.organism.pretrain import WORK
+from experiments.script import script
 
 HERE = Path(__file__).parent
 BUNDLED = HERE.parents[1] / "rlprobe" / "pairs" / "bundled"
@@ -102,7 +103,7 @@ def copy_model(source: Path, target: Path) -> None:
     (target / "model.safetensors").chmod(0o644)
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--card-only", is_flag=True, help="Write the card again and leave the weights as they are.")
 def main(seed: int, card_only: bool) -> None:

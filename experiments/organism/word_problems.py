@@ -18,6 +18,7 @@ from pathlib import Path
 
 import click
 
+from experiments.script import script
 from rlprobe.records import Problem
 
 PEOPLE = {
@@ -159,7 +160,7 @@ def as_records(problems: list[WordProblem], source: str) -> list[Problem]:
     ]
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--out", type=click.Path(path_type=Path), default=HELD_OUT_FILE, show_default=True)
 def main(out: Path) -> None:
     """Write the held-out problems, one JSON object a line."""

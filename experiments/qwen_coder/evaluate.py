@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from experiments.qwen_coder.train import BASE, LONGEST, STYLE, WORK
+from experiments.script import script
 from experiments.smollm2.evaluate import answer_all, load
 from rlprobe.pairs.devices import device_of
 from rlprobe.problems.datasets import load_problems
@@ -18,7 +19,7 @@ from rlprobe.problems.datasets import load_problems
 LOGS = Path(__file__).parent / "logs"
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--model", default="base", show_default=True, help="base, or the folder of a training in work/.")
 @click.option("--dataset", default="gsm8k", show_default=True, help="A registered data set, or a file.")
 @click.option("--base", default=str(BASE.folder), help="A folder or a Hub id. [default: what rlprobe.pairs.fetch left]")

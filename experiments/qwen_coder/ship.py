@@ -12,6 +12,7 @@ from scipy.stats import binomtest
 
 from experiments.qwen_coder.evaluate import LOGS
 from experiments.qwen_coder.train import BASE, LONGEST, WORK, settings
+from experiments.script import script
 from experiments.smollm2.ship import WEIGHTS, lines_of, mean, put_in_package, share
 from rlprobe.pairs.registry import BUNDLED
 
@@ -68,7 +69,7 @@ def card(seed: int, card_name: str) -> str:
     )
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--card-name", required=True, help="The GPU it was trained on.")
 @click.option("--card-only", is_flag=True, help="Write the card again and leave the adapter as it is.")

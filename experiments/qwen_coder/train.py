@@ -16,6 +16,7 @@ from typing import Any
 import click
 import torch
 
+from experiments.script import script
 from rlprobe.pairs.devices import device_of
 from rlprobe.pairs.fetched import FETCHED
 from rlprobe.problems.datasets import load_problems
@@ -59,7 +60,7 @@ def drawn(problems: Sequence[Problem], seed: int, a_step: int, tokenizer: Any) -
     return draw
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--steps", default=STEPS, show_default=True)
 @click.option("--dataset", default="gsm8k-train", show_default=True, help="A registered data set, or a file.")

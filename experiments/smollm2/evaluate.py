@@ -16,6 +16,7 @@ from typing import Any
 import click
 import torch
 
+from experiments.script import script
 from experiments.smollm2.problems import held_out_problems
 from experiments.smollm2.train import PAIR, WORK
 from rlprobe.problems.grading import Grader
@@ -82,7 +83,7 @@ def answer_all(
     return [json.loads(line) for line in log.read_text().splitlines()]
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--model", default="base", show_default=True, help="base, or the folder of a training in work/.")
 @click.option("--base", default=PAIR.base, help="A folder or a Hub id. [default: what rlprobe.pairs.fetch left]")
 @click.option("--limit", default=500, show_default=True, help="Only the first problems.")

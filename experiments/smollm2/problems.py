@@ -18,6 +18,8 @@ from typing import NamedTuple
 
 import click
 
+from experiments.script import script
+
 NAMES = ("Tom", "Ana", "Ben", "Mia", "Sam", "Eve", "Max", "Zoe", "Leo", "Ivy", "Kim", "Joe", "Lucy", "Paul")
 ITEMS = ("marbles", "coins", "stickers", "shells", "cards", "beads", "stamps", "pencils", "apples", "buttons")
 GOODS = ("a pen", "a book", "a cake", "a ball", "a ticket", "a cup", "a toy", "a plant", "a lamp", "a hat")
@@ -117,7 +119,7 @@ def held_out_problems(rows: int = HELD_OUT_ROWS, seed: int = HELD_OUT_SEED) -> l
     return list(found.values())
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--out", type=click.Path(path_type=Path), default=HELD_OUT_FILE, show_default=True)
 def main(out: Path) -> None:
     """Write the held-out problems, one JSON object a line."""

@@ -12,6 +12,7 @@ from string import Template
 import click
 from scipy.stats import binomtest
 
+from experiments.script import script
 from experiments.smollm2.evaluate import LOGS
 from experiments.smollm2.problems import FAMILIES, held_out_problems
 from experiments.smollm2.train import WORK, settings
@@ -98,7 +99,7 @@ def put_in_package(work: Path, shipped: Path, log: Path) -> None:
     shutil.copy(work / LOG, log)
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--card-only", is_flag=True, help="Write the card again and leave the adapter as it is.")
 def main(seed: int, card_only: bool) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 import click
 import torch
 
+from experiments.script import script
 from experiments.smollm2.problems import FAMILIES, training_problems
 from rlprobe.pairs.registry import PAIRS
 from rlprobe.problems.grading import Grader
@@ -59,7 +60,7 @@ def train(how: GrpoSettings, base: str, out: Path, null: bool, device: str = "cp
         run.run(drawn(how.seed, how.problems, run.tokenizer), reward)
 
 
-@click.command(help=__doc__)
+@script(help=__doc__)
 @click.option("--seed", default=1, show_default=True)
 @click.option("--steps", default=STEPS, show_default=True)
 @click.option("--base", default=PAIR.base, help="A folder or a Hub id. [default: what rlprobe.pairs.fetch left]")

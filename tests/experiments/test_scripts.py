@@ -1,6 +1,7 @@
 """What the scripts ask of rlprobe's commands: options that these have. No command does anything here."""
 
 import importlib
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -9,8 +10,10 @@ import rlprobe as rp
 from experiments.own_pairs import OWN
 from rlprobe.api import _given
 from rlprobe.commands import COMMANDS
+from rlprobe.errors import BadInput, NotAvailable
 from rlprobe.settings import made
 
+ROOT = Path(__file__).parents[2]
 CALLS = {  # script -> the command that it calls first
     "disagreement": "disagree",
     "interventions": "intervene",
@@ -72,3 +75,24 @@ def test_every_comparison_of_signals_and_every_case_of_extrapolation_is_one_that
             rp.intervene(**extrapolation._options(case, extrapolation.Request(), 2))
     assert len(made_settings) == len(signals.COMPARISONS) + len(cases)
     assert sum(settings.arms.sampling is not None for name, settings in made_settings if name == "intervene") == 3
+
+
+SCRIPTS = [
+    ".".join(file.relative_to(ROOT).with_suffix("").parts)
+    for file in sorted((ROOT / "experiments").rglob("*.py"))
+    if "\n@script(" in file.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_every_script_tells_an_error_in_one_line_with_its_exit_code(name, monkeypatch):
+    main = importlib.import_module(name).main
+    for error in (NotAvailable("there is no such thing:\n  do this"), BadInput("do this")):
+
+        def fails(error=error):
+            raise error
+
+        monkeypatch.setattr(main, "callback", fails)
+        monkeypatch.setattr(main, "params", [])
+        ended = CliRunner().invoke(main, [])
+        assert (ended.exit_code, ended.output) == (error.exit_code, f"Error: {' '.join(str(error).split())}\n")

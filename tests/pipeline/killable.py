@@ -23,6 +23,17 @@ class Ended:
     calls: int
 
 
+def load() -> None:
+    """Import what every fork would import: the commands, and what transformers puts off until a model is made."""
+    import transformers.models.llama.modeling_llama
+    import transformers.models.qwen2.modeling_qwen2  # noqa: F401
+
+    from rlprobe.commands import COMMANDS
+
+    for command in COMMANDS.values():
+        _ = command.module
+
+
 def fork_once(arguments: list[str], delay: float = 0, at_call: int = 0) -> Ended:
     """`rlprobe ARGUMENTS`, killed after `delay` seconds or before its call number `at_call`; 0 is never."""
     reading, writing = os.pipe()
@@ -78,7 +89,6 @@ def _count_calls(pipe: int, at_call: int) -> None:
 
 
 if __name__ == "__main__":
-    import rlprobe.commands.disagree  # noqa: F401
-
+    load()
     for each in sys.argv[1].split(","):
         print(fork_once(sys.argv[2:], float(each)).how, flush=True)

@@ -20,9 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from killable import Ended, fork_once
-
-from rlprobe.commands import COMMANDS
+from killable import Ended, fork_once, load
 
 ROOT = Path(__file__).parents[2]
 PROBLEMS = ("--limit", "6", "--max-new-tokens", "24", "--shard-size", "3", "--batch-size", "2")
@@ -209,9 +207,7 @@ def harm_all(bench: Bench, flips: int, cuts: int, rng: random.Random) -> int:
 def main(kills: int, flips: int, cuts: int, seed: int, only: tuple[str, ...]) -> None:
     """End with 1 if anything ended in other bytes without a word."""
     os.environ["HF_HUB_OFFLINE"] = "1"
-    for command in COMMANDS.values():
-        _ = command.module  # everything heavy, before the forks
-
+    load()
     for name in [name for name in CASES if only and name not in (*only, "disagree", "direction", "part 1", "part 2")]:
         del CASES[name]
     rng = random.Random(seed)

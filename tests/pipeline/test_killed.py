@@ -53,7 +53,7 @@ def test_a_run_killed_ten_times_ends_in_the_same_bytes(options, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("options", [10], indirect=True)
+@pytest.mark.parametrize("options", [6], indirect=True)
 def test_flips_killed_five_times_end_in_the_same_bytes(options, tmp_path):
     assert forks([0], "disagree", *options, tmp_path / "unbroken") == ["0"]
     shutil.copytree(tmp_path / "unbroken", tmp_path / "killed")
