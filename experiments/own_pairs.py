@@ -34,9 +34,17 @@ def _smollm2(adapter: str) -> OwnPair:
     return replace(SMOLLM2, entry=replace(PAIRS["smollm2"], rl=rl, verified=False))
 
 
+def _bundled(adapter: str) -> OwnPair:
+    """An adapter of the bundled base that lies in experiments/organism/adapters."""
+    rl = f"base+{HERE / 'organism' / 'adapters' / adapter}"
+    return OwnPair(replace(PAIRS["bundled"], rl=rl, verified=False))
+
+
 SMOLLM2 = OwnPair(PAIRS["smollm2"], limit=200, max_new_tokens=128)
 OWN: dict[str, OwnPair] = {
     "bundled": OwnPair(PAIRS["bundled"], checkpoints=HERE / "organism" / "checkpoints", last="step-048"),
+    "bundled-lora": _bundled("lora1"),  # GRPO and its null, as experiments/methods.py trains them
+    "bundled-null": replace(_bundled("null1"), null=True),
     "discovery": OwnPair(PAIRS["discovery"], max_new_tokens=160),  # a prompt and four steps fit into its 256 positions
     "smollm2": SMOLLM2,
     "smollm2-seed2": _smollm2("seed2"),
