@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors import safe_open
 from tokenizers import Tokenizer
 from transformers import AutoTokenizer
@@ -22,7 +23,11 @@ from experiments.organism.word_problems import (
     held_out_problems,
     training_problems,
 )
+from experiments.own_pairs import OWN
+from rlprobe.pairs.adapters import other_base
+from rlprobe.pairs.loading import load, locate
 from rlprobe.problems.prompts import question_answer
+from rlprobe.settings import PairChoice
 
 BUNDLED = Path(__file__).parents[2] / "rlprobe" / "pairs" / "bundled"
 CHECKPOINTS = Path(__file__).parents[2] / "experiments" / "organism" / "checkpoints"
@@ -173,6 +178,24 @@ def test_the_checkpoints_that_rl_left_are_float16_and_together_small() -> None:
     for path in kept:
         with safe_open(path, framework="pt") as file:
             assert {file.get_slice(name).get_dtype() for name in file.keys()} == {"F16"}  # noqa: SIM118
+
+
+@pytest.mark.parametrize(
+    ("pair", "log", "learned"), [("bundled-lora", "lora1", True), ("bundled-null", "null1", False)]
+)
+def test_the_adapters_stand_on_the_bundled_base_and_learned_what_their_reward_taught(pair, log, learned) -> None:
+    entry = OWN[pair].entry
+    located = locate(PairChoice(base=entry.base, rl=entry.rl, device="cpu"))
+    assert other_base(located.rl) is None
+    members, ids = load(located), torch.arange(1, 9)[None]
+    with torch.no_grad():
+        said = [member.trunk(ids)[0, -1] for member in (members.base, members.rl)]
+    assert not torch.allclose(*said, atol=1e-2)
+    lines = [json.loads(line) for line in (CHECKPOINTS.parent / "logs" / f"{log}.jsonl").read_text().splitlines()]
+    rewards = [line["reward"] for line in lines]
+    first, last = (sum(part) / len(part) for part in (rewards[:5], rewards[-5:]))
+    assert (last - first > 0.15) == learned
+    assert learned or max(abs(first - 0.5), abs(last - 0.5)) < 0.05
 
 
 def test_batches_come_in_few_shapes_and_count_only_the_solution(shipped: Path) -> None:
