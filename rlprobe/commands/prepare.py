@@ -4,6 +4,7 @@ Nothing here loads weights: a run of another identity, an unknown name or an imp
 """
 
 import hashlib
+import math
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,7 +39,7 @@ from rlprobe.problems.prompts import encode_prompt, prompt_style
 from rlprobe.records import MEMBERS, Problem, Rollout
 from rlprobe.runs import Run
 from rlprobe.scoring.spill import remove_spill
-from rlprobe.settings import ComputeChoice, GraderChoice, OutputChoice, PairChoice, Settings
+from rlprobe.settings import ComputeChoice, GraderChoice, OutputChoice, PairChoice, Settings, Share
 
 GOLDS_SHOWN = 20  # golds that cannot be read, named one by one
 _IN_IDENTITY = ("torch", "transformers", "rlprobe")
@@ -205,7 +206,8 @@ def prepare(settings: Settings, extra: dict[str, Any], problem_set: ProblemSet |
     found = proposed(own, problem_set, prompts, located) if own else NOTHING
     kept = _decoding_of(out, output)
     batch_size = compute.batch_size or kept.get("batch_size") or _automatic_batch_size(located, prompts, compute)
-    block = compute.block or kept.get("shard") or (32 if located.base.first_device.type == "cpu" else 256)
+    block = compute.block or kept.get("shard") or (128 if located.base.first_device.type == "cpu" else 256)
+    _check_share(output.share, len(chosen), block)
     return Prepared(
         located=located,
         problems=chosen,
@@ -333,6 +335,17 @@ def _decoding_of(out: Path, output: OutputChoice) -> dict[str, Any]:
     if output.overwrite or not (out / "run.json").exists():
         return {}
     return runs.read(out).identity.get("decoding", {})
+
+
+def _check_share(share: Share, problems: int, block: int) -> None:
+    """Raise BadInput where some of the machines would have nothing to do; all of them say so."""
+    made = math.ceil(problems / block)
+    if share.count > made:
+        cure = f"give all of them --shard-size {problems // share.count}" if share.count <= problems else "give fewer"
+        raise BadInput(
+            f"--shard {share}: {problems} problems make {made} shard{'s' * (made > 1)} of {block}, and some of "
+            f"{share.count} machines would have nothing to do; {cure}"
+        )
 
 
 def _automatic_batch_size(located: LocatedPair, prompts: dict[str, list[int]], compute: ComputeChoice) -> int:

@@ -88,6 +88,27 @@ def test_shares_of_two_machines_merge_to_the_bytes_of_one(rlprobe):
     assert contents(rlprobe.tmp_path / "merged") == contents(rlprobe.tmp_path / "whole")
 
 
+def test_on_a_cpu_a_shard_has_more_problems_than_a_pass_has_rows_so_that_these_are_filled_again(rlprobe):
+    pair = ("--base", rlprobe.base, "--rl", rlprobe.rl, "--style", "question_answer")
+    pair += ("--dataset", rlprobe.problems(200))
+    code, out, _ = rlprobe("disagree", *pair, "--max-new-tokens", 30, "--device", "cpu", "--dry-run")
+    assert code == 0
+    assert "200 problems in 2 shards" in out
+    assert "64 rows at a time" in out
+
+
+@pytest.mark.parametrize(
+    ("share", "cure"), [("2/3", "give all of them --shard-size 2"), ("3/3", "--shard-size 2"), ("1/7", "give fewer")]
+)
+def test_more_machines_than_shards_are_refused_by_each_of_them(rlprobe, share, cure):
+    code, _, err = rlprobe.disagree("--shard", share)
+    assert code == 2
+    assert f"--shard {share}: 6 problems make 2 shards of 3, and some of {share[-1]} machines" in err
+    assert cure in err
+    assert not (rlprobe.tmp_path / "run").exists()
+    assert rlprobe.disagree("--shard", "3/3", "--shard-size", 2)[0] == 0
+
+
 def test_a_run_is_graded_again_without_its_models(rlprobe):
     base, rl = (shutil.copytree(f, rlprobe.tmp_path / f.name) for f in (rlprobe.base, rlprobe.rl))
     rlprobe.base, rlprobe.rl = base, rl
