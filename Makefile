@@ -3,6 +3,7 @@
 # make qwen-coder   the base of the pair qwen-coder-0.5b, fetched once (491 MB)
 # make test   the whole test suite;  make check   lint, format and types;  make figures   the findings under figures/
 # make figures-smollm2   those of the pair smollm2, its seeds and its null; hours, in pieces that go on where they stopped
+# make figures-nulls   those of a LoRA's GRPO on the bundled base, of its null, and of the pair discovery; an hour
 # make notebooks   the notebooks, executed
 # make browser   Debian's chromium, with which the tests look at the page; as root, where there is apt-get
 
@@ -10,7 +11,7 @@ PYTHON ?= python3
 BIN = .venv/bin
 export HF_HUB_OFFLINE ?= 1
 
-.PHONY: demo smollm2 qwen-coder test fast check figures figures-smollm2 notebooks browser clean
+.PHONY: demo smollm2 qwen-coder test fast check figures figures-smollm2 figures-nulls notebooks browser clean
 
 demo: .venv/run
 	$(BIN)/rlprobe disagree --out demo --overwrite
@@ -53,6 +54,11 @@ figures: .venv/run
 	$(BIN)/python -m experiments.claims
 	$(BIN)/python -m experiments.across_pairs
 	$(BIN)/python -m experiments.findings
+
+figures-nulls: .venv/run
+	for pair in bundled-lora bundled-null discovery; do for script in disagreement direction interventions; do \
+	OMP_NUM_THREADS=1 $(BIN)/python -m experiments.$$script --pair $$pair || exit 1; done; done
+	$(BIN)/python -m experiments.across_pairs
 
 figures-smollm2: smollm2
 	for pair in smollm2 smollm2-seed2 smollm2-seed3 smollm2-null; do for script in disagreement direction interventions; do \

@@ -50,6 +50,7 @@ PROBLEMS = 4000  # to train on; more than any budget here asks
 OTHER_PROBLEMS = 2000  # added to the seed, so that they are none that base or RL model was trained on
 AT_K = 16
 RESAMPLING = Resampling()
+COLOURS, MARKERS = sns.color_palette("colorblind", 10), "osD^vP<X>"  # 9 markers, so that no two methods are alike
 
 Found = Sequence[Mapping[str, Any]]  # of one row of the table, a seed after the other
 
@@ -491,27 +492,25 @@ def drawing(found: pd.DataFrame) -> Figure:
     run = found[found["seeds"] != "not run"].to_dict("records")
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
-    for each in run:
+    for number, each in enumerate(run):
         accuracy, edited, minutes = each["accuracy"], each["edited"], each["processor minutes"].value
-        ends = [accuracy.low, accuracy.high] if accuracy.low is not None else [accuracy.value] * 2
+        ends = [100 * (accuracy.value if end is None else end) for end in (accuracy.low, accuracy.high)]
+        look = {"color": COLOURS[number % len(COLOURS)], "linewidth": 1}
+        point = look | {"marker": MARKERS[number % len(MARKERS)], "markersize": 6, "linestyle": "", "alpha": 0.8}
         if minutes is not None:
-            left.plot([minutes] * 2, [100 * end for end in ends], color="#0072B2", linewidth=1)
-            _point(left, each["method"], minutes, 100 * accuracy.value)
-        right.plot([100 * end for end in ends], [100 * edited.value] * 2, color="#0072B2", linewidth=1)
-        _point(right, each["method"], 100 * accuracy.value, 100 * edited.value)
+            left.plot([minutes] * 2, ends, **look)
+            left.plot([minutes], [100 * accuracy.value], **point)
+        right.plot(ends, [100 * edited.value] * 2, **look)
+        right.plot([100 * accuracy.value], [100 * edited.value], **point, label=each["method"])
     left.set(xlabel="processor minutes of the training", ylabel="accuracy, %", title="What it gains for what it costs")
     right.set(
         xlabel="accuracy, %", ylabel="tokens that the oracle replaces, %", title="What it leaves for what it gains"
     )
+    figure.legend(loc="outside right center", frameon=False, fontsize=8)
     for ax in (left, right):
-        ax.margins(0.2, 0.1)
+        ax.margins(0.1)
         sns.despine(ax=ax)
     return figure
-
-
-def _point(ax: Any, name: str, x: float, y: float) -> None:
-    ax.plot([x], [y], "o", color="#0072B2", markersize=5)
-    ax.annotate(name, (x, y), textcoords="offset points", xytext=(5, 4), fontsize=7)
 
 
 def keep(pair: str, work: Path, shelf: Shelf) -> None:
@@ -519,7 +518,7 @@ def keep(pair: str, work: Path, shelf: Shelf) -> None:
     told = all_found(pair, work)
     found = table(told)
     write_claims("methods", CLAIMS, claimed(told), shelf)
-    for suffix in ("csv", "md"):
+    for suffix in ("csv", "md", "json"):
         shelf.file(f"methods.{suffix}").write_text(FORMATS[suffix](found), encoding="utf-8")
     if (found["seeds"] != "not run").any():
         drawing(found).savefig(shelf.file("methods.png"), dpi=150)
