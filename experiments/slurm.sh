@@ -4,14 +4,16 @@
 # task writes a run of its own. A task that was cut goes on where it stopped: submit the same again; the last job names
 # the problems that no share holds.
 #
-#     experiments/slurm.sh 8 runs/whole intervene --pair qwen-coder-0.5b --dataset math-500 --mode entropy:0.6
+#     experiments/slurm.sh 8 runs/whole intervene --pair qwen-coder-0.5b --dataset math-500 --mode entropy:0.6 \
+#       --shard-size 63
 #
-# 8 tasks; everything behind the folder is a command of rlprobe without --out and --shard. What Slurm is to know of the
-# cluster (account, partition, time) is read from SBATCH_OPTIONS, one GPU a task where nothing else is said:
+# 8 tasks, and shards small enough that each has one; everything behind the folder is a command of rlprobe without --out
+# and --shard. What Slurm is to know of the cluster (account, partition, time) is read from SBATCH_OPTIONS, one GPU a
+# task where nothing else is said:
 #
 #     SBATCH_OPTIONS="--partition gpu --gpus-per-task 1 --time 12:00:00" experiments/slurm.sh 8 ...
 set -euo pipefail
-(($# >= 3)) || { sed -n '2,13s/^# \{0,1\}//p' "$0"; exit 2; }
+(($# >= 3)) || { sed -n '2,15s/^# \{0,1\}//p' "$0"; exit 2; }
 tasks=$1 whole=$2
 shift 2
 read -ra options <<<"${SBATCH_OPTIONS:---gpus-per-task 1}"

@@ -362,6 +362,12 @@ class Crew:
 
         Raises ProblemsLeftOut at the end for those of which workers died, and whatever a worker raised at once.
         """
+        if len(shards) < self.fit.count:
+            self._say(
+                site.reporter,
+                "there are fewer shards to make than workers, and some of these have nothing to do: a new run takes a "
+                "smaller --shard-size",
+            )
         wanted = [(-_cost(site.run, piece, shard), shard) for shard in shards]
         heapq.heapify(wanted)
         hand = partial(Handed.of, site.run, piece)

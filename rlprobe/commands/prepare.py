@@ -341,7 +341,9 @@ def _check_share(share: Share, problems: int, block: int) -> None:
     """Raise BadInput where some of the machines would have nothing to do; all of them say so."""
     made = math.ceil(problems / block)
     if share.count > made:
-        cure = f"give all of them --shard-size {problems // share.count}" if share.count <= problems else "give fewer"
+        even = math.ceil(problems / share.count)  # or, where that leaves the last ones without any, the next smaller
+        size = even if math.ceil(problems / even) >= share.count else problems // share.count
+        cure = f"give all of them --shard-size {size}" if size else "give fewer"
         raise BadInput(
             f"--shard {share}: {problems} problems make {made} shard{'s' * (made > 1)} of {block}, and some of "
             f"{share.count} machines would have nothing to do; {cure}"

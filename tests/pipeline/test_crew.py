@@ -62,6 +62,14 @@ def test_workers_make_what_this_process_makes(tmp_path, monkeypatch, serial, wor
     assert not ray.groups  # every bundle was given back
 
 
+@pytest.mark.parametrize(("workers", "said"), [(6, 0), (7, 1)])
+def test_workers_that_have_nothing_to_do_are_told_once(tmp_path, monkeypatch, workers, said):
+    notes, run = [], made_run(tmp_path / "run")
+    monkeypatch.setattr(Reporter, "note", lambda _, text: notes.append(text))
+    filled(run, crew_on(monkeypatch, FakeRay({"here": {"CPU": 8}}), Fit(workers, 0.0, 1.0, 1)))
+    assert sum("fewer shards to make than workers" in note for note in notes) == said
+
+
 @pytest.mark.parametrize("error", [ActorDiedError, ActorUnavailableError, ObjectLostError])
 def test_the_shard_of_a_lost_worker_is_asked_for_again(tmp_path, monkeypatch, serial, error):
     deaths = Counter({("make", Shard("base", 4, 6)): 2, ("make", Shard("base", 0, 2)): 1, ("begin", None): 2})

@@ -98,15 +98,16 @@ def test_on_a_cpu_a_shard_has_more_problems_than_a_pass_has_rows_so_that_these_a
 
 
 @pytest.mark.parametrize(
-    ("share", "cure"), [("2/3", "give all of them --shard-size 2"), ("3/3", "--shard-size 2"), ("1/7", "give fewer")]
+    ("share", "cure", "size"),
+    [("2/3", "give all of them --shard-size 2", 2), ("4/4", "--shard-size 1", 1), ("1/7", "give fewer", None)],
 )
-def test_more_machines_than_shards_are_refused_by_each_of_them(rlprobe, share, cure):
+def test_more_machines_than_shards_are_refused_by_each_of_them(rlprobe, share, cure, size):
     code, _, err = rlprobe.disagree("--shard", share)
     assert code == 2
     assert f"--shard {share}: 6 problems make 2 shards of 3, and some of {share[-1]} machines" in err
     assert cure in err
     assert not (rlprobe.tmp_path / "run").exists()
-    assert rlprobe.disagree("--shard", "3/3", "--shard-size", 2)[0] == 0
+    assert size is None or rlprobe.disagree("--shard", share, "--shard-size", size)[0] == 0
 
 
 def test_a_run_is_graded_again_without_its_models(rlprobe):
